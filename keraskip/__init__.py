@@ -1,0 +1,39 @@
+"""Skip connections in Keras: the networks, what their gradients do, and reports of it."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keraskip.callbacks.recorder import GradientRecorder
+    from keraskip.models.densenet import build_densenet
+    from keraskip.models.residual import build_plain, build_resnet
+    from keraskip.report import Comparison, compare
+    from keraskip.runs import Run, load_run
+    from keraskip.study import run_study
+
+__version__ = "0.1.0"
+
+# Each name's module is imported on first use, so that `import keraskip` loads no framework.
+_HOMES = {
+    "GradientRecorder": "keraskip.callbacks.recorder",
+    "build_densenet": "keraskip.models.densenet",
+    "build_plain": "keraskip.models.residual",
+    "build_resnet": "keraskip.models.residual",
+    "Comparison": "keraskip.report",
+    "compare": "keraskip.report",
+    "Run": "keraskip.runs",
+    "load_run": "keraskip.runs",
+    "run_study": "keraskip.study",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'keraskip' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,45 @@
+"""JAX only: a training step keeps no state but the model's, the optimizer's and the metrics'."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+
+class LentVariables:
+    """Makes variables travel with an optimizer's through the step, but into no saved file.
+
+    Args:
+        optimizer: a built optimizer.
+        variables: what to lend it, from now until `withdraw`.
+    """
+
+    def __init__(
+        self, optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]
+    ) -> None:
+        self._optimizer = optimizer
+        self._variables = list(variables)
+        self._own = len(optimizer._variables)
+        optimizer._variables.extend(self._variables)
+        optimizer.save_own_variables = self._save
+        optimizer.load_own_variables = self._load
+
+    def withdraw(self) -> None:
+        """Takes the variables back and leaves the optimizer as it was."""
+        del self._optimizer._variables[self._own :]
+        del self._optimizer.save_own_variables
+        del self._optimizer.load_own_variables
+
+    def _save(self, store: Any) -> None:
+        self._without(type(self._optimizer).save_own_variables, store)
+
+    def _load(self, store: Any) -> None:
+        self._without(type(self._optimizer).load_own_variables, store)
+
+    def _without(self, act: Any, store: Any) -> None:
+        """ModelCheckpoint and BackupAndRestore save and load while the step is recorded."""
+        del self._optimizer._variables[self._own :]
+        try:
+            act(self._optimizer, store)
+        finally:
+            self._optimizer._variables.extend(self._variables)

@@ -1,0 +1,70 @@
+"""Which weights of a model are recorded, in which order, and how deep in the network each lies."""
+
+import math
+from typing import Any
+
+import keras
+
+
+def weights_by_depth(model: keras.Model) -> tuple[list[keras.Variable], list[dict[str, Any]], str]:
+    """The trainable weights, those nearest to the input first.
+
+    The depth of a weight is the number of layers with a kernel on the longest way from the input
+    through its own layer: the count by which the papers name their networks. Where the graph does
+    not tell (subclassed or nested models, shared layers) kernels are counted in the order in which
+    they were made.
+
+    Returns:
+        The variables, their rows for `RunWriter` in the same order, and which of the two ways gave
+        the depths, `"graph"` or `"creation"`.
+    """
+    depths, order = _graph_depths(model), "graph"
+    if depths is None:
+        depths, order = _creation_depths(model), "creation"
+    variables = sorted(model.trainable_variables, key=lambda variable: depths[id(variable)])
+    return variables, [_row(variable, depths[id(variable)]) for variable in variables], order
+
+
+def _row(variable: keras.Variable, depth: int) -> dict[str, Any]:
+    layer, _, role = variable.path.rpartition("/")
+    return {
+        "path": variable.path,
+        "layer": layer,
+        "role": role,
+        "depth": depth,
+        "shape": list(variable.shape),
+        "size": math.prod(variable.shape),
+    }
+
+
+def _has_kernel(variables: list[keras.Variable]) -> bool:
+    return any(len(variable.shape) > 1 for variable in variables)
+
+
+def _graph_depths(model: keras.Model) -> dict[int, int] | None:
+    depths: dict[int, int] = {}
+    reached: dict[int, int] = {}
+    for operation in getattr(model, "operations", []):
+        if isinstance(operation, keras.Model):
+            return None
+        inputs = [id(tensor) for tensor in keras.tree.flatten(operation.input)]
+        if any(tensor not in reached for tensor in inputs):
+            # Made by the second call of a shared layer, of which Keras shows only the first.
+            return None
+        variables = getattr(operation, "trainable_variables", [])
+        depth = max((reached[tensor] for tensor in inputs), default=0) + _has_kernel(variables)
+        reached |= {id(tensor): depth for tensor in keras.tree.flatten(operation.output)}
+        depths |= {id(variable): depth for variable in variables}
+    known = all(id(variable) in depths for variable in model.trainable_variables)
+    return depths if known else None
+
+
+def _creation_depths(model: keras.Model) -> dict[int, int]:
+    layers: dict[str, list[keras.Variable]] = {}
+    for variable in model.trainable_variables:
+        layers.setdefault(variable.path.rpartition("/")[0], []).append(variable)
+    depths, depth = {}, 0
+    for variables in layers.values():
+        depth += _has_kernel(variables)
+        depths |= {id(variable): depth for variable in variables}
+    return depths

@@ -1,0 +1,219 @@
+"""The run folder: what one training run leaves on disk, written and read. No Keras in here.
+
+A run folder holds two files:
+
+`run.json`
+    Where the run comes from (command, versions, seed, device, git commit), its status, the table
+    of recorded weights and the log of each epoch. Replaced as a whole, so never half-written.
+`steps.arrow`
+    An Arrow IPC stream with one row per training step: the step's number and, per statistic, one
+    float32 for each recorded weight. Only ever appended to, so a killed run stays readable up to
+    the last rows that were flushed.
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+INFO_FILE = "run.json"
+STEPS_FILE = "steps.arrow"
+
+
+class RunWriter:
+    """Writes a run folder while the run goes on; each call leaves it readable.
+
+    Args:
+        path: the folder, made if it does not exist. An earlier run in it is replaced.
+        info: what `run.json` says besides the weights, the epochs and the status.
+        weights: one row per recorded weight, in the order of the statistics' columns.
+        statistics: names of the statistics.
+
+    Raises:
+        OSError: if the folder cannot be written; so do the methods.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        info: Mapping[str, Any],
+        weights: Sequence[Mapping[str, Any]],
+        statistics: Sequence[str],
+    ) -> None:
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        column = pa.list_(pa.float32(), len(weights))
+        self._schema = pa.schema(
+            [("step", pa.int64()), *((statistic, column) for statistic in statistics)]
+        )
+        # In this order, a crash in between leaves no folder that mixes two runs.
+        (self.path / INFO_FILE).unlink(missing_ok=True)
+        (self.path / STEPS_FILE).write_bytes(self._schema.serialize())
+        self._info = {"schema_version": SCHEMA_VERSION, **info}
+        self._info |= {"status": "running", "weights": list(weights), "epochs": []}
+        self._write_info()
+
+    def append(self, steps: np.ndarray, values: np.ndarray) -> None:
+        """Adds rows: `steps` of shape [S] and `values` of shape [S, weights, statistics]."""
+        columns: list[pa.Array] = [pa.array(steps, pa.int64())]
+        for index, field in enumerate(list(self._schema)[1:]):
+            flat = np.ascontiguousarray(values[:, :, index], np.float32).reshape(-1)
+            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type))
+        rows = pa.record_batch(columns, schema=self._schema)
+        with open(self.path / STEPS_FILE, "ab") as file:
+            file.write(rows.serialize())
+
+    def add_epoch(self, row: Mapping[str, float]) -> None:
+        """Adds the log of one epoch."""
+        self._info["epochs"].append({name: _to_json(value) for name, value in row.items()})
+        self._write_info()
+
+    def mark(self, status: str) -> None:
+        """Notes how the run stands: `"running"`, `"finished"` or `"interrupted"`."""
+        self._info["status"] = status
+        self._write_info()
+
+    def _write_info(self) -> None:
+        draft = self.path / f".{INFO_FILE}.draft"
+        draft.write_text(json.dumps(self._info, indent=1, allow_nan=False), encoding="utf-8")
+        os.replace(draft, self.path / INFO_FILE)
+
+
+def _to_json(value: float) -> float | str:
+    """JSON has no NaN and no infinity; their names survive the round trip."""
+    return value if math.isfinite(value) else str(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What was recorded of one training run, S steps of W weights.
+
+    Attributes:
+        path: the run folder.
+        info: the contents of `run.json`.
+        weights: a frame with one row per recorded weight: `path`, `layer`, `role`, `depth`,
+            `shape`, `size`.
+        steps: numbers of the recorded steps, shape [S], from 0.
+        statistics: name of a statistic to its array [S, W]; each is an attribute too, such as
+            `run.grad_norm`.
+        truncated: whether `steps.arrow` ends in the middle of a write.
+    """
+
+    path: Path
+    info: dict[str, Any]
+    weights: pd.DataFrame
+    steps: np.ndarray
+    statistics: dict[str, np.ndarray]
+    truncated: bool
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        try:
+            return self.__dict__["statistics"][name]
+        except KeyError:
+            raise AttributeError(f"a Run has no attribute and no statistic {name!r}") from None
+
+    @property
+    def name(self) -> str:
+        """The name of the run folder."""
+        return self.path.name
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """The log of each epoch: `epoch`, `steps` (recorded so far), and the metrics."""
+        frame = pd.DataFrame(self.info["epochs"], columns=self._epoch_columns()).astype(float)
+        return frame.astype({"epoch": int, "steps": int})
+
+    def _epoch_columns(self) -> list[str]:
+        rows = [{"epoch": 0, "steps": 0}, *self.info["epochs"]]
+        return list(dict.fromkeys(name for row in rows for name in row))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per step and weight: `step`, `path`, `layer`, `role`, `depth`, statistics."""
+        rows = np.tile(np.arange(len(self.weights)), len(self.steps))
+        frame = self.weights[["path", "layer", "role", "depth"]].take(rows).reset_index(drop=True)
+        frame.insert(0, "step", np.repeat(self.steps, len(self.weights)))
+        return frame.assign(**{name: data.ravel() for name, data in self.statistics.items()})
+
+
+def load_run(path: str | Path) -> Run:
+    """Reads a run folder, also of a run that still goes on or was killed.
+
+    Args:
+        path: the folder that was given to `GradientRecorder`.
+
+    Raises:
+        FileNotFoundError: if there is no run in the folder.
+        ValueError: if the folder was written by a version of keraskip with another format.
+
+    Example:
+
+    >>> run = load_run("runs/resnet56")  # doctest: +SKIP
+    >>> run.grad_norm.shape  # doctest: +SKIP
+    (225, 114)
+    """
+    path = Path(path)
+    if not (path / INFO_FILE).is_file():
+        raise FileNotFoundError(f"There is no run in {path}: it has no {INFO_FILE}.")
+    info = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
+    if info["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(
+            f"This version of keraskip reads run format {SCHEMA_VERSION}. "
+            f"Received: format {info['schema_version']} in {path}"
+        )
+    weights = pd.DataFrame(info["weights"])
+    steps, statistics, truncated = _read_steps(path / STEPS_FILE, len(weights))
+    return Run(path, info, weights, steps, statistics, truncated)
+
+
+def _read_steps(path: Path, width: int) -> tuple[np.ndarray, dict[str, np.ndarray], bool]:
+    with pa.OSFile(str(path)) as file:
+        reader = pa.ipc.open_stream(file)
+        batches, truncated = _read_batches(reader)
+        table = pa.Table.from_batches(batches, schema=reader.schema)
+    steps = table.column("step").to_numpy()
+    statistics = {
+        name: table.column(name).combine_chunks().flatten().to_numpy().reshape(-1, width)
+        for name in reader.schema.names[1:]
+    }
+    return steps, statistics, truncated
+
+
+def _read_batches(reader: pa.RecordBatchReader) -> tuple[list[pa.RecordBatch], bool]:
+    batches = []
+    while True:
+        try:
+            batches.append(reader.read_next_batch())
+        except StopIteration:
+            return batches, False
+        except (pa.ArrowInvalid, OSError):
+            # Killed while it wrote: everything before this point is whole.
+            return batches, True
+
+
+def find_runs(paths: Sequence[str | Path]) -> list[Path]:
+    """The run folders among `paths` and directly inside them.
+
+    Raises:
+        FileNotFoundError: if one of the paths neither is nor holds a run folder.
+    """
+    return [folder for path in paths for folder in _runs_at(Path(path))]
+
+
+def _runs_at(path: Path) -> list[Path]:
+    if not path.is_dir():
+        raise FileNotFoundError(f"There is no folder {path}.")
+    if (path / INFO_FILE).is_file():
+        return [path]
+    inside = sorted(file.parent for file in path.glob(f"*/{INFO_FILE}"))
+    if not inside:
+        raise FileNotFoundError(f"There is no run in {path}, nor in the folders inside it.")
+    return inside
