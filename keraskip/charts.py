@@ -41,7 +41,7 @@ def overview(runs: Sequence[Run]) -> alt.VConcatChart:
         .configure_view(stroke=None)
         .configure_title(anchor="start", fontSize=14, offset=10)
         .configure_axis(gridColor="#e5e5e5", labelFontSize=11, titleFontSize=12)
-        .configure_legend(orient="top", columns=8, labelFontSize=12, labelLimit=300, symbolSize=300)
+        .configure_legend(orient="top", columns=8, labelFontSize=12, labelLimit=300)
     )
 
 
@@ -56,9 +56,12 @@ def _looks(runs: Sequence[Run]) -> tuple[alt.Color, alt.StrokeDash]:
         colours.append(COLOURS[list(dict.fromkeys(families)).index(family) % len(COLOURS)])
         dashes.append(DASHES[(families.count(family) - 1) % len(DASHES)])
     title = "run (click to pick)"
+    legend = alt.Legend(symbolType="stroke", symbolSize=500, symbolStrokeWidth=2)
+    colour = alt.Scale(domain=names, range=colours)
+    dash = alt.Scale(domain=names, range=dashes)
     return (
-        alt.Color("run:N", title=title, scale=alt.Scale(domain=names, range=colours)),
-        alt.StrokeDash("run:N", title=title, scale=alt.Scale(domain=names, range=dashes)),
+        alt.Color("run:N", title=title, scale=colour, legend=legend),
+        alt.StrokeDash("run:N", title=title, scale=dash, legend=legend),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from keraskip.data import Dataset, load_data
@@ -105,6 +106,13 @@ def vanishing(
 STUDIES = {"vanishing": vanishing}
 
 
+def named_study(name: str, **settings: Any) -> list[Trial]:
+    """The trials of a study by name; ValueError lists the names there are."""
+    if name not in STUDIES:
+        raise ValueError(f"study must be one of {tuple(STUDIES)}. Received: study={name!r}")
+    return STUDIES[name](**settings)
+
+
 def run_study(
     study: str | Sequence[Trial] = "vanishing",
     out: str | Path = "runs/vanishing",
@@ -134,28 +142,27 @@ def run_study(
     >>> run_study([Trial("plain8", "plain", {"depth": 8})], "runs/mine")  # doctest: +SKIP
     [PosixPath('runs/mine/plain8')]
     """
-    trials = _trials(study)
-    folders = [Path(out) / trial.name for trial in trials]
-    finished = [_is_finished(folder, trial) for folder, trial in zip(folders, trials, strict=True)]
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-    datasets = {name: load_data(name) for name in {trial.dataset for trial in trials}}
-    for number, (trial, folder) in enumerate(zip(trials, folders, strict=True)):
-        if not finished[number]:
-            _train(trial, folder, datasets[trial.dataset], partial(progress, number, trial))
+    trials = named_study(study) if isinstance(study, str) else list(study)
+    finished = check_study(trials, out)
+    data = {name: load_data(name) for name in {trial.dataset for trial in trials}}
+    for number, trial in enumerate(trials):
+        if trial.name not in finished:
+            report = partial(progress, number, trial)
+            _train(trial, Path(out) / trial.name, data[trial.dataset], report)
         progress(number, trial, trial.epochs)
-    return folders
+    return [Path(out) / trial.name for trial in trials]
 
 
-def _trials(study: str | Sequence[Trial]) -> list[Trial]:
-    if isinstance(study, str):
-        if study not in STUDIES:
-            raise ValueError(f"study must be one of {tuple(STUDIES)}. Received: study={study!r}")
-        return STUDIES[study]()
-    names = [trial.name for trial in study]
+def check_study(trials: Sequence[Trial], out: str | Path) -> set[str]:
+    """The names of the trials that are finished in `out`; raises as `run_study` does."""
+    names = [trial.name for trial in trials]
     if len(set(names)) < len(names):
         raise ValueError(f"Each trial needs a name of its own. Received: {names}")
-    return list(study)
+    finished = {trial.name for trial in trials if _is_finished(Path(out) / trial.name, trial)}
+    Path(out).mkdir(parents=True, exist_ok=True)
+    # Asking the system for permission is not enough: a file system may be mounted read-only.
+    with TemporaryFile(dir=out):
+        return finished
 
 
 def _is_finished(folder: Path, trial: Trial) -> bool:

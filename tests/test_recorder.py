@@ -1,0 +1,445 @@
+"""The recorder: true numbers, of every step, and training that does not notice it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keraskip import GradientRecorder, build_resnet, load_run
+
+BACKEND = keras.backend.backend()
+SHAPE = (8, 8, 1)
+needs_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="asks TensorFlow")
+
+
+def batches(steps, size=8):
+    random = np.random.default_rng(1)
+    x = random.normal(size=(steps * size, *SHAPE)).astype("float32")
+    return x, random.integers(0, 10, steps * size)
+
+
+def compiled(model, **options):
+    optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
+    model.compile(optimizer, "sparse_categorical_crossentropy", **options)
+    return model
+
+
+def resnet(**options):
+    keras.utils.set_random_seed(0)
+    return compiled(build_resnet(8, input_shape=SHAPE), **options)
+
+
+def tiny(**options):
+    """The smallest network that has two layers."""
+    keras.utils.set_random_seed(0)
+    stack = [
+        layers.Input(SHAPE),
+        layers.Flatten(),
+        layers.Dense(4, "tanh", name="first"),
+        layers.Dense(10, "softmax", name="last"),
+    ]
+    return compiled(keras.Sequential(stack), **options)
+
+
+def fit(model, data, *callbacks, **options):
+    x, y = data
+    options = {"batch_size": 8, "shuffle": False, "verbose": 0, **options}
+    return model.fit(x, y, callbacks=list(callbacks), **options)
+
+
+def weights_of(model):
+    return [keras.ops.convert_to_numpy(weight.value) for weight in model.variables]
+
+
+def assert_unmonitored(model):
+    assert "apply" not in vars(model.optimizer)
+    assert "make_train_function" not in vars(model)
+    step = model.train_function
+    assert step is None or "_watched_step" not in getattr(step, "__qualname__", "")
+    assert not any("gradient_" in v.path for v in model.optimizer.variables)
+
+
+# The same gradient, outside `fit`
+
+
+def tensorflow_gradients(model, x, y):
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(x, y, model(x, training=True))
+    return tape.gradient(loss, model.trainable_variables)
+
+
+def torch_gradients(model, x, y):
+    model.zero_grad()
+    x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
+    model.compute_loss(x, y, model(x, training=True)).backward()
+    return [variable.value.grad.clone() for variable in model.trainable_variables]
+
+
+def jax_gradients(model, x, y):
+    import jax
+
+    def loss(trainable, others):
+        outputs, others = model.stateless_call(trainable, others, x, training=True)
+        return model.compute_loss(x, y, outputs), others
+
+    trainable = [variable.value for variable in model.trainable_variables]
+    others = [variable.value for variable in model.non_trainable_variables]
+    grads, others = jax.grad(loss, has_aux=True)(trainable, others)
+    for variable, value in zip(model.non_trainable_variables, others, strict=True):
+        variable.assign(value)
+    return grads
+
+
+GRADIENTS = {
+    "tensorflow": tensorflow_gradients,
+    "torch": torch_gradients,
+    "jax": jax_gradients,
+}
+
+
+def arrays(tensors):
+    return [np.array(keras.ops.convert_to_numpy(tensor), "float64") for tensor in tensors]
+
+
+def trained_by_hand(model, x, y):
+    """Path of each weight to its statistics in one step."""
+    gradients = GRADIENTS[BACKEND](model, x, y)
+    grads, before = arrays(gradients), arrays(v.value for v in model.trainable_variables)
+    model.optimizer.apply(gradients, model.trainable_variables)
+    after = arrays(v.value for v in model.trainable_variables)
+    paths = [variable.path for variable in model.trainable_variables]
+    return {
+        path: {
+            "grad_norm": np.linalg.norm(grad),
+            "grad_max": np.abs(grad).max(),
+            "grad_nonfinite": 0,
+            "weight_norm": np.linalg.norm(old),
+            "update_norm": np.linalg.norm(new - old),
+            "frozen": (old == new).mean(),
+        }
+        for path, grad, old, new in zip(paths, grads, before, after, strict=True)
+    }
+
+
+@pytest.mark.parametrize("build", [tiny, resnet])
+def test_statistics_equal_those_of_the_gradient_outside_fit(tmp_path, build):
+    x, y = batches(3)
+    fit(build(), (x, y), GradientRecorder(tmp_path))
+    run, model = load_run(tmp_path), build()
+    assert sorted(run.weights["role"]) == sorted(v.name for v in model.trainable_variables)
+    paths = [variable.path for variable in model.trainable_variables]
+    for step in range(3):
+        part = slice(8 * step, 8 * step + 8)
+        exact = trained_by_hand(model, x[part], y[part])
+        for column, path in enumerate(aligned(run, paths)):
+            found = {name: run.statistics[name][step, column] for name in run.statistics}
+            # Batch normalisation amplifies rounding from step to step.
+            assert found == pytest.approx(exact[path], rel=1e-5 * 10**step, abs=1e-7), path
+
+
+def aligned(run, paths):
+    """The paths of a second model of the same make, in the order of the run's weights."""
+    suffix = {path.replace("_", ""): path for path in paths}
+    by_path = [path for path in run.weights["path"] if path.replace("_", "") in suffix]
+    assert len(by_path) == len(paths)
+    return by_path
+
+
+# Training does not notice
+
+
+def trained(recorder, **options):
+    model = resnet(**options)
+    fit(model, batches(10), *recorder, epochs=2)
+    return weights_of(model)
+
+
+def test_training_is_bit_identical(tmp_path):
+    options = {} if BACKEND == "torch" else {"jit_compile": True}
+    without, recorded = (
+        trained(recorder, **options) for recorder in ([], [GradientRecorder(tmp_path)])
+    )
+    assert len(without) == len(recorded)
+    for expected, found in zip(without, recorded, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@needs_tensorflow
+def test_first_step_without_xla_is_the_same(tmp_path):
+    found = []
+    for recorder in [], [GradientRecorder(tmp_path)]:
+        model = resnet(jit_compile=False)
+        fit(model, batches(1), *recorder)
+        found.append(weights_of(model))
+    for expected, recorded in zip(*found, strict=True):
+        np.testing.assert_allclose(recorded, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_nothing_is_left_behind(tmp_path):
+    model = tiny()
+    fit(model, batches(2), GradientRecorder(tmp_path))
+    assert_unmonitored(model)
+    status = load_run(tmp_path).info["status"]
+    steps = (tmp_path / "steps.arrow").read_bytes()
+    fit(model, batches(2))
+    assert_unmonitored(model)
+    assert status == load_run(tmp_path).info["status"] == "finished"
+    assert (tmp_path / "steps.arrow").read_bytes() == steps
+
+
+def test_the_step_from_before_is_brought_back(tmp_path):
+    model = tiny()
+    fit(model, batches(2))
+    step = model.train_function
+    fit(model, batches(2), GradientRecorder(tmp_path))
+    assert model.train_function is step
+
+
+# Every step
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has no steps_per_execution on torch")
+def test_steps_inside_one_execution(tmp_path):
+    data = batches(10)
+    fit(tiny(steps_per_execution=4), data, GradientRecorder(tmp_path / "four"), epochs=2)
+    fit(tiny(), data, GradientRecorder(tmp_path / "one"), epochs=2)
+    four, one = load_run(tmp_path / "four"), load_run(tmp_path / "one")
+    np.testing.assert_array_equal(four.steps, np.arange(20))
+    assert four.epochs["steps"].tolist() == [10, 20]
+    np.testing.assert_allclose(four.grad_norm, one.grad_norm, rtol=1e-4)
+
+
+def test_more_steps_than_the_buffer_holds(tmp_path):
+    data = batches(150, size=2)
+    fit(tiny(), data, GradientRecorder(tmp_path), batch_size=2)
+    run, model = load_run(tmp_path), tiny()
+    np.testing.assert_array_equal(run.steps, np.arange(150))
+    assert len(np.unique(run.grad_norm[:, 0])) > 140
+    kernel = run.weights["path"].tolist().index("first/kernel")
+    kernel = run.weights["path"].tolist().index(run.weights["path"][kernel])
+    for step in range(150):
+        part = slice(2 * step, 2 * step + 2)
+        exact = trained_by_hand(model, data[0][part], data[1][part])
+        assert run.weight_norm[step, kernel] == pytest.approx(
+            exact[model.layers[1].kernel.path]["weight_norm"], rel=1e-4
+        )
+
+
+def test_second_fit_goes_on_and_a_new_recorder_replaces(tmp_path):
+    model, recorder = tiny(), GradientRecorder(tmp_path, info={"note": "first"})
+    fit(model, batches(3), recorder)
+    fit(model, batches(2), recorder, epochs=2, initial_epoch=1)
+    run = load_run(tmp_path)
+    np.testing.assert_array_equal(run.steps, np.arange(5))
+    assert run.epochs["steps"].tolist() == [3, 5]
+    assert run.info["note"] == "first"
+    fit(model, batches(1), GradientRecorder(tmp_path))
+    run = load_run(tmp_path)
+    np.testing.assert_array_equal(run.steps, [0])
+    assert "note" not in run.info
+
+
+# When training breaks off
+
+
+def breaking_off(bad_batch):
+    """Five batches and then an error, in the generator or in the step."""
+    x, y = batches(5)
+    for step in range(5):
+        yield x[8 * step : 8 * step + 8], y[8 * step : 8 * step + 8]
+    if bad_batch:
+        yield np.zeros((8, 8, 8, 3), "float32"), y[:8]
+    raise RuntimeError("no more data")
+
+
+@pytest.mark.filterwarnings("ignore:.*The structure of `inputs`")
+@pytest.mark.parametrize("bad_batch", [False, True], ids=["generator", "step"])
+def test_exception(tmp_path, bad_batch):
+    model = tiny()
+    with pytest.raises(Exception, match=r"(?s).*"):
+        model.fit(breaking_off(bad_batch), verbose=0, callbacks=[GradientRecorder(tmp_path)])
+    if bad_batch or BACKEND == "tensorflow":
+        assert load_run(tmp_path).info["status"] == "interrupted"
+        np.testing.assert_array_equal(load_run(tmp_path).steps, np.arange(5))
+        assert_unmonitored(model)
+    before = (tmp_path / "steps.arrow").read_bytes()
+    fit(model, batches(2))
+    assert_unmonitored(model)
+    assert (tmp_path / "steps.arrow").read_bytes() == before
+
+
+class Interrupt(keras.callbacks.Callback):
+    """The user, who presses Ctrl-C."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 3:
+            raise KeyboardInterrupt
+
+
+def test_interrupt_by_another_callback(tmp_path):
+    model = tiny()
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, batches(10), GradientRecorder(tmp_path), Interrupt())
+    before = (tmp_path / "steps.arrow").read_bytes()
+    fit(model, batches(2))
+    assert_unmonitored(model)
+    assert (tmp_path / "steps.arrow").read_bytes() == before
+
+
+def test_fit_with_the_same_recorder_after_an_interrupt(tmp_path):
+    model, recorder = tiny(), GradientRecorder(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, batches(10), recorder, Interrupt())
+    fit(model, batches(10), recorder)
+    run = load_run(tmp_path)
+    assert run.info["status"] == "finished"
+    # The four steps before the interrupt and the ten after it.
+    np.testing.assert_array_equal(run.steps, np.arange(14))
+    assert_unmonitored(model)
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_recorder import GradientRecorder, batches, fit, tiny
+fit(tiny(), batches(20), GradientRecorder(sys.argv[1]), epochs=100000)
+"""
+
+
+def epochs_of(folder):
+    file = folder / "run.json"
+    return len(json.loads(file.read_text())["epochs"]) if file.is_file() else 0
+
+
+def test_killed_run_is_readable(tmp_path):
+    code = KILLED.format(tests=os.path.dirname(__file__))
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    deadline = time.monotonic() + 60
+    while not epochs_of(tmp_path) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(10) == -signal.SIGKILL
+    run = load_run(tmp_path)
+    assert run.info["status"] == "running"
+    assert len(run.steps) >= 20
+    np.testing.assert_array_equal(run.steps, np.arange(len(run.steps)))
+
+
+# Folders that cannot be written
+
+
+def test_unwritable_folder_raises_before_training(tmp_path):
+    (tmp_path / "file").write_text("")
+    model = tiny()
+    before = weights_of(model)
+    with pytest.raises(OSError, match="file"):
+        fit(model, batches(2), GradientRecorder(tmp_path / "file" / "run"))
+    for expected, found in zip(before, weights_of(model), strict=False):
+        np.testing.assert_array_equal(found, expected)
+    assert_unmonitored(model)
+
+
+class Remove(keras.callbacks.Callback):
+    """Deletes the run folder at the end of the first epoch."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            shutil.rmtree(self.folder)
+
+
+def test_deleted_folder_ends_the_record_alone(tmp_path):
+    model, folder = tiny(), tmp_path / "run"
+    with pytest.warns(UserWarning, match="has stopped, training goes on") as caught:
+        history = fit(model, batches(3), GradientRecorder(folder), Remove(folder), epochs=4)
+    assert len(caught) == 1
+    assert len(history.history["loss"]) == 4
+    assert_unmonitored(model)
+
+
+# Which weights, and what of them
+
+
+def test_frozen_layer_is_not_recorded(tmp_path):
+    model = tiny()
+    model.get_layer("first").trainable = False
+    fit(compiled(model), batches(2), GradientRecorder(tmp_path))
+    assert load_run(tmp_path).weights["layer"].str.contains("last").all()
+
+
+class Unused(layers.Layer):
+    """Has a weight that the output does not depend on."""
+
+    def build(self, shape):
+        self.unused = self.add_weight(shape=(3, 2), name="unused")
+
+    def call(self, x):
+        return x
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX gives zeros for such a weight")
+def test_weight_without_gradient_is_nan(tmp_path):
+    stack = [layers.Input(SHAPE), layers.Flatten(), Unused(), layers.Dense(10, "softmax")]
+    fit(compiled(keras.Sequential(stack)), batches(2), GradientRecorder(tmp_path))
+    run = load_run(tmp_path)
+    unused = (run.weights["role"] == "unused").to_numpy()
+    assert unused.sum() == 1
+    assert np.isnan(run.grad_norm[:, unused]).all()
+    assert np.isfinite(run.grad_norm[:, ~unused]).all()
+
+
+@needs_tensorflow
+def test_norms_are_not_loss_scaled(tmp_path):
+    norms = {}
+    for policy in "float32", "mixed_float16":
+        keras.config.set_dtype_policy(policy)
+        try:
+            fit(resnet(), batches(4), GradientRecorder(tmp_path / policy))
+        finally:
+            keras.config.set_dtype_policy("float32")
+        norms[policy] = load_run(tmp_path / policy)
+    ratio = norms["mixed_float16"].grad_norm[0] / norms["float32"].grad_norm[0]
+    assert ((ratio > 0.5) & (ratio < 2)).all()
+
+
+def test_checkpoint_during_recording_loads(tmp_path):
+    model, file = tiny(), tmp_path / "model.keras"
+    keeper = keras.callbacks.ModelCheckpoint(file)
+    fit(model, batches(3), GradientRecorder(tmp_path / "run"), keeper, epochs=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = keras.models.load_model(file)
+    assert len(loaded.optimizer.variables) == len(model.optimizer.variables)
+    for expected, found in zip(weights_of(model), weights_of(loaded), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_depth_of_a_resnet_is_that_of_its_name(tmp_path):
+    model = compiled(build_resnet(20, input_shape=SHAPE))
+    fit(model, batches(1), GradientRecorder(tmp_path))
+    run = load_run(tmp_path)
+    assert run.weights["depth"].max() == 20
+    assert run.weights["depth"].is_monotonic_increasing
+    assert run.info["depth_from"] == "graph"
+
+
+def test_depth_of_a_sequential_model(tmp_path):
+    fit(tiny(), batches(1), GradientRecorder(tmp_path))
+    run = load_run(tmp_path)
+    assert run.info["depth_from"] == "creation"
+    assert run.weights["depth"].tolist() == [1, 1, 2, 2]

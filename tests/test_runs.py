@@ -1,0 +1,180 @@
+"""The run folder: what is written comes back, also from broken and unusual folders."""
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keraskip.runs import INFO_FILE, STEPS_FILE, RunWriter, find_runs, load_run
+
+STATISTICS = ("grad_norm", "frozen")
+WEIGHTS = [
+    {"path": f"{layer}/{role}", "layer": layer, "role": role, "depth": 1, "shape": [2], "size": 2}
+    for layer, role in [("conv", "kernel"), ("conv", "bias"), ("dense", "kernel")]
+]
+
+
+def write(path, values, chunk=2, **info):
+    writer = RunWriter(path, info, WEIGHTS, STATISTICS)
+    for start in range(0, len(values), chunk):
+        part = values[start : start + chunk]
+        writer.append(np.arange(start, start + len(part)), part)
+    return writer
+
+
+@pytest.fixture
+def values():
+    return np.random.default_rng(0).normal(size=(6, 3, 2)).astype("float32")
+
+
+def test_round_trip(tmp_path, values):
+    values[1, 2, 0], values[2, 0, 1], values[3, 1, 0] = np.nan, np.inf, -np.inf
+    write(tmp_path / "a" / "run", values, seed=3).mark("finished")
+    run = load_run(tmp_path / "a" / "run")
+    assert run.name == "run"
+    assert run.info["seed"] == 3
+    assert run.info["status"] == "finished"
+    assert not run.truncated
+    np.testing.assert_array_equal(run.steps, np.arange(6))
+    np.testing.assert_array_equal(run.grad_norm, values[:, :, 0])
+    np.testing.assert_array_equal(run.frozen, values[:, :, 1])
+    assert list(run.statistics) == list(STATISTICS)
+    assert run.weights.to_dict("records") == WEIGHTS
+
+
+def test_status_before_the_end_is_running(tmp_path, values):
+    write(tmp_path, values)
+    assert load_run(tmp_path).info["status"] == "running"
+
+
+def test_epoch_metrics_keep_nan_and_infinity(tmp_path, values):
+    writer = write(tmp_path, values)
+    losses = [0.5, math.nan, math.inf, -math.inf]
+    for epoch, loss in enumerate(losses):
+        writer.add_epoch({"epoch": epoch, "steps": 2 * epoch, "loss": loss})
+    json.loads((tmp_path / INFO_FILE).read_text(), parse_constant=pytest.fail)
+    epochs = load_run(tmp_path).epochs
+    np.testing.assert_array_equal(epochs["loss"], losses)
+    assert epochs["epoch"].tolist() == [0, 1, 2, 3]
+    assert epochs["steps"].tolist() == [0, 2, 4, 6]
+    assert epochs["epoch"].dtype.kind == epochs["steps"].dtype.kind == "i"
+
+
+def test_epoch_without_a_metric_has_nan(tmp_path, values):
+    writer = write(tmp_path, values)
+    writer.add_epoch({"epoch": 0, "steps": 3, "loss": 1.0})
+    writer.add_epoch({"epoch": 1, "steps": 6, "loss": 0.5, "val_loss": 2.0})
+    epochs = load_run(tmp_path).epochs
+    np.testing.assert_array_equal(epochs["val_loss"], [math.nan, 2.0])
+
+
+def test_to_pandas(tmp_path, values):
+    write(tmp_path, values)
+    frame = load_run(tmp_path).to_pandas()
+    names = ["step", "path", "layer", "role", "depth", *STATISTICS]
+    assert frame.columns.tolist() == names
+    assert len(frame) == 6 * 3
+    row = frame[(frame["step"] == 4) & (frame["path"] == "dense/kernel")]
+    assert row["grad_norm"].item() == values[4, 2, 0]
+    assert row["frozen"].item() == values[4, 2, 1]
+    assert row["role"].item() == "kernel"
+
+
+def test_empty_run(tmp_path):
+    RunWriter(tmp_path, {}, WEIGHTS, STATISTICS)
+    run = load_run(tmp_path)
+    assert not run.truncated
+    assert run.steps.shape == (0,)
+    assert run.grad_norm.shape == (0, 3)
+    assert len(run.to_pandas()) == 0
+    assert isinstance(run.epochs, pd.DataFrame)
+    assert run.epochs.columns.tolist() == ["epoch", "steps"]
+
+
+def test_unknown_statistic_is_an_attribute_error(tmp_path, values):
+    write(tmp_path, values)
+    with pytest.raises(AttributeError, match="no statistic 'nope'"):
+        _ = load_run(tmp_path).nope
+
+
+def batch_ends(folder, values):
+    """Sizes of the file with no, one, two, ... batches."""
+    writer = RunWriter(folder, {}, WEIGHTS, STATISTICS)
+    ends = [(folder / STEPS_FILE).stat().st_size]
+    for start in range(0, len(values), 2):
+        writer.append(np.arange(start, start + 2), values[start : start + 2])
+        ends.append((folder / STEPS_FILE).stat().st_size)
+    return ends
+
+
+def test_file_cut_at_any_byte_keeps_the_whole_batches(tmp_path, values):
+    ends = batch_ends(tmp_path, values)
+    whole = (tmp_path / STEPS_FILE).read_bytes()
+    for size in range(ends[0], len(whole) + 1):
+        (tmp_path / STEPS_FILE).write_bytes(whole[:size])
+        run = load_run(tmp_path)
+        batches = sum(end <= size for end in ends) - 1
+        assert len(run.steps) == 2 * batches, size
+        np.testing.assert_array_equal(run.grad_norm, values[: 2 * batches, :, 0])
+        assert run.truncated == (size not in ends), size
+
+
+def test_new_writer_replaces_the_old_run(tmp_path, values):
+    write(tmp_path, values, name="old").add_epoch({"epoch": 0, "steps": 6})
+    write(tmp_path, values[:3], name="new")
+    run = load_run(tmp_path)
+    assert run.info["name"] == "new"
+    assert run.info["epochs"] == []
+    np.testing.assert_array_equal(run.steps, np.arange(3))
+    assert sorted(file.name for file in tmp_path.iterdir()) == [INFO_FILE, STEPS_FILE]
+
+
+@pytest.mark.parametrize("folder", ["missing", "empty"])
+def test_load_without_a_run(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=f"There is no run in .*{folder}"):
+        load_run(tmp_path / folder)
+
+
+def test_load_of_another_format(tmp_path, values):
+    write(tmp_path, values)
+    info = json.loads((tmp_path / INFO_FILE).read_text())
+    (tmp_path / INFO_FILE).write_text(json.dumps(info | {"schema_version": 99}))
+    with pytest.raises(ValueError, match="Received: format 99"):
+        load_run(tmp_path)
+
+
+def test_writer_below_a_file(tmp_path, values):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        write(tmp_path / "file" / "run", values)
+
+
+def test_find_runs(tmp_path, values):
+    for name in ["b", "a"]:
+        write(tmp_path / name, values)
+    (tmp_path / "other").mkdir()
+    runs = [tmp_path / "a", tmp_path / "b"]
+    assert find_runs([tmp_path]) == runs
+    assert find_runs([str(tmp_path / "b"), tmp_path]) == [tmp_path / "b", *runs]
+    assert find_runs([]) == []
+
+
+@pytest.mark.parametrize("folder", ["missing", "empty"])
+def test_find_runs_without_a_run(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=folder):
+        find_runs([tmp_path / folder])
+
+
+def test_reading_runs_needs_no_framework():
+    code = (
+        "import sys, keraskip.runs;"
+        "found = {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules);"
+        "sys.exit(', '.join(found) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
