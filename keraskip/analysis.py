@@ -28,7 +28,7 @@ HEALTHY_ORDERS = 2.0
 # A line needs a third point before its slope has an error.
 FEWEST_LAYERS = 3
 # Gradients of exactly zero are drawn at the smallest number that float32 holds.
-SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
+SMALLEST = 2.0**-149
 
 RULE = (
     f"vanishing: the 95 % interval of the attenuation lies above {HEALTHY_ORDERS:g} orders of "
@@ -142,7 +142,14 @@ def judge(run: Run) -> Verdict:
     found = attenuation(profile(run, signal, steps)) if len(run.steps) else None
     verdict, reason = _verdict(run, found)
     return Verdict(
-        run.name, verdict, reason, found, signal, *_first_kernel(run), *_accuracy(run), len(run.steps)
+        run.name,
+        verdict,
+        reason,
+        found,
+        signal,
+        *_first_kernel(run),
+        *_accuracy(run),
+        len(run.steps),
     )
 
 
@@ -165,8 +172,10 @@ def _verdict(run: Run, found: Attenuation | None) -> tuple[str, str]:
 
 def _first_kernel(run: Run) -> tuple[float, float]:
     """RMS gradient at step 0 and early frozen share of the kernel nearest to the input."""
+    if not len(run.steps):
+        return np.nan, np.nan
     first, early = profile(run, "kernel", slice(0, 1)), profile(run, "kernel", early_steps(run))
-    if first.empty or not len(run.steps):
+    if first.empty:
         return np.nan, np.nan
     return float(first["rms"].iloc[0]), float(early["frozen"].iloc[0])
 

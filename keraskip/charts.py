@@ -69,7 +69,9 @@ def _profiles(runs: Sequence[Run], signal: str) -> pd.DataFrame:
     """The profiles over the early steps, one below the other, with the names of their runs."""
     columns = pd.DataFrame(columns=["run", "layer", "path", "depth", "rms", "frozen"])
     frames = [
-        profile(run, signal, early_steps(run)).assign(run=run.name) for run in runs if len(run.steps)
+        profile(run, signal, early_steps(run)).assign(run=run.name)
+        for run in runs
+        if len(run.steps)
     ]
     return pd.concat(frames) if frames else columns
 
@@ -106,7 +108,9 @@ def _learning(runs: Sequence[Run]) -> alt.Chart:
     """Training accuracy by epoch, or the loss where no run has an accuracy."""
     accuracy = any("accuracy" in run.epochs for run in runs)
     metric = "accuracy" if accuracy else "loss"
-    rows = pd.concat([run.epochs.assign(run=run.name, epoch=run.epochs["epoch"] + 1) for run in runs])
+    rows = pd.concat(
+        [run.epochs.assign(run=run.name, epoch=run.epochs["epoch"] + 1) for run in runs]
+    )
     rows = rows.reindex(columns=["run", "epoch", metric, f"val_{metric}"])
     height = alt.Y(f"{metric}:Q", title=f"training {metric}")
     if accuracy:

@@ -179,5 +179,7 @@ def _outcome(verdict: Verdict) -> str:
     if np.isnan(verdict.accuracy):
         return ""
     if verdict.at_chance:
-        return f"; the accuracy stays at chance ({verdict.accuracy:.2f}, chance {verdict.chance:.2f})"
+        return (
+            f"; the accuracy stays at chance ({verdict.accuracy:.2f}, chance {verdict.chance:.2f})"
+        )
     return f"; it trains to an accuracy of {verdict.accuracy:.2f}"

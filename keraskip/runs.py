@@ -200,7 +200,7 @@ def _read_batches(reader: pa.RecordBatchReader) -> tuple[list[pa.RecordBatch], b
 
 
 def find_runs(paths: Sequence[str | Path]) -> list[Path]:
-    """The run folders among `paths` and directly inside them.
+    """The run folders among `paths` and directly inside them, there in the order of training.
 
     Raises:
         FileNotFoundError: if one of the paths neither is nor holds a run folder.
@@ -213,7 +213,13 @@ def _runs_at(path: Path) -> list[Path]:
         raise FileNotFoundError(f"There is no folder {path}.")
     if (path / INFO_FILE).is_file():
         return [path]
-    inside = sorted(file.parent for file in path.glob(f"*/{INFO_FILE}"))
+    inside = [file.parent for file in path.glob(f"*/{INFO_FILE}")]
     if not inside:
         raise FileNotFoundError(f"There is no run in {path}, nor in the folders inside it.")
-    return inside
+    return sorted(inside, key=_start)
+
+
+def _start(folder: Path) -> tuple[str, str]:
+    """Orders runs as they were trained, and by name those that started in one second."""
+    info = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+    return info.get("started", ""), folder.name

@@ -101,5 +101,3 @@ def test_norm_beyond_the_range_of_half_precision():
     assert measured(before, before, before)["weight_norm"].item() == pytest.approx(
         2 * float(before[0, 0])
     )
-
-

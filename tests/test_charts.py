@@ -1,0 +1,33 @@
+"""What the charts are given to draw."""
+
+import numpy as np
+import pytest
+from test_analysis import write_run
+
+from keraskip.charts import COLOURS, overview
+from keraskip.runs import load_run
+
+
+@pytest.fixture
+def runs(tmp_path):
+    families = {"plain8": "plain", "plain14": "plain", "resnet8": "resnet"}
+    for name, family in families.items():
+        epochs = [{"epoch": 0, "steps": 20, "accuracy": 0.5}]
+        info = {"trial": {"family": family}}
+        write_run(tmp_path / name, 10.0 ** -np.arange(6), info=info, epochs=epochs)
+    return [load_run(tmp_path / name) for name in families]
+
+
+def test_families_share_a_colour_and_differ_in_dashes(runs):
+    chart = overview(runs).to_dict()["vconcat"][0]["hconcat"][0]["encoding"]
+    colours, dashes = chart["color"]["scale"], chart["strokeDash"]["scale"]
+    assert colours["domain"] == ["plain8", "plain14", "resnet8"]
+    assert colours["range"] == [COLOURS[0], COLOURS[0], COLOURS[1]]
+    assert dashes["range"][0] == dashes["range"][2] != dashes["range"][1]
+
+
+def test_the_drawn_numbers_are_the_recorded_ones(runs):
+    specification = overview(runs[:1]).to_dict()
+    name = specification["vconcat"][0]["hconcat"][0]["data"]["name"]
+    drawn = [row["rms"] for row in specification["datasets"][name]]
+    assert drawn == pytest.approx(10.0 ** -np.arange(5), rel=1e-5)

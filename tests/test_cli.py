@@ -1,0 +1,112 @@
+"""The command as it is typed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_analysis import write_run
+from test_report import runs  # noqa: F401
+
+KERASKIP = Path(sys.executable).with_name("keraskip")
+
+
+def keraskip(*arguments, cwd=None):
+    return subprocess.run([KERASKIP, *arguments], capture_output=True, text=True, cwd=cwd)
+
+
+def test_report_prints_a_table_and_last_the_path(runs, tmp_path):  # noqa: F811
+    done = keraskip("report", *runs, "--out", tmp_path / "out.html")
+    assert done.returncode == 0
+    assert "vanishing" in done.stdout
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "out.html")
+    assert (tmp_path / "out.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["compare", "--help"],
+        ["report", "--help"],
+    ],
+)
+def test_help_loads_next_to_nothing(arguments):
+    script = f"""
+import sys
+sys.argv = ["keraskip", *{arguments}]
+try:
+    import keraskip.cli; keraskip.cli.app()
+except SystemExit:
+    print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    loaded = set(done.stdout.split("\n")[-2].split())
+    assert "keraskip.cli" in loaded
+    assert not loaded & {"tensorflow", "keras", "numpy", "pandas", "pyarrow", "altair"}
+
+
+def test_report_loads_no_framework(runs, tmp_path):  # noqa: F811
+    script = f"""
+import sys
+sys.argv = ["keraskip", "report", {str(runs[0])!r}, "--out", {str(tmp_path / "r.html")!r}]
+try:
+    import keraskip.cli; keraskip.cli.app()
+except SystemExit:
+    print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    loaded = set(done.stdout.split("\n")[-2].split())
+    assert "keraskip.report" in loaded
+    assert not loaded & {"keras", "tensorflow", "jax", "torch"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "--study", "nothing"], "study='nothing'"),
+        (["compare", "--depths", "20,57"], "depth=57 (nearest: 56, 62)"),
+        (["compare", "--depths", "deep"], "'deep'"),
+        (["compare", "--epochs", "0"], "epochs=0"),
+        (["compare", "--out", "file/runs"], "file/runs"),
+        (["report", "missing"], "missing"),
+        (["report", "empty"], "empty"),
+        (["report", "file"], "file"),
+        (["report", "run", "--out", "file/report.html"], "file/report.html"),
+        (["report", "run", "--out", "report.docx"], "report.docx"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, runs, arguments, message):  # noqa: F811
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    os.symlink(runs[0], tmp_path / "run")
+    done = keraskip(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_compare_trains_and_reports_and_after_a_kill_goes_on(tmp_path):
+    command = [KERASKIP, "compare", "--depths", "8", "--epochs", "3", "--out", "out"]
+    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    study = tmp_path / "out" / "vanishing"
+    deadline = time.monotonic() + 120
+    while not (study / "resnet8" / "run.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+
+    killed = keraskip("report", study, "--out", tmp_path / "killed.html")
+    assert killed.returncode == 0
+    assert "plain8" in killed.stdout
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "out/vanishing/report.html"
+    assert "epochs" not in done.stdout
+    lines = [line for line in done.stdout.splitlines() if " is " in line]
+    assert len(lines) == 5

@@ -1,0 +1,81 @@
+"""Who may import whom, and what stays out of memory."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keraskip
+
+PACKAGE = Path(keraskip.__file__).parent
+
+# A module may import those on its right, of this package; a folder also its own files.
+EDGES = {
+    "models": set(),
+    "callbacks": {"runs"},
+    "runs": set(),
+    "analysis": {"runs"},
+    "charts": {"analysis", "runs"},
+    "report": {"charts", "analysis", "runs"},
+    "data": set(),
+    "study": {"models", "callbacks", "data", "runs"},
+    "cli": {"models", "callbacks", "runs", "analysis", "charts", "report", "data", "study"},
+    "__init__": {"models", "callbacks", "runs", "report", "study"},
+}
+
+
+def room_of(file):
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def imported_rooms(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            if name.startswith("keraskip."):
+                yield name.split(".")[1]
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: file.stem)
+def test_imports_point_one_way(file):
+    room = room_of(file)
+    assert set(imported_rooms(file)) - {room} <= EDGES[room]
+
+
+def modules_after(code):
+    script = f"import sys; {code}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import keraskip",
+        "import keraskip.runs, keraskip.analysis, keraskip.charts, keraskip.report",
+        "import keraskip.study",
+        "import keraskip.cli",
+    ],
+)
+def test_no_framework_is_loaded(code):
+    assert not modules_after(code) & {"keras", "tensorflow", "jax", "torch"}
+
+
+def test_every_public_name_is_there():
+    for name in keraskip.__all__:
+        assert getattr(keraskip, name).__doc__
+    assert set(keraskip.__all__) <= set(dir(keraskip))
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(AttributeError, match="build_vgg"):
+        _ = keraskip.build_vgg

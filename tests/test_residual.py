@@ -1,0 +1,214 @@
+"""Plain and residual networks: sizes, names, shortcuts and refusals."""
+
+import keras
+import numpy as np
+import pytest
+from reference import RESIDUAL
+
+from keraskip import build_plain, build_resnet
+
+SMALL = {"input_shape": (8, 8, 1)}
+VARIANTS = ("v1", "preact")
+
+SMALLEST_LAYERS = """
+    images stem_conv stem_norm stem_act
+    stage1_block1_conv1 stage1_block1_norm1 stage1_block1_act1
+    stage1_block1_conv2 stage1_block1_norm2 stage1_block1_add stage1_block1_act2
+    stage2_block1_conv1_pad stage2_block1_conv1 stage2_block1_norm1 stage2_block1_act1
+    stage2_block1_conv2 stage2_block1_norm2
+    stage2_block1_shortcut_subsample stage2_block1_shortcut_to_front
+    stage2_block1_shortcut_pad stage2_block1_shortcut_to_back
+    stage2_block1_add stage2_block1_act2
+    stage3_block1_conv1_pad stage3_block1_conv1 stage3_block1_norm1 stage3_block1_act1
+    stage3_block1_conv2 stage3_block1_norm2
+    stage3_block1_shortcut_subsample stage3_block1_shortcut_to_front
+    stage3_block1_shortcut_pad stage3_block1_shortcut_to_back
+    stage3_block1_add stage3_block1_act2
+    head_pool predictions
+""".split()
+
+# fmt: off
+INVALID = (
+    # builder       arguments                message: the value and the choices
+    (build_resnet,  {"variant": "v2"},       r"\('v1', 'preact'\).*variant='v2'"),
+    (build_plain,   {"variant": "v2"},       r"\('v1', 'preact'\).*variant='v2'"),
+    (build_resnet,  {"shortcut": "C"},       r"\('A', 'B'\).*shortcut='C'"),
+    (build_resnet,  {"shortcut": None},      r"\('A', 'B'\).*shortcut=None"),
+    (build_resnet,  {"normalization": "no"}, r"\('batch', None\).*normalization='no'"),
+    (build_plain,   {"normalization": "no"}, r"\('batch', None\).*normalization='no'"),
+)
+
+SHORTCUT_WEIGHTS = (
+    # variant   the kernels 16x32 and 32x64, in v1 with gamma and beta for 32 and for 64 maps
+    ("v1",      16 * 32 + 32 * 64 + 2 * (32 + 64)),
+    ("preact",  16 * 32 + 32 * 64),
+)
+# fmt: on
+
+
+def count(weights):
+    return sum(int(np.prod(weight.shape)) for weight in weights)
+
+
+def random_images(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def predict(model, images):
+    return model.predict(images, verbose=0)
+
+
+def names_and_shapes(model):
+    return [(variable.path, tuple(variable.shape)) for variable in model.variables]
+
+
+def output_of(model, layer_name, images):
+    return predict(keras.Model(model.inputs, model.get_layer(layer_name).output), images)
+
+
+def zero_residual_kernels(model):
+    for layer in model.layers:
+        if layer.name.startswith("stage") and isinstance(layer, keras.layers.Conv2D):
+            layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+
+
+@pytest.mark.parametrize("size", RESIDUAL, ids=lambda size: size.name)
+def test_counts(size):
+    model = size.build(*size.arguments)
+    assert count(model.trainable_weights) == size.trainable
+    if size.non_trainable is not None:
+        assert count(model.non_trainable_weights) == size.non_trainable
+
+
+@pytest.mark.parametrize(("variant", "expected"), SHORTCUT_WEIGHTS)
+def test_weights_of_shortcut_b(variant, expected):
+    with_projection = build_resnet(8, variant, "B").trainable_weights
+    in_shortcuts = [weight for weight in with_projection if "_shortcut_" in weight.path]
+    assert count(in_shortcuts) == expected
+    assert count(with_projection) - count(build_plain(8, variant).trainable_weights) == expected
+
+
+def test_layer_names_of_the_smallest_network():
+    for _ in range(2):
+        assert [layer.name for layer in build_resnet(8, **SMALL).layers] == SMALLEST_LAYERS
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("depth", [8, 20])
+def test_plain_and_resnet_have_the_same_variables(depth, variant):
+    plain, resnet = build_plain(depth, variant), build_resnet(depth, variant, "A")
+    assert names_and_shapes(plain) == names_and_shapes(resnet)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_plain_weights_fit_the_resnet_whose_outputs_differ(variant):
+    images = random_images(4, 8, 8, 1)
+    plain, resnet = build_plain(8, variant, **SMALL), build_resnet(8, variant, **SMALL)
+    resnet.set_weights(plain.get_weights())
+    for ours, theirs in zip(plain.get_weights(), resnet.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.allclose(predict(plain, images), predict(resnet, images))
+
+
+def test_without_residuals_a_preact_resnet_is_the_identity_path():
+    model = build_resnet(8, "preact", normalization=None, **SMALL)
+    zero_residual_kernels(model)
+    images = random_images(2, 8, 8, 1)
+    stem = output_of(model, "stem_act", images)
+    features = output_of(model, "stage3_block1_add", images)
+    assert stem.any()
+    np.testing.assert_array_equal(features[..., :16], stem[:, ::4, ::4])
+    assert not features[..., 16:].any()
+
+
+def test_without_residuals_a_plain_network_passes_nothing_on():
+    model = build_plain(8, "preact", normalization=None, **SMALL)
+    zero_residual_kernels(model)
+    images = random_images(2, 8, 8, 1)
+    assert output_of(model, "stem_act", images).any()
+    assert not output_of(model, "head_act", images).any()
+
+
+@pytest.mark.parametrize("side", [8, 7])
+def test_shortcut_a_takes_every_second_pixel_and_appends_zero_channels(side):
+    model = build_resnet(8, input_shape=(side, side, 1))
+    source = model.get_layer("stage1_block1_act2").output
+    skip = model.get_layer("stage2_block1_shortcut_to_back").output
+    x = np.arange(2 * side * side * 16, dtype="float32").reshape(2, side, side, 16)
+    expected = np.pad(x[:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (0, 16)))
+    np.testing.assert_array_equal(predict(keras.Model(source, skip), x), expected)
+
+
+@pytest.mark.parametrize(("build", "arguments", "message"), INVALID)
+def test_refusals(build, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build(8, **arguments)
+
+
+@pytest.mark.parametrize("build", [build_plain, build_resnet])
+def test_refused_depth(build):
+    with pytest.raises(ValueError, match=r"depth=57 \(nearest: 56, 62\)"):
+        build(57)
+    with pytest.raises(TypeError, match="depth=True"):
+        build(True)
+
+
+def test_one_initializer_gives_each_layer_its_own_kernel():
+    model = build_resnet(20, kernel_initializer=keras.initializers.HeNormal(seed=1), **SMALL)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    kernels = [layer.get_weights()[0] for layer in convolutions]
+    assert len({kernel.tobytes() for kernel in kernels}) == len(kernels)
+    assert len({kernel.shape for kernel in kernels}) < len(kernels)
+
+
+def test_a_seeded_initializer_gives_the_same_network_twice():
+    twins = [
+        build_plain(8, kernel_initializer=keras.initializers.HeNormal(seed=1), **SMALL)
+        for _ in range(2)
+    ]
+    for first, second in zip(*(twin.get_weights() for twin in twins), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("shortcut", ["A", "B"])
+def test_small_grey_images(variant, shortcut):
+    outputs = predict(build_resnet(8, variant, shortcut, **SMALL), random_images(2, 8, 8, 1))
+    assert outputs.shape == (2, 10)
+    np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shortcut", ["A", "B"])
+def test_images_of_unknown_size(shortcut):
+    model = build_resnet(8, shortcut=shortcut, input_shape=(None, None, 3))
+    for side in (8, 13):
+        assert predict(model, random_images(2, side, side, 3)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("shortcut", ["A", "B"])
+def test_saved_and_loaded_model_gives_equal_outputs(tmp_path, variant, shortcut):
+    model = build_resnet(8, variant, shortcut, **SMALL)
+    model.save(tmp_path / "resnet.keras")
+    loaded = keras.models.load_model(tmp_path / "resnet.keras")
+    images = random_images(4, 8, 8, 1)
+    np.testing.assert_array_equal(predict(model, images), predict(loaded, images))
+
+
+@pytest.mark.parametrize("build", [build_plain, build_resnet])
+@pytest.mark.parametrize(("normalization", "biased"), [("batch", False), (None, True)])
+def test_convolutions_have_a_bias_only_without_normalization(build, normalization, biased):
+    model = build(8, normalization=normalization, **SMALL)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert {layer.use_bias for layer in convolutions} == {biased}
+
+
+@pytest.mark.parametrize("build", [build_plain, build_resnet])
+def test_one_training_step_changes_every_kernel(build):
+    model = build(8, **SMALL)
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    before = [np.array(weight) for weight in model.get_weights()]
+    model.train_on_batch(random_images(4, 8, 8, 1), np.arange(4))
+    for old, new, weight in zip(before, model.get_weights(), model.weights, strict=True):
+        if weight.name == "kernel":
+            assert (old != new).any(), weight.path
