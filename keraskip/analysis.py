@@ -112,7 +112,8 @@ def profile(run: Run, signal: str, steps: slice) -> pd.DataFrame:
     rms = run.grad_norm[steps][:, chosen] / np.sqrt(weights.loc[chosen, "size"].to_numpy())
     rows["rms"] = np.exp(np.log(np.maximum(rms, SMALLEST)).mean(axis=0))
     rows["frozen"] = run.frozen[steps][:, chosen].mean(axis=0)
-    return rows.reset_index(drop=True)
+    # A weight that got no gradient has no statistics.
+    return rows.dropna().reset_index(drop=True)
 
 
 def attenuation(rows: pd.DataFrame) -> Attenuation | None:
@@ -141,22 +142,28 @@ def judge(run: Run) -> Verdict:
     signal = "backward" if run.weights["role"].isin(BACKWARD_ROLES).sum() > 1 else "kernel"
     found = attenuation(profile(run, signal, steps)) if len(run.steps) else None
     verdict, reason = _verdict(run, found)
+    first_rms, first_frozen = _first_kernel(run)
+    accuracy, held_out = _accuracies(run)
     return Verdict(
-        run.name,
-        verdict,
-        reason,
-        found,
-        signal,
-        *_first_kernel(run),
-        *_accuracy(run),
-        len(run.steps),
+        run=run.name,
+        verdict=verdict,
+        reason=reason,
+        attenuation=found,
+        signal=signal,
+        first_rms=first_rms,
+        first_frozen=first_frozen,
+        accuracy=accuracy,
+        held_out=held_out,
+        chance=1 / run.info["classes"] if "classes" in run.info else np.nan,
+        at_chance=_at_chance(run, accuracy),
+        steps=len(run.steps),
     )
 
 
 def _verdict(run: Run, found: Attenuation | None) -> tuple[str, str]:
     if not len(run.steps):
         return "inconclusive", "no step was recorded"
-    broken = np.flatnonzero(run.grad_nonfinite.sum(axis=1))
+    broken = np.flatnonzero(np.nansum(run.grad_nonfinite, axis=1))
     if len(broken):
         return "diverged", f"a gradient was NaN or infinite, first in step {run.steps[broken[0]]}"
     if found is None:
@@ -165,7 +172,7 @@ def _verdict(run: Run, found: Attenuation | None) -> tuple[str, str]:
         return "vanishing", "the signal shrinks on its way down"
     if found.high < -HEALTHY_ORDERS:
         return "exploding", "the signal grows on its way down"
-    if -HEALTHY_ORDERS < found.low and found.high < HEALTHY_ORDERS:
+    if found.low > -HEALTHY_ORDERS and found.high < HEALTHY_ORDERS:
         return "healthy", "the signal keeps its size"
     return "inconclusive", "the interval contains a limit"
 
@@ -180,11 +187,15 @@ def _first_kernel(run: Run) -> tuple[float, float]:
     return float(first["rms"].iloc[0]), float(early["frozen"].iloc[0])
 
 
-def _accuracy(run: Run) -> tuple[float, float, float, bool | None]:
+def _accuracies(run: Run) -> tuple[float, float]:
+    """Training and held-out accuracy of the last epoch."""
     last = {} if run.epochs.empty else run.epochs.iloc[-1].to_dict()
-    accuracy, held_out = last.get("accuracy", np.nan), last.get("val_accuracy", np.nan)
+    return last.get("accuracy", np.nan), last.get("val_accuracy", np.nan)
+
+
+def _at_chance(run: Run, accuracy: float) -> bool | None:
+    """Whether guessing would give so much or more in one of forty tries."""
     if "classes" not in run.info or np.isnan(accuracy):
-        return accuracy, held_out, np.nan, None
+        return None
     chance, images = 1 / run.info["classes"], run.info["train_images"]
-    margin = 1.96 * np.sqrt(chance * (1 - chance) / images)
-    return accuracy, held_out, chance, bool(accuracy <= chance + margin)
+    return bool(accuracy <= chance + 1.96 * np.sqrt(chance * (1 - chance) / images))

@@ -55,13 +55,12 @@ def _looks(runs: Sequence[Run]) -> tuple[alt.Color, alt.StrokeDash]:
         names.append(run.name)
         colours.append(COLOURS[list(dict.fromkeys(families)).index(family) % len(COLOURS)])
         dashes.append(DASHES[(families.count(family) - 1) % len(DASHES)])
-    title = "run (click to pick)"
     legend = alt.Legend(symbolType="stroke", symbolSize=500, symbolStrokeWidth=2)
     colour = alt.Scale(domain=names, range=colours)
     dash = alt.Scale(domain=names, range=dashes)
     return (
-        alt.Color("run:N", title=title, scale=colour, legend=legend),
-        alt.StrokeDash("run:N", title=title, scale=dash, legend=legend),
+        alt.Color("run:N", title="run", scale=colour, legend=legend),
+        alt.StrokeDash("run:N", title="run", scale=dash, legend=legend),
     )
 
 

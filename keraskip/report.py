@@ -20,6 +20,8 @@ from keraskip.runs import Run, load_run
 
 PICTURES = (".png", ".svg", ".pdf")
 COLUMNS = ("run", "verdict", "orders lost [95 %]", "1st grad.", "frozen", "train", "held-out")
+# Run by the page once the chart libraries are there.
+DRAW = 'vegaEmbed("#charts", JSON.parse(document.getElementById("spec").text), {actions: false})'
 TABLE_WIDTH = 100
 # Rounding freezes a stray element in any run.
 NOTABLY_FROZEN = 0.01
@@ -101,7 +103,7 @@ class Comparison:
             early=f"{EARLY:.0%}",
             runs=self.runs,
             chart=chart,
-            script=vl_convert.javascript_bundle(vl_version=version),
+            script=vl_convert.javascript_bundle(DRAW, vl_version=version),
         )
 
 

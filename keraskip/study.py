@@ -50,7 +50,11 @@ class Trial:
         from keraskip.models.densenet import build_densenet
         from keraskip.models.residual import build_plain, build_resnet
 
-        builders = {"plain": build_plain, "resnet": build_resnet, "densenet": build_densenet}
+        builders: dict[str, Callable[..., keras.Model]] = {
+            "plain": build_plain,
+            "resnet": build_resnet,
+            "densenet": build_densenet,
+        }
         keras.utils.set_random_seed(self.seed)
         model = builders[self.family](
             input_shape=dataset.input_shape, classes=dataset.classes, **self.arguments

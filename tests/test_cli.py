@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from test_analysis import write_run
 from test_report import runs  # noqa: F401
 
 KERASKIP = Path(sys.executable).with_name("keraskip")

@@ -9,17 +9,17 @@ from keraskip import build_densenet
 
 SMALL = {"input_shape": (8, 8, 1)}
 
-SMALLEST_LAYERS = """
-    images stem_conv
-    block1_layer1_norm1 block1_layer1_act1 block1_layer1_conv1 block1_layer1_concat
-    transition1_norm transition1_act transition1_conv transition1_pool
-    block2_layer1_norm1 block2_layer1_act1 block2_layer1_conv1 block2_layer1_concat
-    transition2_norm transition2_act transition2_conv transition2_pool
-    block3_layer1_norm1 block3_layer1_act1 block3_layer1_conv1 block3_layer1_concat
-    head_norm head_act head_pool predictions
-""".split()
-
 # fmt: off
+SMALLEST_LAYERS = [
+    "images", "stem_conv",
+    "block1_layer1_norm1", "block1_layer1_act1", "block1_layer1_conv1", "block1_layer1_concat",
+    "transition1_norm", "transition1_act", "transition1_conv", "transition1_pool",
+    "block2_layer1_norm1", "block2_layer1_act1", "block2_layer1_conv1", "block2_layer1_concat",
+    "transition2_norm", "transition2_act", "transition2_conv", "transition2_pool",
+    "block3_layer1_norm1", "block3_layer1_act1", "block3_layer1_conv1", "block3_layer1_concat",
+    "head_norm", "head_act", "head_pool", "predictions",
+]
+
 CHANNELS = (
     # depth  arguments                                                     after each block
     (7,      {"growth_rate": 4},                                           (20, 24, 28)),

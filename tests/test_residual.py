@@ -10,24 +10,25 @@ from keraskip import build_plain, build_resnet
 SMALL = {"input_shape": (8, 8, 1)}
 VARIANTS = ("v1", "preact")
 
-SMALLEST_LAYERS = """
-    images stem_conv stem_norm stem_act
-    stage1_block1_conv1 stage1_block1_norm1 stage1_block1_act1
-    stage1_block1_conv2 stage1_block1_norm2 stage1_block1_add stage1_block1_act2
-    stage2_block1_conv1_pad stage2_block1_conv1 stage2_block1_norm1 stage2_block1_act1
-    stage2_block1_conv2 stage2_block1_norm2
-    stage2_block1_shortcut_subsample stage2_block1_shortcut_to_front
-    stage2_block1_shortcut_pad stage2_block1_shortcut_to_back
-    stage2_block1_add stage2_block1_act2
-    stage3_block1_conv1_pad stage3_block1_conv1 stage3_block1_norm1 stage3_block1_act1
-    stage3_block1_conv2 stage3_block1_norm2
-    stage3_block1_shortcut_subsample stage3_block1_shortcut_to_front
-    stage3_block1_shortcut_pad stage3_block1_shortcut_to_back
-    stage3_block1_add stage3_block1_act2
-    head_pool predictions
-""".split()
-
 # fmt: off
+# Keras lists the layers of a graph by depth: a skip's stand between those it passes by.
+SMALLEST_LAYERS = [
+    "images", "stem_conv", "stem_norm", "stem_act",
+    "stage1_block1_conv1", "stage1_block1_norm1", "stage1_block1_act1",
+    "stage1_block1_conv2", "stage1_block1_norm2", "stage1_block1_add", "stage1_block1_act2",
+    "stage2_block1_conv1_pad", "stage2_block1_conv1", "stage2_block1_shortcut_subsample",
+    "stage2_block1_norm1", "stage2_block1_shortcut_to_front",
+    "stage2_block1_act1", "stage2_block1_shortcut_pad",
+    "stage2_block1_conv2", "stage2_block1_shortcut_to_back",
+    "stage2_block1_norm2", "stage2_block1_add", "stage2_block1_act2",
+    "stage3_block1_conv1_pad", "stage3_block1_conv1", "stage3_block1_shortcut_subsample",
+    "stage3_block1_norm1", "stage3_block1_shortcut_to_front",
+    "stage3_block1_act1", "stage3_block1_shortcut_pad",
+    "stage3_block1_conv2", "stage3_block1_shortcut_to_back",
+    "stage3_block1_norm2", "stage3_block1_add", "stage3_block1_act2",
+    "head_pool", "predictions",
+]
+
 INVALID = (
     # builder       arguments                message: the value and the choices
     (build_resnet,  {"variant": "v2"},       r"\('v1', 'preact'\).*variant='v2'"),

@@ -63,7 +63,8 @@ def _creation_depths(model: keras.Model) -> dict[int, int]:
     layers: dict[str, list[keras.Variable]] = {}
     for variable in model.trainable_variables:
         layers.setdefault(variable.path.rpartition("/")[0], []).append(variable)
-    depths, depth = {}, 0
+    depths: dict[int, int] = {}
+    depth = 0
     for variables in layers.values():
         depth += _has_kernel(variables)
         depths |= {id(variable): depth for variable in variables}

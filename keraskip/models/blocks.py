@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import keras
 from keras import layers
@@ -14,8 +15,8 @@ BN_EPSILON = 1e-5
 
 NORMALIZATIONS = ("batch", None)
 
-Activation = str | Callable | None
-Initializer = str | keras.initializers.Initializer
+Activation: TypeAlias = "str | Callable | None"
+Initializer: TypeAlias = "str | keras.initializers.Initializer"
 
 
 @dataclass(frozen=True)
