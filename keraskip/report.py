@@ -54,7 +54,7 @@ class Comparison:
 
     def table(self) -> str:
         """The verdicts as a table of text."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for column in COLUMNS:
             table.add_column(Text(column), justify="left" if column in COLUMNS[:2] else "right")
         for row in self.rows:
@@ -62,7 +62,7 @@ class Comparison:
         console = Console(width=TABLE_WIDTH, no_color=True)
         with console.capture() as capture:
             console.print(table)
-        return capture.get().strip("\n")
+        return capture.get().rstrip()
 
     def save(self, path: str | Path) -> Path:
         """Writes the report.
@@ -82,7 +82,9 @@ class Comparison:
         if path.suffix == ".html":
             path.write_text(self._html(), encoding="utf-8")
         elif path.suffix in PICTURES:
-            overview(self.runs).save(path, scale_factor=2)
+            # Pixels for print; the other two have none.
+            options = {"scale_factor": 2} if path.suffix == ".png" else {}
+            overview(self.runs).save(path, **options)
         else:
             choices = (".html", *PICTURES)
             raise ValueError(f"A report ends in one of {choices}. Received: {path.name!r}")

@@ -37,7 +37,7 @@ def test_table_lines_up(runs):
     lines = keraskip.compare(*runs).table().splitlines()
     assert [line.split()[0] for line in lines[:3:2]] == ["run", "fading"]
     assert lines[2].index("vanishing") == lines[0].index("verdict")
-    assert "[bold]" in lines[3]
+    assert any("[bold]" in line for line in lines)
 
 
 def test_findings_carry_their_numbers(runs):

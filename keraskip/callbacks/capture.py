@@ -48,7 +48,7 @@ class Capture:
         self._undrained = 0
         # Buffer and count as the last step left them. On JAX a step returns them.
         self._on_jax = keras.backend.backend() == "jax"
-        self._state: Sequence[Any] | None = None if self._on_jax else (self._buffer, self._count)
+        self._state: Sequence[Any] | None = None if self._on_jax else (self._buffer.value, self._count.value)
         self._attached = False
 
     def attach(self) -> None:
@@ -83,7 +83,7 @@ class Capture:
         """Hands over the rows written since the last drain."""
         if self._state is None:
             return
-        buffer, count = (ops.convert_to_numpy(state) for state in self._state)
+        buffer, count = (ops.convert_to_numpy(ops.copy(state)) for state in self._state)
         steps = np.arange(self._drained, count)
         if len(steps):
             self._on_rows(buffer[steps % self._capacity])
