@@ -256,7 +256,7 @@ def breaking_off(bad_batch):
 @pytest.mark.parametrize("bad_batch", [False, True], ids=["generator", "step"])
 def test_exception(tmp_path, bad_batch):
     model = tiny()
-    with pytest.raises(Exception, match=r"(?s).*"):
+    with pytest.raises(ZeroDivisionError):
         model.fit(breaking_off(bad_batch), verbose=0, callbacks=[GradientRecorder(tmp_path)])
     if bad_batch or BACKEND == "tensorflow":
         assert load_run(tmp_path).info["status"] == "interrupted"

@@ -79,7 +79,8 @@ def build_densenet(
             x = _dense_layer(x, growth_rate, bottleneck, style, f"block{block}_layer{layer}")
     x = preactivate(x, style, "head")
     outputs = classify(x, classes, classifier_activation, style)
-    prefix = f"densenet{'_' * (bottleneck or compression < 1)}{'b' * bottleneck}{'c' * (compression < 1)}"
+    kind = "b" * bottleneck + "c" * (compression < 1)
+    prefix = f"densenet_{kind}" if kind else "densenet"
     return keras.Model(inputs, outputs, name=name or f"{prefix}{depth}_k{growth_rate}")
 
 
