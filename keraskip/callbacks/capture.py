@@ -106,6 +106,7 @@ class Capture:
         return result
 
     def _restored_make_train_function(self, force: bool = False) -> Any:
+        self.drain()
         self.detach()
         return self._model.make_train_function(force=force)
 
@@ -141,7 +142,11 @@ class Capture:
         row = ops.take(ops.concatenate([*tables, missing]), source, axis=0)
         place = [ops.mod(self._count.value, self._capacity), 0, 0]
         self._buffer.assign(ops.slice_update(self._buffer.value, place, row[None]))
-        self._count.assign_add(1)
+        # One, read off the row: TensorFlow runs what does not depend on the data also in a step
+        # that fails, and would count a row that was never written.
+        missing_any = ops.isnan(ops.sum(row))
+        counted = [ops.cast(missing_any, "int32"), ops.cast(ops.logical_not(missing_any), "int32")]
+        self._count.assign_add(ops.sum(ops.stack(counted)))
 
 
 def _loss_scale(optimizer: keras.optimizers.Optimizer) -> Any:
