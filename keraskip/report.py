@@ -81,10 +81,11 @@ class Comparison:
         path = Path(path)
         if path.suffix == ".html":
             path.write_text(self._html(), encoding="utf-8")
+        elif path.suffix == ".png":
+            # Twice the pixels of the screen, for print.
+            overview(self.runs).save(path, scale_factor=2)
         elif path.suffix in PICTURES:
-            # Pixels for print; the other two have none.
-            options = {"scale_factor": 2} if path.suffix == ".png" else {}
-            overview(self.runs).save(path, **options)
+            overview(self.runs).save(path)
         else:
             choices = (".html", *PICTURES)
             raise ValueError(f"A report ends in one of {choices}. Received: {path.name!r}")

@@ -355,7 +355,7 @@ def test_deleted_folder_ends_the_record_alone(tmp_path):
     model, folder = tiny(), tmp_path / "run"
     with pytest.warns(UserWarning, match="has stopped, training goes on") as caught:
         history = fit(model, batches(3), GradientRecorder(folder), Remove(folder), epochs=4)
-    assert len(caught) == 1
+    assert len([warning for warning in caught if "has stopped" in str(warning.message)]) == 1
     assert len(history.history["loss"]) == 4
     assert_unmonitored(model)
 
