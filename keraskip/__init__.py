@@ -5,8 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keraskip.callbacks.recorder import GradientRecorder
+    from keraskip.models.anatomy import anatomy
     from keraskip.models.densenet import build_densenet
+    from keraskip.models.description import describe
     from keraskip.models.residual import build_plain, build_resnet
+    from keraskip.models.stages import features
+    from keraskip.models.zoo import build, list_models
     from keraskip.report import Comparison, compare
     from keraskip.runs import Run, load_run
     from keraskip.study import run_study
@@ -16,9 +20,14 @@ __version__ = "0.1.0"
 # Each name's module is imported on first use, so that `import keraskip` loads no framework.
 _HOMES = {
     "GradientRecorder": "keraskip.callbacks.recorder",
+    "anatomy": "keraskip.models.anatomy",
+    "features": "keraskip.models.stages",
     "build_densenet": "keraskip.models.densenet",
     "build_plain": "keraskip.models.residual",
     "build_resnet": "keraskip.models.residual",
+    "build": "keraskip.models.zoo",
+    "describe": "keraskip.models.description",
+    "list_models": "keraskip.models.zoo",
     "Comparison": "keraskip.report",
     "compare": "keraskip.report",
     "Run": "keraskip.runs",

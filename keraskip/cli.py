@@ -60,6 +60,38 @@ def report(
         _report(find_runs(runs), out)
 
 
+@app.command("list")
+def list_names(
+    pattern: Annotated[str, typer.Argument(help="Names to list, such as 'resnet*'.")] = "*",
+) -> None:
+    """List the networks that have a name. Loads no TensorFlow."""
+    from keraskip.models.zoo import list_models, overview
+
+    with _bad_input_in_one_line():
+        if not list_models(pattern):
+            raise ValueError(f"No name matches. Received: {pattern!r} (all: keraskip list)")
+    print(overview(pattern))
+
+
+@app.command()
+def describe(
+    name: Annotated[str, typer.Argument(help="One of the names of `keraskip list`.")],
+) -> None:
+    """Print what was published about a network beside what the built model has."""
+    from rich.console import Console
+
+    from keraskip.models.zoo import find
+
+    with _bad_input_in_one_line():
+        find(name)
+    with Console(stderr=True).status(f"building {name}"):
+        _import_keras_quietly()
+        from keraskip.models.description import describe as describe_model
+
+        description = describe_model(name)
+    print(description)
+
+
 @contextmanager
 def _bad_input_in_one_line() -> Iterator[None]:
     """What the user can mend is one line and exit code 2."""

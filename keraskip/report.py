@@ -9,20 +9,17 @@ import altair as alt
 import jinja2
 import numpy as np
 import vl_convert
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from keraskip.analysis import EARLY, RULE, Attenuation, Verdict, judge
 from keraskip.charts import overview
 from keraskip.runs import Run, load_run
+from keraskip.tables import add_row, new_table, printed
 
 PICTURES = (".png", ".svg", ".pdf")
 COLUMNS = ("run", "verdict", "orders lost [95 %]", "1st grad.", "frozen", "train", "held-out")
 # Run by the page once the chart libraries are there.
 DRAW = 'vegaEmbed("#charts", JSON.parse(document.getElementById("spec").text), {actions: false})'
-TABLE_WIDTH = 100
 # Rounding freezes a stray element in any run.
 NOTABLY_FROZEN = 0.01
 
@@ -54,15 +51,12 @@ class Comparison:
 
     def table(self) -> str:
         """The verdicts as a table of text."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        table = new_table()
         for column in COLUMNS:
             table.add_column(Text(column), justify="left" if column in COLUMNS[:2] else "right")
         for row in self.rows:
-            table.add_row(*map(Text, row))
-        console = Console(width=TABLE_WIDTH, no_color=True)
-        with console.capture() as capture:
-            console.print(table)
-        return capture.get().rstrip()
+            add_row(table, *row)
+        return printed(table)
 
     def save(self, path: str | Path) -> Path:
         """Writes the report.

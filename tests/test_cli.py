@@ -31,6 +31,8 @@ def test_report_prints_a_table_and_last_the_path(runs, tmp_path):  # noqa: F811
         ["--help"],
         ["compare", "--help"],
         ["report", "--help"],
+        ["list", "--help"],
+        ["describe", "--help"],
     ],
 )
 def test_help_loads_next_to_nothing(arguments):
@@ -109,3 +111,37 @@ def test_compare_trains_and_reports_and_after_a_kill_goes_on(tmp_path):
     assert "epochs" not in done.stdout
     lines = [line for line in done.stdout.splitlines() if " is " in line]
     assert len(lines) == 5
+
+
+def test_list_prints_names_and_loads_no_framework():
+    done = keraskip("list", "resnet50*")
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == [
+        "resnet50",
+        "resnet50v1.5",
+        "resnet50v2",
+    ]
+    script = "import sys; from keraskip.models.zoo import overview; overview(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout
+    assert not set(loaded.split()) & {"keras", "tensorflow", "jax", "torch"}
+
+
+def test_describe_prints_published_and_built():
+    done = keraskip("describe", "resnet20")
+    assert done.returncode == 0
+    (parameters,) = (line for line in done.stdout.splitlines() if line.startswith("parameters"))
+    assert parameters.split()[1:] == ["0.27", "M", "271,098"]
+    assert "8.75 %" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["list", "vgg*"], "'vgg*'"),
+        (["describe", "resnet55"], "nearest: resnet5"),
+    ],
+)
+def test_unknown_networks_are_one_line(arguments, message):
+    done = keraskip(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1

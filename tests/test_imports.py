@@ -13,12 +13,13 @@ PACKAGE = Path(keraskip.__file__).parent
 
 # A module may import those on its right, of this package; a folder also its own files.
 EDGES = {
-    "models": set(),
+    "tables": set(),
+    "models": {"tables"},
     "callbacks": {"runs"},
     "runs": set(),
     "analysis": {"runs"},
     "charts": {"analysis", "runs"},
-    "report": {"charts", "analysis", "runs"},
+    "report": {"charts", "analysis", "runs", "tables"},
     "data": set(),
     "study": {"models", "callbacks", "data", "runs"},
     "cli": {"models", "callbacks", "runs", "analysis", "charts", "report", "data", "study"},

@@ -48,7 +48,9 @@ class Capture:
         self._undrained = 0
         # Buffer and count as the last step left them. On JAX a step returns them.
         self._on_jax = keras.backend.backend() == "jax"
-        self._state: Sequence[Any] | None = None if self._on_jax else (self._buffer.value, self._count.value)
+        self._state: Sequence[Any] | None = (
+            None if self._on_jax else (self._buffer.value, self._count.value)
+        )
         self._attached = False
 
     def attach(self) -> None:
@@ -128,7 +130,9 @@ class Capture:
                 stacks[tuple(variable.shape), variable.dtype].append(index)
 
         def flat(tensors: Sequence[Any], members: list[int]) -> Any:
-            return ops.stack([ops.reshape(ops.convert_to_tensor(tensors[i]), [-1]) for i in members])
+            return ops.stack(
+                [ops.reshape(ops.convert_to_tensor(tensors[i]), [-1]) for i in members]
+            )
 
         tables = [
             measure(flat(grads, members), flat(before, members), flat(variables, members))

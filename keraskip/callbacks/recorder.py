@@ -51,6 +51,7 @@ class GradientRecorder(keras.callbacks.Callback):
         self._steps = 0
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Start the run, or go on with it, and hook into the training step."""
         variables, rows, order = weights_by_depth(self.model)
         if self._writer is None:
             info = {**provenance(), "model": self.model.name, "depth_from": order, **self._info}
@@ -60,6 +61,7 @@ class GradientRecorder(keras.callbacks.Callback):
         self._capture.attach()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Write what the epoch recorded, and its logs."""
         if self._capture:
             self._capture.drain()
         if self._writer:
@@ -67,6 +69,7 @@ class GradientRecorder(keras.callbacks.Callback):
             self._write(self._writer.add_epoch, {"epoch": epoch, "steps": self._steps, **metrics})
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Write the rest and leave the training step as it was."""
         self._end("finished")
 
     def _on_failure(self, error: BaseException) -> None:

@@ -1,5 +1,6 @@
 """The pieces every network is made of: functions from tensor to tensor, and their constants."""
 
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +9,19 @@ from typing import TypeAlias
 import keras
 from keras import layers
 
-# ResNet and DenseNet were trained in Torch, whose batch normalisation has these two constants.
-# Keras' own momentum of 0.99 leaves the moving averages useless after a short run.
-BN_MOMENTUM = 0.9
-BN_EPSILON = 1e-5
+from keraskip.models.arguments import check_choice, check_usable
 
-NORMALIZATIONS = ("batch", None)
+# Batch normalisation's momentum and epsilon. ResNet and DenseNet were trained in Torch, which has
+# the first pair; Keras' own momentum of 0.99 leaves the moving averages useless after a short run.
+BATCH_NORM = {"paper": (0.9, 1e-5), "keras": (0.99, 1.001e-5)}
+# Wu & He 2018 (arXiv 1803.08494), section 3.
+GROUPS = 32
+GROUP_NORM_EPSILON = 1e-5
+
+NORMALIZATIONS = ("batch", "group", "layer", None)
+CONVENTIONS = ("paper", "keras")
+# Which convolutions of a normalised network have a bias.
+BIASES = ("none", "all", "unless normalised next")
 
 Activation: TypeAlias = "str | Callable | None"
 Initializer: TypeAlias = "str | keras.initializers.Initializer"
@@ -26,11 +34,16 @@ class Style:
     activation: Activation
     normalization: str | None
     kernel_initializer: Initializer
+    conventions: str = "paper"
+    bias: str = BIASES[0]
 
     def __post_init__(self) -> None:
         check_choice("normalization", self.normalization, NORMALIZATIONS)
-        keras.activations.get(self.activation)
-        keras.initializers.get(self.kernel_initializer)
+        check_choice("conventions", self.conventions, CONVENTIONS)
+        check_usable("activation", self.activation, _try_activation, keras.activations)
+        check_usable(
+            "kernel_initializer", self.kernel_initializer, _try_initializer, keras.initializers
+        )
 
     def initializer(self, layer_name: str) -> keras.initializers.Initializer:
         """The initializer of one layer's kernel.
@@ -39,45 +52,63 @@ class Style:
         the same; here the layer's name enters the seed.
         """
         initializer = keras.initializers.get(self.kernel_initializer)
-        config = initializer.get_config()
+        config: dict = getattr(initializer, "get_config", dict)()
         if isinstance(self.kernel_initializer, str) or not isinstance(config.get("seed"), int):
             return initializer
         seed = (config["seed"] + zlib.crc32(layer_name.encode())) % 2**31
         return type(initializer).from_config({**config, "seed": seed})
 
 
-def check_choice(argument: str, value: object, choices: tuple) -> None:
-    """ValueError unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"{argument} must be one of {choices}. Received: {argument}={value!r}")
+def channel_axis() -> int:
+    """The axis of a map's channels, as `keras.config.image_data_format()` says."""
+    return 1 if keras.config.image_data_format() == "channels_first" else -1
 
 
-def convolve(x, filters: int, size: int, style: Style, name: str, strides: int = 1):
+def channels(x) -> int:
+    """How many maps `x` holds."""
+    return x.shape[channel_axis()]
+
+
+def convolve(
+    x, filters: int, size: int, style: Style, name: str, strides: int = 1, normalized: bool = True
+):
     """A convolution that keeps the map's size, or divides it by `strides`.
 
-    A strided 3x3 convolution is padded by one on every side, as in the papers' Torch code. Keras'
-    own "same" would pad only below and to the right, and so look one pixel beside the one that
-    the identity shortcut takes.
+    A strided convolution is padded alike on every side, as in the papers' Torch code. Keras' own
+    "same" would pad only below and to the right, and so look one pixel beside the one that the
+    identity shortcut takes.
+
+    `normalized` says that a normalisation follows at once.
     """
     if strides > 1 and size > 1:
         x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
+    # Normalisation subtracts the mean and a bias with it; its beta takes over.
+    biased = style.bias == "all" or (style.bias != "none" and not normalized)
     return layers.Conv2D(
         filters,
         size,
         strides=strides,
         padding="valid" if strides > 1 else "same",
-        # Normalisation subtracts the mean and a bias with it; its beta takes over.
-        use_bias=style.normalization is None,
+        use_bias=biased or style.normalization is None,
         kernel_initializer=style.initializer(name),
         name=name,
     )(x)
 
 
-def normalize(x, style: Style, name: str):
-    """The style's normalisation, or nothing."""
+def normalize(x, style: Style, name: str, gamma_initializer: str = "ones"):
+    """The style's normalisation, or nothing.
+
+    Group normalisation has 32 groups, or as many as divide 32 and the number of maps. With one
+    group it is layer normalisation: over all maps and pixels of an image (Wu & He 2018, Fig. 2).
+    """
+    common = {"axis": channel_axis(), "gamma_initializer": gamma_initializer, "name": name}
+    if style.normalization == "batch":
+        momentum, epsilon = BATCH_NORM[style.conventions]
+        return layers.BatchNormalization(momentum=momentum, epsilon=epsilon, **common)(x)
     if style.normalization is None:
         return x
-    return layers.BatchNormalization(momentum=BN_MOMENTUM, epsilon=BN_EPSILON, name=name)(x)
+    groups = math.gcd(GROUPS, channels(x)) if style.normalization == "group" else 1
+    return layers.GroupNormalization(groups, epsilon=GROUP_NORM_EPSILON, **common)(x)
 
 
 def activate(x, style: Style, name: str):
@@ -91,16 +122,14 @@ def preactivate(x, style: Style, name: str, index: str = ""):
     return activate(x, style, f"{name}_act{index}")
 
 
-def classify(x, classes: int, classifier_activation: Activation, style: Style):
-    """Global average pooling and a dense classifier.
+def _try_activation(activation: Activation) -> None:
+    if isinstance(activation, layers.Layer):
+        raise TypeError("A layer has a shape of its own; pass a function.")
+    maps = keras.ops.zeros((1, 2, 2, 2))
+    shape = tuple(keras.activations.get(activation)(maps).shape)
+    if shape != (1, 2, 2, 2):
+        raise ValueError(f"It makes (1, 2, 2, 2) into {shape}.")
 
-    The classifier computes in float32: in half precision a softmax loses the small probabilities.
-    """
-    x = layers.GlobalAveragePooling2D(name="head_pool")(x)
-    return layers.Dense(
-        classes,
-        activation=classifier_activation,
-        kernel_initializer=style.initializer("predictions"),
-        dtype="float32",
-        name="predictions",
-    )(x)
+
+def _try_initializer(initializer: Initializer) -> None:
+    keras.initializers.get(initializer)((3, 3, 2, 2), dtype="float32")

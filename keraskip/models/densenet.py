@@ -1,61 +1,129 @@
-"""DenseNets for small images: every layer sees the maps of all layers before it.
+"""DenseNets: every layer sees the maps of all layers before it.
 
-Source: Huang et al. 2017 (arXiv 1608.06993), section 3.
+Source: Huang et al. 2017 (arXiv 1608.06993).
 """
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 from keras import layers
 
-from keraskip.models.blocks import Activation, Initializer, Style, classify, convolve, preactivate
-from keraskip.models.depths import DENSE, DENSE_BOTTLENECK
+from keraskip.models import pretrained
+from keraskip.models.arguments import check_flag, check_integer, check_rate
+from keraskip.models.blocks import (
+    Activation,
+    Initializer,
+    Style,
+    channel_axis,
+    channels,
+    convolve,
+    preactivate,
+)
+from keraskip.models.depths import DENSENET, IMAGENET_DENSE_BOTTLENECK, choose_blocks
+from keraskip.models.frame import Frame
 
-DENSE_BLOCKS = 3
 # Section 3, "Bottleneck layers": the 1x1 convolution makes 4k maps.
 BOTTLENECK_WIDTH = 4
-# Section 3, "Implementation details": 16 maps enter the first block, in DenseNet-BC twice the
-# growth rate.
+# Section 3, "Implementation details": 16 maps enter the first block, in DenseNet-BC and on
+# ImageNet twice the growth rate.
 STEM_FILTERS = 16
+# Table 2 (CIFAR) and Table 1 (ImageNet).
+GROWTH_RATE = {"small": 12, "imagenet": 32}
+# DenseNet-161 is wider.
+WIDE_DEPTH, WIDE_GROWTH_RATE = 161, 48
+IMAGENET_COMPRESSION = 0.5
+
+
+@dataclass(frozen=True)
+class DenseNet:
+    """Everything that stands between stem and head."""
+
+    depth: int
+    layers_per_block: tuple[int, ...]
+    growth_rate: int
+    bottleneck: bool
+    compression: float
+    dropout_rate: float
+    style: Style
+
+    @property
+    def kind(self) -> str:
+        """The paper's letters: B for bottlenecks, C for compression."""
+        return "b" * self.bottleneck + "c" * (self.compression < 1)
 
 
 def build_densenet(
-    depth: int,
-    growth_rate: int = 12,
+    depth: int | None = None,
+    growth_rate: int | None = None,
     *,
-    bottleneck: bool = False,
-    compression: float = 1.0,
-    input_shape: tuple[int | None, int | None, int] = (32, 32, 3),
-    classes: int = 10,
+    bottleneck: bool | None = None,
+    compression: float | None = None,
+    dropout_rate: float = 0.0,
+    stem: str = "small",
+    stage_blocks: Sequence[int] | None = None,
+    input_shape: tuple[int | None, int | None, int] | None = None,
+    classes: int | None = None,
+    include_top: bool = True,
+    pooling: str | None = None,
+    classifier_activation: Activation = "softmax",
+    weights: pretrained.Weights = None,
+    input_tensor: keras.KerasTensor | None = None,
     activation: Activation = "relu",
     normalization: str | None = "batch",
     kernel_initializer: Initializer = "he_normal",
-    classifier_activation: Activation = "softmax",
+    conventions: str = "paper",
     name: str | None = None,
 ) -> keras.Model:
     """A DenseNet: skip connections by concatenation.
 
-    `bottleneck=True, compression=0.5` is the paper's DenseNet-BC.
+    `bottleneck=True, compression=0.5` is the paper's DenseNet-BC. Wherever `None` is the default,
+    it stands for what the paper has for such a network.
 
     Args:
-        depth: number of weighted layers, 3n+4, with bottlenecks 6n+4.
-        growth_rate: maps that each layer adds, k in the paper.
-        bottleneck: put a 1x1 convolution of 4k maps before each 3x3 one (DenseNet-B).
-        compression: share of the maps that a transition keeps, in (0, 1] (DenseNet-C).
-        input_shape: height, width and channels of one image; height and width may be `None`.
-        classes: number of classes.
-        activation: any Keras activation. The paper uses `"relu"`.
-        normalization: `"batch"` as in the paper, or `None`: then convolutions have a bias.
-        kernel_initializer: any Keras initializer. The paper uses He initialisation.
+        depth: number of weighted layers. With the small stem 3n+4, with bottlenecks 6n+4; with
+            the ImageNet stem 121, 161, 169, 201 or 264 (Table 1). `None` with `stage_blocks`.
+        growth_rate: maps that each layer adds, k in the paper. By default 12, with the ImageNet
+            stem 32, at depth 161 48.
+        bottleneck: put a 1x1 convolution of 4k maps before each 3x3 one (DenseNet-B). By default
+            only with the ImageNet stem.
+        compression: share of the maps that a transition keeps, in (0, 1] (DenseNet-C). By
+            default 1, with the ImageNet stem 0.5.
+        dropout_rate: share of values that training drops after each convolution but the first
+            (section 4.2: 0.2 without data augmentation).
+        stem: `"small"`, a 3x3 convolution, or `"imagenet"`, 7x7 with stride 2 and max pooling.
+        stage_blocks: number of layers of each dense block, for a network of one's own.
+        input_shape: height, width and channels of one image, in the order of
+            `keras.config.image_data_format()`; height and width may be `None`. By default
+            `(32, 32, 3)`, for ImageNet `(224, 224, 3)`.
+        classes: number of classes, by default 10, for ImageNet 1000.
+        include_top: whether to end with global average pooling and the classifier.
+        pooling: with `include_top=False`, `"avg"` or `"max"` pools the last maps to
+            `[batch, channels]`; `None` leaves them as they are.
         classifier_activation: activation of the last layer; `None` returns the logits.
-        name: name of the model, by default `densenet<depth>_k<k>` or `densenet_bc<depth>_k<k>`.
+        weights: `None` for random ones; the path of a `.keras` or `.weights.h5` file; or
+            `"imagenet"`, which Keras downloads, for the networks that `keras.applications` has
+            (depth 121, 169 or 201, `stem="imagenet"`, `conventions="keras"`).
+        input_tensor: symbolic tensor to use as images, for instance the output of augmentation
+            layers.
+        activation: any Keras activation that keeps the shape. The paper uses `"relu"`.
+        normalization: `"batch"` as in the paper; `"group"` or `"layer"` (Wu & He 2018, arXiv
+            1803.08494), which do not depend on the batch; or `None`: then convolutions have a
+            bias.
+        kernel_initializer: any Keras initializer. The paper uses He initialisation.
+        conventions: `"paper"`, or `"keras"` for the normalisation constants of
+            `keras.applications`.
+        name: name of the model, by default such as `densenet40_k12` or `densenet_bc100_k12`.
 
     Returns:
         A functional `keras.Model`: images `[batch, height, width, channels]` to
         `[batch, classes]`.
 
     Raises:
-        ValueError: for a depth that fits no rule, a growth rate below 1, a compression outside
-            (0, 1] or an unknown normalisation.
-        TypeError: for a depth that is not an integer.
+        ValueError: for arguments outside what is said above, or that contradict each other.
+        TypeError: for arguments of another type.
 
     Example:
 
@@ -63,46 +131,112 @@ def build_densenet(
     >>> sum(weight.shape.num_elements() for weight in model.trainable_weights)
     1019722
     """
-    rule = DENSE_BOTTLENECK if bottleneck else DENSE
-    layers_per_block = rule.blocks(depth)
-    _check_rates(growth_rate, compression)
-    style = Style(activation, normalization, kernel_initializer)
-    compressed = bottleneck and compression < 1
-    stem_filters = 2 * growth_rate if compressed else STEM_FILTERS
+    frame = Frame(
+        stem, input_shape, input_tensor, include_top, pooling, classes, classifier_activation, name
+    )
+    style = Style(activation, normalization, kernel_initializer, conventions)
+    net = _plan(
+        stem, depth, growth_rate, bottleneck, compression, dropout_rate, stage_blocks, style
+    )
+    return _build(net, frame, weights)
 
-    inputs = keras.Input(input_shape, name="images")
-    x = convolve(inputs, stem_filters, 3, style, "stem_conv")
-    for block in range(1, DENSE_BLOCKS + 1):
+
+def _plan(
+    stem: str, depth: Any, growth_rate: Any, bottleneck: Any, compression: Any,
+    dropout_rate: Any, stage_blocks: Any, style: Style,
+) -> DenseNet:  # fmt: skip
+    """The network that the arguments of the builder describe."""
+    imagenet = stem == "imagenet"
+    if bottleneck is None:
+        bottleneck = imagenet
+    check_flag("bottleneck", bottleneck)
+    if growth_rate is None:
+        wide = imagenet and depth == WIDE_DEPTH
+        growth_rate = WIDE_GROWTH_RATE if wide else GROWTH_RATE[stem]
+    if compression is None:
+        compression = IMAGENET_COMPRESSION if imagenet else 1.0
+    rule = DENSENET[stem, bottleneck]
+    counts, depth = choose_blocks(depth, stage_blocks, rule, 1 + bottleneck, transition_depth=1)
+    growth_rate = check_integer("growth_rate", growth_rate, minimum=1)
+    compression = check_rate("compression", compression, zero=False)
+    dropout_rate = check_rate("dropout_rate", dropout_rate)
+    net = DenseNet(depth, counts, growth_rate, bottleneck, compression, dropout_rate, style)
+    _check_transitions(net, _stem_filters(net, stem))
+    return net
+
+
+def _stem_filters(net: DenseNet, stem: str) -> int:
+    return 2 * net.growth_rate if stem == "imagenet" or net.kind == "bc" else STEM_FILTERS
+
+
+def _check_transitions(net: DenseNet, maps: int) -> None:
+    """Refuse a compression that leaves no map."""
+    for count in net.layers_per_block[:-1]:
+        entering = maps + count * net.growth_rate
+        maps = int(net.compression * entering)
+        if not maps:
+            raise ValueError(
+                f"compression must leave at least one of {entering} maps. "
+                f"Received: compression={net.compression} "
+                f"(nearest: {math.ceil(1000 / entering) / 1000})"
+            )
+
+
+def _build(net: DenseNet, frame: Frame, weights: pretrained.Weights) -> keras.Model:
+    """The model, with its weights."""
+    # Pooling between the blocks rounds down.
+    frame.check_size(smallest_map=2 ** (len(net.layers_per_block) - 1))
+    application = _application(net, frame)
+    pretrained.check(weights, frame, application)
+    inputs = frame.inputs()
+    filters = _stem_filters(net, frame.stem)
+    x = frame.begin(inputs, filters, net.style, activated=frame.stem == "imagenet")
+    for block, count in enumerate(net.layers_per_block, start=1):
         if block > 1:
-            x = _transition(x, compression, style, f"transition{block - 1}")
-        for layer in range(1, layers_per_block + 1):
-            x = _dense_layer(x, growth_rate, bottleneck, style, f"block{block}_layer{layer}")
-    x = preactivate(x, style, "head")
-    outputs = classify(x, classes, classifier_activation, style)
-    kind = "b" * bottleneck + "c" * (compression < 1)
-    prefix = f"densenet_{kind}" if kind else "densenet"
-    return keras.Model(inputs, outputs, name=name or f"{prefix}{depth}_k{growth_rate}")
+            x = _transition(x, net, f"transition{block - 1}")
+        for layer in range(1, count + 1):
+            x = _dense_layer(x, net, f"block{block}_layer{layer}")
+    x = preactivate(x, net.style, "head")
+    prefix = f"densenet_{net.kind}" if net.kind and frame.stem == "small" else "densenet"
+    suffix = f"_k{net.growth_rate}" if frame.stem == "small" else ""
+    model = frame.finish(inputs, x, net.style, f"{prefix}{net.depth}{suffix}")
+    return pretrained.load(model, weights, application)
 
 
-def _check_rates(growth_rate: int, compression: float) -> None:
-    if growth_rate < 1:
-        raise ValueError(f"growth_rate must be at least 1. Received: growth_rate={growth_rate}")
-    if not 0 < compression <= 1:
-        raise ValueError(f"compression must lie in (0, 1]. Received: compression={compression}")
-
-
-def _dense_layer(x, growth_rate: int, bottleneck: bool, style: Style, name: str):
+def _dense_layer(x, net: DenseNet, name: str):
     """Section 3, "Composite function": normalisation, activation, 3x3 convolution."""
-    y = preactivate(x, style, name, "1")
-    if bottleneck:
-        y = convolve(y, BOTTLENECK_WIDTH * growth_rate, 1, style, f"{name}_conv1")
-        y = preactivate(y, style, name, "2")
-    y = convolve(y, growth_rate, 3, style, f"{name}_conv{1 + bottleneck}")
-    return layers.Concatenate(name=f"{name}_concat")([x, y])
+    y = preactivate(x, net.style, name, "1")
+    if net.bottleneck:
+        y = convolve(y, BOTTLENECK_WIDTH * net.growth_rate, 1, net.style, f"{name}_conv1")
+        y = _drop(y, net, f"{name}_drop1")
+        y = preactivate(y, net.style, name, "2")
+    last = 1 + net.bottleneck
+    y = convolve(y, net.growth_rate, 3, net.style, f"{name}_conv{last}")
+    y = _drop(y, net, f"{name}_drop{last}")
+    return layers.Concatenate(axis=channel_axis(), name=f"{name}_concat")([x, y])
 
 
-def _transition(x, compression: float, style: Style, name: str):
+def _transition(x, net: DenseNet, name: str):
     """Section 3, "Pooling layers" and "Compression": fewer maps at half the size."""
-    x = preactivate(x, style, name)
-    x = convolve(x, int(compression * x.shape[-1]), 1, style, f"{name}_conv")
+    x = preactivate(x, net.style, name)
+    x = convolve(x, int(net.compression * channels(x)), 1, net.style, f"{name}_conv")
+    x = _drop(x, net, f"{name}_drop")
     return layers.AveragePooling2D(2, name=f"{name}_pool")(x)
+
+
+def _drop(x, net: DenseNet, name: str):
+    return layers.Dropout(net.dropout_rate, name=name)(x) if net.dropout_rate else x
+
+
+def _application(net: DenseNet, frame: Frame) -> str | None:
+    """The network of keras.applications that has the same weights, if there is one."""
+    published = DenseNet(
+        net.depth,
+        IMAGENET_DENSE_BOTTLENECK.table.get(net.depth, ()),
+        GROWTH_RATE["imagenet"],
+        True,
+        IMAGENET_COMPRESSION,
+        net.dropout_rate,
+        Style("relu", "batch", net.style.kernel_initializer, "keras"),
+    )
+    return f"DenseNet{net.depth}" if frame.stem == "imagenet" and net == published else None

@@ -1,56 +1,92 @@
-"""Plain and residual networks for small images: one builder, in which only the shortcut differs.
+"""Plain and residual networks: one builder, in which only the shortcut differs.
 
-Sources: He et al. 2015 (arXiv 1512.03385), section 4.2, and He et al. 2016 (arXiv 1603.05027).
+Sources: He et al. 2015 (arXiv 1512.03385) and He et al. 2016 (arXiv 1603.05027).
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import keras
-from keras import layers
 
-from keraskip.models.blocks import (
-    Activation,
-    Initializer,
-    Style,
-    activate,
-    check_choice,
-    classify,
-    convolve,
-    normalize,
-    preactivate,
-)
-from keraskip.models.depths import BASIC
-
-# He 2015, section 4.2: stages of 16, 32 and 64 filters; each stage but the first halves the map.
-STAGE_FILTERS = (16, 32, 64)
+from keraskip.models.blocks import Activation, Initializer
+from keraskip.models.frame import Frame
+from keraskip.models.pretrained import Weights
+from keraskip.models.units import build, plan
 
 
 def build_resnet(
-    depth: int,
+    depth: int | None = None,
     variant: str = "v1",
-    shortcut: str = "A",
+    shortcut: str | None = None,
     *,
-    input_shape: tuple[int | None, int | None, int] = (32, 32, 3),
-    classes: int = 10,
+    stem: str = "small",
+    block: str | None = None,
+    stage_blocks: Sequence[int] | None = None,
+    filters: Sequence[int] | None = None,
+    input_shape: tuple[int | None, int | None, int] | None = None,
+    classes: int | None = None,
+    include_top: bool = True,
+    pooling: str | None = None,
+    classifier_activation: Activation = "softmax",
+    weights: Weights = None,
+    input_tensor: keras.KerasTensor | None = None,
     activation: Activation = "relu",
     normalization: str | None = "batch",
     kernel_initializer: Initializer = "he_normal",
-    classifier_activation: Activation = "softmax",
+    stochastic_depth_rate: float = 0.0,
+    zero_init_residual: bool = False,
+    conventions: str = "paper",
     name: str | None = None,
 ) -> keras.Model:
     """A residual network: skip connections by addition.
 
+    Wherever `None` is the default, it stands for what the paper has for such a network.
+
     Args:
-        depth: number of weighted layers, 6n+2 (He 2015, section 4.2).
-        variant: `"v1"`, activation after the addition (He 2015), or `"preact"`, normalisation and
-            activation before each convolution, which keeps the identity path clean (He 2016).
+        depth: number of weighted layers. With the small stem 6n+2 for basic blocks, 9n+2 for
+            bottlenecks (He 2015, section 4.2; He 2016, section 3); with the ImageNet stem 18, 34,
+            50, 101, 152 or 200 (He 2015, Table 1; He 2016, appendix). `None` with `stage_blocks`.
+        variant: `"v1"`, activation after the addition (He 2015); `"v1.5"`, the same with the
+            stride of a bottleneck in its 3x3 convolution, as torchvision has it (basic blocks
+            have it there anyway); or `"preact"`, normalisation and activation before each
+            convolution, which keeps the identity path clean (He 2016).
         shortcut: what a skip does where the shape changes (He 2015, section 3.3). `"A"` takes
-            every second pixel and appends zero channels, which adds no weights; `"B"` is a
-            1x1 convolution, in v1 followed by normalisation.
-        input_shape: height, width and channels of one image; height and width may be `None`.
-        classes: number of classes.
-        activation: any Keras activation. The papers use `"relu"`.
-        normalization: `"batch"` as in the papers, or `None`: then convolutions have a bias.
-        kernel_initializer: any Keras initializer. The papers use He initialisation.
+            every second pixel and appends zero channels, which adds no weights; `"B"` is a 1x1
+            convolution, in v1 followed by normalisation; `"C"` is such a convolution in every
+            block. Or a skip that is no identity (He 2016, Table 1): `"constant_scaling"`,
+            `"exclusive_gating"` (as in Highway networks), `"shortcut_only_gating"`, `"dropout"`.
+            By default `"A"` with basic blocks under the small stem, else `"B"`.
+        stem: `"small"`, a 3x3 convolution, or `"imagenet"`, 7x7 with stride 2 and max pooling.
+        block: `"basic"`, two 3x3 convolutions, or `"bottleneck"`, 1x1, 3x3 and 1x1, the last
+            four times as wide. By default bottlenecks for ImageNet networks from depth 50 on.
+        stage_blocks: number of blocks of each stage, for a network of one's own.
+        filters: width of each stage, by default 16, 32, 64 or, for ImageNet, 64 to 512.
+        input_shape: height, width and channels of one image, in the order of
+            `keras.config.image_data_format()`; height and width may be `None`. By default
+            `(32, 32, 3)`, for ImageNet `(224, 224, 3)`.
+        classes: number of classes, by default 10, for ImageNet 1000.
+        include_top: whether to end with global average pooling and the classifier.
+        pooling: with `include_top=False`, `"avg"` or `"max"` pools the last maps to
+            `[batch, channels]`; `None` leaves them as they are.
         classifier_activation: activation of the last layer; `None` returns the logits.
+        weights: `None` for random ones; the path of a `.keras` or `.weights.h5` file; or
+            `"imagenet"`, which Keras downloads, for the networks that `keras.applications` has
+            (depth 50, 101 or 152, `stem="imagenet"`, `conventions="keras"`).
+        input_tensor: symbolic tensor to use as images, for instance the output of augmentation
+            layers.
+        activation: any Keras activation that keeps the shape. The papers use `"relu"`.
+        normalization: `"batch"` as in the papers; `"group"` or `"layer"` (Wu & He 2018, arXiv
+            1803.08494), which do not depend on the batch; or `None`: then convolutions have a
+            bias.
+        kernel_initializer: any Keras initializer. The papers use He initialisation.
+        stochastic_depth_rate: share of batches in training that skip the last block; the rate
+            falls linearly to the first (Huang et al. 2016, arXiv 1603.09382, section 3: 0.5).
+        zero_init_residual: start each block as its shortcut: what its residual branch ends with,
+            in v1 the gamma of a normalisation, else a kernel, begins at zero (Goyal et al. 2017,
+            arXiv 1706.02677, section 5.1).
+        conventions: `"paper"`, or `"keras"` for the details in which `keras.applications`
+            differs: biases, normalisation constants and, in pre-activation networks, strides in
+            the last block of a stage and no activation in the stem.
         name: name of the model, by default `resnet<depth>` or `preact_resnet<depth>`.
 
     Returns:
@@ -58,8 +94,8 @@ def build_resnet(
         `[batch, classes]`.
 
     Raises:
-        ValueError: for a depth that is not 6n+2 or an unknown variant, shortcut or normalisation.
-        TypeError: for a depth that is not an integer.
+        ValueError: for arguments outside what is said above, or that contradict each other.
+        TypeError: for arguments of another type.
 
     Example:
 
@@ -67,134 +103,89 @@ def build_resnet(
     >>> model.output_shape
     (None, 10)
     """
-    check_choice("shortcut", shortcut, tuple(SHORTCUTS))
-    style = Style(activation, normalization, kernel_initializer)
-    inputs, x = _features(depth, variant, shortcut, input_shape, style)
-    outputs = classify(x, classes, classifier_activation, style)
-    return keras.Model(inputs, outputs, name=name or f"{PREFIXES[variant]}resnet{depth}")
+    frame = Frame(
+        stem, input_shape, input_tensor, include_top, pooling, classes, classifier_activation, name
+    )
+    net = plan(
+        frame, depth, variant, block, stage_blocks, filters,
+        activation, normalization, kernel_initializer, conventions,
+    )  # fmt: skip
+    if shortcut is None:
+        shortcut = "A" if (stem, net.block) == ("small", "basic") else "B"
+    net = replace(
+        net,
+        shortcut=shortcut,
+        stochastic_depth_rate=stochastic_depth_rate,
+        zero_init_residual=zero_init_residual,
+    )
+    return build(net, frame, weights, "resnet")
 
 
 def build_plain(
-    depth: int,
+    depth: int | None = None,
     variant: str = "v1",
     *,
-    input_shape: tuple[int | None, int | None, int] = (32, 32, 3),
-    classes: int = 10,
+    stem: str = "small",
+    block: str | None = None,
+    stage_blocks: Sequence[int] | None = None,
+    filters: Sequence[int] | None = None,
+    input_shape: tuple[int | None, int | None, int] | None = None,
+    classes: int | None = None,
+    include_top: bool = True,
+    pooling: str | None = None,
+    classifier_activation: Activation = "softmax",
+    weights: Weights = None,
+    input_tensor: keras.KerasTensor | None = None,
     activation: Activation = "relu",
     normalization: str | None = "batch",
     kernel_initializer: Initializer = "he_normal",
-    classifier_activation: Activation = "softmax",
+    conventions: str = "paper",
     name: str | None = None,
 ) -> keras.Model:
     """A network without skip connections: the ResNet of the same depth, its shortcuts removed.
 
     Its variables have the names, the shapes and the order of those of
     `build_resnet(depth, variant, shortcut="A")`, so weights can be copied from one to the other.
+    Source: He et al. 2015 (arXiv 1512.03385), section 3.3, "Plain Network", and section 4.2.
 
     Args:
-        depth: number of weighted layers, 6n+2 (He 2015, section 4.2).
-        variant: whose blocks, `"v1"` (He 2015) or `"preact"` (He 2016).
-        input_shape: these and all further arguments mean what they mean in `build_resnet`.
-        classes: see `build_resnet`.
-        activation: see `build_resnet`.
-        normalization: see `build_resnet`.
-        kernel_initializer: see `build_resnet`.
-        classifier_activation: see `build_resnet`.
+        depth: number of weighted layers; this and all further arguments mean what they mean in
+            `build_resnet`.
+        variant: whose blocks, `"v1"`, `"v1.5"` or `"preact"`.
+        stem: `"small"` or `"imagenet"`.
+        block: `"basic"` or `"bottleneck"`.
+        stage_blocks: number of blocks of each stage.
+        filters: width of each stage.
+        input_shape: of one image.
+        classes: number of classes.
+        include_top: whether to end with the classifier.
+        pooling: with `include_top=False`, `"avg"`, `"max"` or `None`.
+        classifier_activation: activation of the last layer.
+        weights: `None` or the path of a file.
+        input_tensor: symbolic tensor to use as images.
+        activation: any Keras activation that keeps the shape.
+        normalization: `"batch"`, `"group"`, `"layer"` or `None`.
+        kernel_initializer: any Keras initializer.
+        conventions: `"paper"` or `"keras"`.
         name: name of the model, by default `plain<depth>` or `preact_plain<depth>`.
 
     Returns:
         A functional `keras.Model`, as `build_resnet` does.
 
     Raises:
-        ValueError: for a depth that is not 6n+2 or an unknown variant or normalisation.
-        TypeError: for a depth that is not an integer.
+        ValueError: for arguments outside what `build_resnet` says, or that contradict each other.
+        TypeError: for arguments of another type.
 
     Example:
 
     >>> build_plain(20).count_params() == build_resnet(20).count_params()
     True
     """
-    style = Style(activation, normalization, kernel_initializer)
-    inputs, x = _features(depth, variant, None, input_shape, style)
-    outputs = classify(x, classes, classifier_activation, style)
-    return keras.Model(inputs, outputs, name=name or f"{PREFIXES[variant]}plain{depth}")
-
-
-def _features(depth: int, variant: str, shortcut: str | None, input_shape: tuple, style: Style):
-    """Everything below the classifier. Without a shortcut the network is plain."""
-    check_choice("variant", variant, tuple(BLOCKS))
-    blocks = BASIC.blocks(depth)
-    inputs = keras.Input(input_shape, name="images")
-    x = convolve(inputs, STAGE_FILTERS[0], 3, style, "stem_conv")
-    x = preactivate(x, style, "stem")
-    for stage, filters in enumerate(STAGE_FILTERS, start=1):
-        for block in range(1, blocks + 1):
-            strides = 2 if stage > 1 and block == 1 else 1
-            x = BLOCKS[variant](x, filters, strides, shortcut, style, f"stage{stage}_block{block}")
-    if variant == "preact":
-        x = preactivate(x, style, "head")
-    return inputs, x
-
-
-def _block_v1(x, filters: int, strides: int, shortcut: str | None, style: Style, name: str):
-    """He 2015, Fig. 2: the last activation comes after the addition."""
-    y = convolve(x, filters, 3, style, f"{name}_conv1", strides)
-    y = preactivate(y, style, name, "1")
-    y = convolve(y, filters, 3, style, f"{name}_conv2")
-    y = normalize(y, style, f"{name}_norm2")
-    if shortcut:
-        skip = _skip(x, filters, strides, shortcut, style, name)
-        if skip is not x and shortcut == "B":
-            skip = normalize(skip, style, f"{name}_shortcut_norm")
-        y = layers.Add(name=f"{name}_add")([skip, y])
-    return activate(y, style, f"{name}_act2")
-
-
-def _block_preact(x, filters: int, strides: int, shortcut: str | None, style: Style, name: str):
-    """He 2016, Fig. 4e: on the path of the identity stands nothing but the addition.
-
-    The stem's activation serves the first block, which needs none of its own, and a projection
-    starts from the activated input (He 2016, appendix).
-    """
-    y = x if name == "stage1_block1" else preactivate(x, style, name, "1")
-    source = y if shortcut == "B" and _changes_shape(x, filters, strides) else x
-    y = convolve(y, filters, 3, style, f"{name}_conv1", strides)
-    y = preactivate(y, style, name, "2")
-    y = convolve(y, filters, 3, style, f"{name}_conv2")
-    if shortcut:
-        skip = _skip(source, filters, strides, shortcut, style, name)
-        y = layers.Add(name=f"{name}_add")([skip, y])
-    return y
-
-
-def _changes_shape(x, filters: int, strides: int) -> bool:
-    return strides > 1 or x.shape[-1] != filters
-
-
-def _skip(x, filters: int, strides: int, shortcut: str, style: Style, name: str):
-    """The input itself, or the shortcut that brings it to the shape of the block's output."""
-    if not _changes_shape(x, filters, strides):
-        return x
-    return SHORTCUTS[shortcut](x, filters, strides, style, f"{name}_shortcut")
-
-
-def _pad(x, filters: int, strides: int, style: Style, name: str):
-    """Shortcut A: every second pixel, then zero channels up to the number needed.
-
-    Keras pads only the spatial axes, so the channels take the place of one for a moment.
-    """
-    missing = filters - x.shape[-1]
-    x = layers.AveragePooling2D(1, strides=strides, name=f"{name}_subsample")(x)
-    x = layers.Permute((3, 1, 2), name=f"{name}_to_front")(x)
-    x = layers.ZeroPadding2D(((0, missing), (0, 0)), name=f"{name}_pad")(x)
-    return layers.Permute((2, 3, 1), name=f"{name}_to_back")(x)
-
-
-def _project(x, filters: int, strides: int, style: Style, name: str):
-    """Shortcut B: a 1x1 convolution."""
-    return convolve(x, filters, 1, style, f"{name}_conv", strides)
-
-
-BLOCKS = {"v1": _block_v1, "preact": _block_preact}
-PREFIXES = {"v1": "", "preact": "preact_"}
-SHORTCUTS = {"A": _pad, "B": _project}
+    frame = Frame(
+        stem, input_shape, input_tensor, include_top, pooling, classes, classifier_activation, name
+    )
+    net = plan(
+        frame, depth, variant, block, stage_blocks, filters,
+        activation, normalization, kernel_initializer, conventions,
+    )  # fmt: skip
+    return build(net, frame, weights, "plain")

@@ -1,0 +1,82 @@
+"""Checks of what a caller passes: the rule, what came and what would be right."""
+
+import operator
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any
+
+
+def check_choice(argument: str, value: object, choices: tuple) -> None:
+    """ValueError unless `value` is one of `choices`."""
+    # By type as well: True == 1, and a list cannot be looked up in a set.
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
+        raise ValueError(
+            f"{argument} must be one of {choices}. Received: {argument}={value!r}"
+            f"{_nearest(value, (choice for choice in choices if isinstance(choice, str)))}"
+        )
+
+
+def check_flag(argument: str, value: object) -> None:
+    """TypeError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{argument} must be True or False. Received: {argument}={value!r}")
+
+
+def check_integer(argument: str, value: Any, minimum: int | None = None) -> int:
+    """`value` as an int, numpy's integers included; TypeError or ValueError otherwise."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{argument} must be an integer. Received: {argument}={value!r}")
+    value = operator.index(value)
+    if minimum is not None and value < minimum:
+        raise ValueError(
+            f"{argument} must be at least {minimum}. Received: {argument}={value} "
+            f"(nearest: {minimum})"
+        )
+    return value
+
+
+def check_integers(argument: str, values: Any) -> tuple[int, ...]:
+    """`values` as a tuple of positive ints, at least one."""
+    if not isinstance(values, list | tuple):
+        raise TypeError(
+            f"{argument} must be a list or tuple of integers. Received: {argument}={values!r}"
+        )
+    if not values:
+        raise ValueError(f"{argument} must have at least one entry. Received: {argument}={values}")
+    return tuple(
+        check_integer(f"{argument}[{index}]", value, minimum=1)
+        for index, value in enumerate(values)
+    )
+
+
+def check_rate(argument: str, value: Any, zero: bool = True) -> float:
+    """`value` as a float in [0, 1), or with `zero=False` in (0, 1]."""
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        raise TypeError(f"{argument} must be a number. Received: {argument}={value!r}")
+    if not (0 <= value < 1 if zero else 0 < value <= 1):
+        interval = "[0, 1)" if zero else "(0, 1]"
+        nearest = 0.0 if zero else 1.0
+        raise ValueError(
+            f"{argument} must lie in {interval}. Received: {argument}={value} (nearest: {nearest})"
+        )
+    return float(value)
+
+
+def check_usable(argument: str, value: Any, use: Callable[[Any], object], module: Any) -> None:
+    """ValueError that names close matches unless `use(value)` works.
+
+    `module` is Keras' module that knows the names `value` may have.
+    """
+    try:
+        use(value)
+    except Exception as error:
+        names = [name for name in dir(module) if name.islower() and name[0] != "_"]
+        raise ValueError(
+            f"{argument} must name or be one of {module.__name__} that keeps the shape it gets. "
+            f"Received: {argument}={value!r}{_nearest(value, names)}. {error}"
+        ) from error
+
+
+def _nearest(value: object, names: Iterable[str]) -> str:
+    matches = get_close_matches(value, list(names)) if isinstance(value, str) else []
+    return f" (nearest: {', '.join(matches)})" if matches else ""

@@ -1,0 +1,180 @@
+"""What each layer of a functional model takes, gives and costs, read off its graph."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import keras
+from keras import layers
+
+DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
+TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
+# Their weights, which may have many axes, scale single elements.
+ELEMENTWISE = (
+    layers.BatchNormalization,
+    layers.GroupNormalization,
+    layers.LayerNormalization,
+    layers.RMSNormalization,
+    layers.Normalization,
+    layers.PReLU,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a layer, or of an operation such as `x + y`.
+
+    Attributes:
+        name: name of the layer, after the names of the models that it is nested in.
+        layer: the layer.
+        inputs: what it was called on, symbolic tensors that say shape and type.
+        outputs: what came out. Where two calls meet, they hold the same tensor.
+        graph_outputs: the tensors of the graph that these stand for.
+    """
+
+    name: str
+    layer: Any
+    inputs: list
+    outputs: list
+    graph_outputs: list
+
+    @cached_property
+    def macs(self) -> int | None:
+        """Multiply-accumulates for one image: convolutions and dense layers, 0 for all others.
+
+        Zeros that padding adds count too. None for a layer that has kernels but is neither.
+        """
+        layer = self.layer
+        if isinstance(layer, TRANSPOSED):
+            # The kernel's last axes are outputs, inputs: each input meets all the others.
+            return elements(self.inputs) * prod(layer.kernel.shape[:-1])
+        if isinstance(layer, DEPTHWISE):
+            return elements(self.outputs) * prod(layer.kernel.shape[:-2])
+        if isinstance(layer, SEPARABLE):
+            positions = elements(self.outputs) // layer.filters
+            kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
+            return positions * sum(prod(kernel.shape) for kernel in kernels)
+        if isinstance(layer, (*CONVOLUTIONS, layers.Dense)):
+            return elements(self.outputs) * prod(layer.kernel.shape[:-1])
+        return None if self._has_kernel else 0
+
+    @property
+    def activation_bytes(self) -> int:
+        """Size of the output for one image."""
+        return sum(elements([tensor]) * _bits(tensor.dtype) // 8 for tensor in self.outputs)
+
+    @property
+    def _has_kernel(self) -> bool:
+        weights = getattr(self.layer, "weights", [])
+        many_axes = any(len(weight.shape) > 1 for weight in weights)
+        return many_axes and not isinstance(self.layer, ELEMENTWISE)
+
+
+def trace(model: keras.Model, input_shape: tuple | None = None) -> list[Call]:
+    """All layer calls of a model in the order of its graph, those of nested models in their place.
+
+    Args:
+        model: a functional model, or a Sequential one that knows its input shape.
+        input_shape: shape of one image, to fill in what the model's input leaves open.
+
+    Raises:
+        TypeError: for a model without a graph.
+        ValueError: for an input shape that does not fit the model.
+    """
+    if not _has_graph(model):
+        raise TypeError(
+            "model must be functional, or Sequential with an Input. Received: model of class "
+            f"{type(model).__name__}, which has no graph of layers. For a subclassed model try "
+            "keras.Model(inputs, model.call(inputs)), for a Sequential one model.build(shape)"
+        )
+    shapes = [tensor.shape for tensor in model.inputs]
+    if input_shape is not None:
+        if len(shapes) != 1 or not _fits(tuple(input_shape), shapes[0][1:]):
+            raise ValueError(
+                "input_shape must fit the one input of the model. Received: "
+                f"input_shape={tuple(input_shape)} for {[shape[1:] for shape in shapes]}"
+            )
+        shapes = [(shapes[0][0], *input_shape)]
+    tensors = [
+        keras.KerasTensor(shape, dtype=tensor.dtype)
+        for shape, tensor in zip(shapes, model.inputs, strict=True)
+    ]
+    calls: list[Call] = []
+    _walk(model, tensors, "", calls)
+    return calls
+
+
+def count_depths(calls: list[Call]) -> list[int]:
+    """For each call, the layers with kernels on the longest way from the input through it."""
+    reached: dict[int, int] = {}
+    depths = []
+    for call in calls:
+        before = max((reached[id(tensor)] for tensor in call.inputs), default=0)
+        depths.append(before + (call.macs != 0))
+        reached |= {id(tensor): depths[-1] for tensor in call.outputs}
+    return depths
+
+
+def elements(tensors: list) -> int:
+    """How many numbers the tensors hold for one image."""
+    return sum(prod(tensor.shape[1:]) for tensor in tensors)
+
+
+def _has_graph(model: Any) -> bool:
+    return isinstance(model, keras.Function | keras.Sequential) and hasattr(model, "inputs")
+
+
+def _fits(given: tuple, known: tuple) -> bool:
+    return len(given) == len(known) and all(
+        size in (None, side) for side, size in zip(given, known, strict=True)
+    )
+
+
+def _walk(model: Any, tensors: list, path: str, calls: list[Call]) -> list:
+    """Appends the calls that a model makes on these tensors, and returns what comes out.
+
+    Only shapes and types are computed, and the layers do not get to know of it.
+    """
+    graph = (
+        model if isinstance(model, keras.Function) else keras.Function(model.inputs, model.outputs)
+    )
+    known = dict(zip(map(id, graph.inputs), tensors, strict=True))
+    for node in _nodes(graph):
+        layer, inputs = node.operation, [known[id(tensor)] for tensor in node.input_tensors]
+        if _has_graph(layer):
+            outputs = _walk(layer, inputs, f"{path}{layer.name}/", calls)
+        elif node.is_input and path:
+            continue  # A nested model works on the tensors that it was called on.
+        else:
+            outputs = _outputs(node, known)
+            calls.append(Call(path + layer.name, layer, inputs, outputs, node.outputs))
+        known |= zip(map(id, node.outputs), outputs, strict=True)
+    return [known[id(tensor)] for tensor in graph.outputs]
+
+
+def _nodes(graph: keras.Function) -> list:
+    """The calls that Keras keeps, in the order in which it lists the layers."""
+    order = {id(layer): index for index, layer in enumerate(graph.operations)}
+    by_distance = sorted(graph._nodes_by_depth.items(), reverse=True)
+    return [
+        node
+        for _, nodes in by_distance
+        for node in sorted(nodes, key=lambda node: order[id(node.operation)])
+    ]
+
+
+def _outputs(node: Any, known: dict) -> list:
+    if node.is_input:
+        return [known[id(tensor)] for tensor in node.outputs]
+    args, kwargs = node.arguments.fill_in(known)
+    return keras.tree.flatten(node.operation.compute_output_spec(*args, **kwargs))
+
+
+def _bits(dtype: str) -> int:
+    """Bits of one number: `float8_e4m3fn` has 8, `bool` takes 8."""
+    digits = re.search(r"\d+", dtype)
+    return int(digits[0]) if digits else 8

@@ -1,0 +1,108 @@
+"""What a network is, by its papers and by its graph, side by side."""
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keraskip.models.anatomy import anatomy
+from keraskip.models.published import Entry
+from keraskip.models.zoo import build, find, rounded
+from keraskip.tables import WIDTH, add_row, new_table, printed, with_unit
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Description:
+    """A network's published facts and those of the built model; `describe` makes one.
+
+    Attributes:
+        name: of the network.
+        published: the zoo's entry, or `None` for a model that is not from the zoo.
+        built: facts of the model: `input_shape`, `depth`, `trainable`, `parameters` (trainable or
+            not), `macs` (see `anatomy`; `None` if not known) and `activation_bytes`, both for one
+            image.
+    """
+
+    name: str
+    published: Entry | None
+    built: dict[str, Any]
+
+    def __str__(self) -> str:
+        table = new_table()
+        table.add_column(self.name)
+        table.add_column("published", justify="right")
+        table.add_column("built model", justify="right")
+        for row in self._rows():
+            add_row(table, *row)
+        return "\n".join((printed(table), "", *self._notes()))
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        built, paper = self.built, self.published
+        rows = [
+            ("depth", str(paper.arguments["depth"]) if paper else MISSING, str(built["depth"])),
+            ("parameters", _as_printed(paper), f"{built['parameters']:,}"),
+            ("trainable of them", MISSING, f"{built['trainable']:,}"),
+            ("multiply-accumulates per image", MISSING, with_unit(built["macs"])),
+            ("bytes of activations per image", MISSING, with_unit(built["activation_bytes"])),
+        ]
+        errors = paper.errors.items() if paper else ()
+        return rows + [(f"error on {data}", f"{error:.2f} %", MISSING) for data, error in errors]
+
+    def _notes(self) -> list[str]:
+        notes = {"images": " x ".join(str(side) for side in self.built["input_shape"])}
+        if self.published:
+            arguments = ", ".join(
+                f"{name}={value!r}" for name, value in self.published.arguments.items()
+            )
+            notes |= {
+                "built by": f"keraskip.{self.published.builder}({arguments})",
+                "source": self.published.source,
+                "trained": self.published.recipe,
+            }
+        return [
+            textwrap.fill(f"{name:<10} {text}", WIDTH, subsequent_indent=" " * 11)
+            for name, text in notes.items()
+        ]
+
+
+def describe(name_or_model: str | keras.Model) -> Description:
+    """A network's published facts beside what the built model really has.
+
+    The parameters that papers and torchvision print are the trainable ones; those of
+    `keras.applications` hold the moving statistics too.
+
+    Args:
+        name_or_model: a name of the zoo, or any functional model, of which nothing is published.
+
+    Returns:
+        A `Description`; printed, it is a table.
+
+    Raises:
+        ValueError: for a name that is not in the zoo, or a model whose images have no fixed size.
+        TypeError: for a model without a graph.
+
+    Example:
+
+    >>> describe("resnet56").built["trainable"]
+    853018
+    """
+    if isinstance(name_or_model, str):
+        return _describe(build(name_or_model), find(name_or_model))
+    return _describe(name_or_model, None)
+
+
+def _describe(model: keras.Model, published: Entry | None) -> Description:
+    parts = anatomy(model)
+    names = ("depth", "trainable", "parameters", "macs", "activation_bytes")
+    built = {"input_shape": model.input_shape[1:]} | {name: getattr(parts, name) for name in names}
+    return Description(model.name, published, built)
+
+
+def _as_printed(entry: Entry | None) -> str:
+    """Parameters as their source prints them, rounded or not."""
+    parameters = entry.parameters if entry else None
+    is_exact = parameters is not None and parameters % 10_000
+    return f"{parameters:,}" if is_exact else rounded(parameters)

@@ -1,0 +1,183 @@
+"""What stands before and after the stages of every network: images, stem and classifier."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers
+
+from keraskip.models.arguments import check_choice, check_flag, check_integer, check_usable
+from keraskip.models.blocks import Activation, Style, activate, channel_axis, convolve, normalize
+
+STEMS = ("small", "imagenet")
+POOLINGS = (None, "avg", "max")
+# By stem. He et al. 2015, section 4.2 (CIFAR-10) and Table 1 (ImageNet).
+SIDE = {"small": 32, "imagenet": 224}
+CLASSES = {"small": 10, "imagenet": 1000}
+# What the stem divides height and width by, rounding up.
+REDUCTION = {"small": 1, "imagenet": 4}
+
+# Enough for the plain network of 1202 layers, each of which is three of Keras' layers.
+RECURSION_LIMIT = 20_000
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The arguments that all builders share, checked and filled in."""
+
+    stem: str
+    input_shape: Any
+    input_tensor: Any
+    include_top: bool
+    pooling: str | None
+    classes: int | None
+    classifier_activation: Activation
+    name: str | None
+
+    def __post_init__(self) -> None:
+        check_choice("stem", self.stem, STEMS)
+        check_flag("include_top", self.include_top)
+        check_choice("pooling", self.pooling, POOLINGS)
+        if self.include_top and self.pooling is not None:
+            raise ValueError(
+                "pooling is for include_top=False; a classifier always averages. "
+                f"Received: pooling={self.pooling!r}, include_top=True (nearest: pooling=None)"
+            )
+        if self.classes is not None:
+            object.__setattr__(self, "classes", check_integer("classes", self.classes, minimum=1))
+        check_usable(
+            "classifier_activation",
+            self.classifier_activation,
+            lambda activation: keras.activations.get(activation)(keras.ops.zeros((1, 2))),
+            keras.activations,
+        )
+        if self.name is not None and not (isinstance(self.name, str) and self.name):
+            raise TypeError(f"name must be a string. Received: name={self.name!r}")
+
+    def check_size(self, smallest_map: int) -> None:
+        """Refuse images that the stem makes into maps of fewer pixels than the stages need."""
+        shape = self._shape()
+        smallest = REDUCTION[self.stem] * (smallest_map - 1) + 1
+        spatial = shape[1:] if channel_axis() == 1 else shape[:-1]
+        if any(side is not None and side < smallest for side in spatial):
+            raise ValueError(
+                f"Images of this network must be at least {smallest} pixels high and wide. "
+                f"Received: input_shape={shape} (nearest: {smallest})"
+            )
+
+    @property
+    def image_channels(self) -> int:
+        """How many channels an image has."""
+        return self._shape()[_channels_of_shape()]
+
+    def inputs(self):
+        """The images, a symbolic tensor."""
+        if self.input_tensor is None:
+            return keras.Input(self._shape(), name="images")
+        return self.input_tensor
+
+    def begin(self, x, filters: int, style: Style, activated: bool = True):
+        """The stem: for small images one 3x3 convolution, for ImageNet 7x7 and pooling.
+
+        With `activated=False` the stages begin with normalisation and activation themselves.
+        """
+        small = self.stem == "small"
+        size, strides = (3, 1) if small else (7, 2)
+        x = convolve(x, filters, size, style, "stem_conv", strides, normalized=activated)
+        if activated:
+            x = normalize(x, style, "stem_norm")
+            x = activate(x, style, "stem_act")
+        if small:
+            return x
+        x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+        return layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
+
+    def finish(self, inputs, x, style: Style, default_name: str) -> keras.Model:
+        """The head: pooling, classifier and the model of it all."""
+        if self.include_top or self.pooling == "avg":
+            x = layers.GlobalAveragePooling2D(name="head_pool")(x)
+        elif self.pooling == "max":
+            x = layers.GlobalMaxPooling2D(name="head_pool")(x)
+        if self.include_top:
+            x = self._classify(x, style)
+        if self.input_tensor is not None:
+            sources = keras.utils.get_source_inputs(self.input_tensor)
+            inputs = sources[0] if len(sources) == 1 else sources
+        return connect(inputs, x, self.name or default_name)
+
+    def _classify(self, x, style: Style):
+        # In half precision a softmax loses the small probabilities: the classifier computes in
+        # the type of its weights, which mixed precision keeps in float32.
+        return layers.Dense(
+            self.classes or CLASSES[self.stem],
+            activation=self.classifier_activation,
+            kernel_initializer=style.initializer("predictions"),
+            dtype=keras.config.dtype_policy().variable_dtype,
+            name="predictions",
+        )(x)
+
+    def _shape(self) -> tuple:
+        """The shape of one image, checked."""
+        if self.input_tensor is not None:
+            return self._shape_of_tensor()
+        if self.input_shape is None:
+            side = SIDE[self.stem]
+            return (3, side, side) if channel_axis() == 1 else (side, side, 3)
+        return _check_shape(self.input_shape)
+
+    def _shape_of_tensor(self) -> tuple:
+        tensor = self.input_tensor
+        if not isinstance(tensor, keras.KerasTensor):
+            raise TypeError(
+                "input_tensor must be a symbolic tensor, such as keras.Input makes. "
+                f"Received: input_tensor of type {type(tensor).__name__}"
+            )
+        if not keras.backend.is_float_dtype(tensor.dtype):
+            raise TypeError(
+                f"input_tensor must hold floating-point numbers. Received: dtype={tensor.dtype}"
+            )
+        shape = _check_shape(tuple(tensor.shape[1:]))
+        if self.input_shape is not None and _check_shape(self.input_shape) != shape:
+            raise ValueError(
+                "input_shape must agree with input_tensor, or be None. Received: "
+                f"input_shape={self.input_shape}, input_tensor of shape {tuple(tensor.shape)}"
+            )
+        return shape
+
+
+def connect(inputs, outputs, name: str) -> keras.Model:
+    """The model between two tensors, however deep.
+
+    Keras walks the graph by recursion, one call for each layer of the longest path, which at
+    depth 1202 is more than Python allows by default. Since Python 3.11 such calls need no stack.
+    """
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+    try:
+        return keras.Model(inputs, outputs, name=name)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def _channels_of_shape() -> int:
+    """Where the channels stand in the shape of one image."""
+    return 0 if channel_axis() == 1 else -1
+
+
+def _check_shape(shape: Any) -> tuple:
+    """Height, width and channels; all but the channels may be unknown."""
+    if not isinstance(shape, list | tuple):
+        raise TypeError(
+            f"input_shape must be a tuple of three integers. Received: input_shape={shape!r}"
+        )
+    if len(shape) != 3 or shape[_channels_of_shape()] is None:
+        order = "(channels, height, width)" if channel_axis() == 1 else "(height, width, channels)"
+        raise ValueError(
+            f"input_shape must be {order}, of which only height and width may be None. "
+            f"Received: input_shape={tuple(shape)}"
+        )
+    return tuple(
+        None if side is None else check_integer(f"input_shape[{index}]", side, minimum=1)
+        for index, side in enumerate(shape)
+    )

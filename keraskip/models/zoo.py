@@ -1,0 +1,97 @@
+"""The named networks: listed, built, and described beside what was published about them."""
+
+import importlib
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from keraskip.models.published import ZOO, Entry
+from keraskip.tables import add_row, new_table, printed
+
+if TYPE_CHECKING:
+    import keras
+
+BUILDERS = {
+    "build_densenet": "keraskip.models.densenet",
+    "build_plain": "keraskip.models.residual",
+    "build_resnet": "keraskip.models.residual",
+}
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """The names that `build` knows.
+
+    Args:
+        pattern: keep the names that match, with `*` for any text and `?` for any character.
+
+    Returns:
+        The names, in the order of the papers.
+
+    Example:
+
+    >>> list_models("resnet50*")
+    ['resnet50', 'resnet50v1.5', 'resnet50v2']
+    """
+    return [name for name in ZOO if fnmatchcase(name, pattern)]
+
+
+def build(name: str, /, **overrides: Any) -> "keras.Model":
+    """A network of the papers by its name.
+
+    `resnet50`, `resnet50v2`, `densenet121` and their siblings are exactly the networks of
+    `keras.applications`, so that `weights="imagenet"` works; `resnet50v1.5` is torchvision's.
+
+    Args:
+        name: one of `list_models()`.
+        **overrides: arguments for the network's builder that replace those of the paper, such as
+            `classes=100` or `shortcut="B"`.
+
+    Returns:
+        A functional `keras.Model`, called `name`.
+
+    Raises:
+        ValueError: for a name that is not in the zoo, and whatever the builder refuses.
+        TypeError: for a `depth`, which the name says already, or an argument that the builder
+            does not have.
+
+    Example:
+
+    >>> build("resnet20", classes=100).output_shape
+    (None, 100)
+    """
+    entry = find(name)
+    if "depth" in overrides:
+        raise TypeError(
+            f"The name says the depth. Received: name={name!r}, depth={overrides['depth']!r}; "
+            f"keraskip.{entry.builder} builds any depth"
+        )
+    builder = getattr(importlib.import_module(BUILDERS[entry.builder]), entry.builder)
+    return builder(**({"name": name} | entry.arguments | overrides))
+
+
+def find(name: str) -> Entry:
+    """The zoo's entry of this name; ValueError names close matches."""
+    if name not in ZOO:
+        close = get_close_matches(str(name).lower(), ZOO, n=4)
+        raise ValueError(
+            "name must be one of keraskip.list_models(). "
+            f"Received: name={name!r} (nearest: {', '.join(close) or 'none'})"
+        )
+    return ZOO[name]
+
+
+def overview(pattern: str = "*") -> str:
+    """The names that match, with what was published about each, as a table of text."""
+    table = new_table()
+    for heading in ("name", "parameters", "error", "source"):
+        table.add_column(heading, justify="right" if heading == "parameters" else "left")
+    for name in list_models(pattern):
+        entry = ZOO[name]
+        error = next((f"{value:.2f} % {data}" for data, value in entry.errors.items()), "")
+        add_row(table, name, rounded(entry.parameters), error, entry.source.split(", arXiv")[0])
+    return printed(table)
+
+
+def rounded(parameters: int | None) -> str:
+    """Parameters in millions, as papers print them."""
+    return "–" if parameters is None else f"{parameters / 1e6:.3g} M"

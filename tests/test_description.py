@@ -1,0 +1,49 @@
+"""Published facts beside those of the built model."""
+
+import keras
+import pytest
+
+from keraskip import describe
+
+
+def test_a_network_of_the_zoo():
+    described = describe("resnet20")
+    assert described.published.errors == {"CIFAR-10+": 8.75}
+    assert described.built == {
+        "input_shape": (32, 32, 3),
+        "depth": 20,
+        "trainable": 269_722,
+        "parameters": 271_098,
+        "macs": 40_551_040,
+        "activation_bytes": described.built["activation_bytes"],
+    }
+    # The stem's three maps alone: 32 x 32 x 16 numbers of 4 bytes.
+    assert described.built["activation_bytes"] > 3 * 32 * 32 * 16 * 4
+
+
+def test_printed():
+    lines = str(describe("preact_resnet110")).splitlines()
+    cells = {line.split("  ")[0].strip(): line for line in lines}
+    assert cells["depth"].split() == ["depth", "110", "110"]
+    assert cells["error on CIFAR-10+"].split()[-3:] == ["6.37", "%", "–"]
+    assert "built by   keraskip.build_resnet(depth=110, variant='preact', block='basic')" in lines
+    assert max(map(len, lines)) <= 100
+
+
+def test_of_a_model_nothing_is_published():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)], name="mine")
+    described = describe(model)
+    assert described.published is None
+    assert described.built["macs"] == 6
+    assert str(described).startswith("mine")
+    assert "source" not in str(described)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="nearest: resnet56"):
+        describe("resnet57")
+
+
+def test_exact_parameters_are_printed_in_full():
+    (row,) = (line for line in str(describe("resnet50v1.5")).splitlines() if "parameters" in line)
+    assert row.split() == ["parameters", "25,557,032", "25,610,152"]

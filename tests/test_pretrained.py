@@ -1,0 +1,65 @@
+"""Weights of keras.applications in our networks, checked with random ones."""
+
+import keras
+import numpy as np
+import pytest
+
+from keraskip.models.pretrained import APPLICATIONS, copy_weights
+from keraskip.models.zoo import build
+
+SIDE = 64
+
+
+def randomized(application, **arguments):
+    """An untrained network of keras.applications in which every weight differs from its default."""
+    model = getattr(keras.applications, application)(weights=None, **arguments)
+    random = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([random.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+        elif getattr(layer, "use_bias", False):
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel, random.normal(size=bias.shape)])
+    return model
+
+
+def answers(model):
+    images = np.random.default_rng(1).normal(size=(2, SIDE, SIDE, 3)).astype("float32")
+    return keras.ops.convert_to_numpy(model(images, training=False))
+
+
+@pytest.mark.parametrize("application", APPLICATIONS)
+def test_same_outputs_as_keras_applications(application):
+    head = {"input_shape": (SIDE, SIDE, 3), "classes": 10, "classifier_activation": None}
+    source = randomized(application, **head)
+    model = build(application.lower(), kernel_initializer="zeros", **head)
+    copy_weights(source, model)
+    expected = answers(source)
+    scale = np.abs(expected).max()
+    # Different images give different answers, so that equal ones mean something.
+    assert np.abs(expected[0] - expected[1]).max() > 1e-3 * scale
+    np.testing.assert_allclose(answers(model) / scale, expected / scale, atol=1e-5)
+    assert [weight.shape for weight in sorted_weights(model)] == [
+        weight.shape for weight in sorted_weights(source)
+    ]
+
+
+def sorted_weights(model):
+    return sorted(model.weights, key=lambda weight: tuple(weight.shape))
+
+
+@pytest.mark.parametrize("include_top", [True, False])
+def test_imagenet_weights_come_from_keras(monkeypatch, include_top):
+    source = randomized("ResNet50", include_top=include_top)
+
+    def downloaded(weights, include_top):
+        assert weights == "imagenet"
+        return source
+
+    monkeypatch.setattr(keras.applications, "ResNet50", downloaded)
+    model = build("resnet50", weights="imagenet", include_top=include_top)
+    for ours, theirs in (("stem_conv", "conv1_conv"), ("stage4_block3_norm3", "conv5_block3_3_bn")):
+        for mine, other in zip(
+            model.get_layer(ours).get_weights(), source.get_layer(theirs).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(mine, other)

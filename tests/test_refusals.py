@@ -1,0 +1,228 @@
+"""Bad arguments: refused before a layer is made, with rule, value and nearest choice."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keraskip import build_densenet, build_plain, build_resnet
+
+ALL = (build_plain, build_resnet, build_densenet)
+RESIDUAL = (build_plain, build_resnet)
+RESNET = (build_resnet,)
+DENSE = (build_densenet,)
+
+# fmt: off
+BAD_VALUES = (
+    # builders  arguments                         message
+    (ALL,      {"depth": 57},                     r"n\+.*depth=57 \(nearest: 5\d, \d\d\)"),
+    (ALL,      {"depth": -1},                     r"depth=-1 \(nearest: \d"),
+    (ALL,      {"depth": 3, "stem": "imagenet"},  r"depth=3 \(nearest: (18|121)\)"),
+    (ALL,      {"depth": None},                   r"depth=None, stage_blocks=None"),
+    (ALL,      {"stage_blocks": (9, 9, 9)},       r"agree.*(56|31|58).*depth=\d+ \(nearest"),
+    (ALL,      {"depth": None, "stage_blocks": ()}, r"at least one.*stage_blocks=\(\)"),
+    (ALL,      {"depth": None, "stage_blocks": (1, 0)}, r"stage_blocks\[1\]=0 \(nearest: 1\)"),
+    (ALL,      {"stem": "cifar"},                 r"\('small', 'imagenet'\).*stem='cifar'"),
+    (ALL,      {"pooling": "foo"},                r"\(None, 'avg', 'max'\).*pooling='foo'"),
+    (ALL,      {"pooling": "agv", "include_top": False}, r"pooling='agv' \(nearest: avg\)"),
+    (ALL,      {"pooling": "max"},                r"include_top=False.*pooling='max'"),
+    (ALL,      {"classes": 0},                    r"classes=0 \(nearest: 1\)"),
+    (ALL,      {"classifier_activation": "sofmax"}, r"'sofmax' \(nearest: softmax"),
+    (ALL,      {"activation": "rellu"},           r"activation='rellu' \(nearest: relu"),
+    (ALL,      {"activation": "glu"},             r"keeps.*activation='glu'"),
+    (ALL,      {"normalization": "bacth"},        r"normalization='bacth' \(nearest: batch"),
+    (ALL,      {"kernel_initializer": "he_norm"}, r"'he_norm' \(nearest: he_normal"),
+    (ALL,      {"kernel_initializer": "identity"}, r"kernel_initializer='identity'"),
+    (ALL,      {"kernel_initializer": None},      r"kernel_initializer=None"),
+    (ALL,      {"conventions": "torch"},          r"\('paper', 'keras'\).*'torch'"),
+    (ALL,      {"input_shape": (2, 2, 3)},        r"at least [345] pixels.*\(2, 2, 3\)"),
+    (ALL,      {"input_shape": (32, 32)},         r"\(height, width, channels\).*\(32, 32\)"),
+    (ALL,      {"input_shape": (32, 32, None)},   r"only height and width may be None"),
+    (ALL,      {"input_shape": (32, 32, -3)},     r"input_shape\[2\]=-3"),
+    (ALL,      {"weights": "missing.keras"},      r"weights='missing.keras'"),
+    (ALL,      {"weights": __file__},             r"\('.keras', '.weights.h5'\)"),
+    (ALL,      {"weights": "imagenet"},           r"ResNet50, .*build\('resnet50'"),
+    (RESIDUAL, {"variant": "v2"},                 r"\('v1', 'v1.5', 'preact'\).*variant='v2'"),
+    (RESIDUAL, {"block": "bottelneck"},           r"block='bottelneck' \(nearest: bottleneck\)"),
+    (RESIDUAL, {"filters": (16, 32)},             r"one width for each.*\(16, 32\)"),
+    (RESIDUAL, {"filters": (16, -32, 64)},        r"filters\[1\]=-32 \(nearest: 1\)"),
+    (RESIDUAL, {"variant": "v1.5", "conventions": "keras"}, r"'v1.5' \(nearest: 'v1'\)"),
+    (RESNET,   {"shortcut": "D"},                 r"\('A', 'B', 'C', .*shortcut='D'"),
+    (RESNET,   {"shortcut": "droput"},            r"\(nearest: dropout\)"),
+    (RESNET,   {"shortcut": ""},                  r"shortcut=''"),
+    (RESNET,   {"filters": (64, 32, 16)},         r"'A'.*\(64, 32, 16\) \(nearest: \(16, 32, 64"),
+    (RESNET,   {"stochastic_depth_rate": 1.0},    r"\[0, 1\).*stochastic_depth_rate=1.0"),
+    (DENSE,    {"growth_rate": 0},                r"growth_rate=0 \(nearest: 1\)"),
+    (DENSE,    {"compression": 0},                r"\(0, 1\].*compression=0"),
+    (DENSE,    {"compression": 3.0},              r"compression=3.0 \(nearest: 1.0\)"),
+    (DENSE,    {"compression": 0.01},             r"at least one of 40 maps.*nearest: 0.025"),
+    (DENSE,    {"compression": float("nan")},     r"compression=nan"),
+    (DENSE,    {"dropout_rate": -0.1},            r"dropout_rate=-0.1"),
+)
+BAD_TYPES = (
+    (ALL,      {"depth": 20.0},                   r"integer.*depth=20.0"),
+    (ALL,      {"depth": "20"},                   r"integer.*depth='20'"),
+    (ALL,      {"depth": True},                   r"integer.*depth=True"),
+    (ALL,      {"depth": None, "stage_blocks": 3}, r"list or tuple.*stage_blocks=3"),
+    (ALL,      {"depth": None, "stage_blocks": (1, 2.5)}, r"stage_blocks\[1\]=2.5"),
+    (ALL,      {"include_top": 1},                r"True or False.*include_top=1"),
+    (ALL,      {"classes": 10.0},                 r"classes=10.0"),
+    (ALL,      {"name": 3},                       r"name must be a string.*name=3"),
+    (ALL,      {"input_shape": 32},               r"tuple of three.*input_shape=32"),
+    (ALL,      {"input_shape": (32, 32.0, 3)},    r"input_shape\[1\]=32.0"),
+    (ALL,      {"input_tensor": np.ones((1, 8, 8, 3))}, r"symbolic.*ndarray"),
+    (ALL,      {"weights": 3},                    r"weights of type int"),
+    (RESNET,   {"stochastic_depth_rate": "a"},    r"number.*stochastic_depth_rate='a'"),
+    (RESNET,   {"zero_init_residual": 1},         r"zero_init_residual=1"),
+    (DENSE,    {"growth_rate": 12.0},             r"growth_rate=12.0"),
+    (DENSE,    {"bottleneck": "yes"},             r"bottleneck='yes'"),
+)
+# fmt: on
+CASES = [
+    pytest.param(builder, arguments, error, message, id=f"{builder.__name__}-{arguments}")
+    for rows, error in ((BAD_VALUES, ValueError), (BAD_TYPES, TypeError))
+    for builders, arguments, message in rows
+    for builder in builders
+]
+
+
+@contextlib.contextmanager
+def counted_layers():
+    """How many layers are made meanwhile."""
+    made = []
+    make = keras.layers.Layer.__init__
+
+    def count(layer, *arguments, **keywords):
+        made.append(layer)
+        return make(layer, *arguments, **keywords)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.layers.Layer, "__init__", count)
+        yield made
+
+
+def smallest(builder):
+    return {"depth": 10 if builder is build_densenet else 8}
+
+
+@pytest.mark.parametrize(("builder", "arguments", "error", "message"), CASES)
+def test_refused_before_a_layer_is_made(builder, arguments, error, message):
+    with counted_layers() as made, pytest.raises(error, match=message):
+        builder(**(smallest(builder) | arguments))
+    assert not made
+
+
+def test_layers_are_counted():
+    with counted_layers() as made:
+        model = build_plain(8)
+    assert len(made) == len([*model.layers, model])
+
+
+@pytest.mark.parametrize("builder", ALL)
+def test_input_tensors_that_do_not_fit(builder):
+    integers = keras.Input((8, 8, 3), dtype="int32")
+    with pytest.raises(TypeError, match="dtype=int32"):
+        builder(**smallest(builder), input_tensor=integers)
+    images = keras.Input((8, 8, 3))
+    with pytest.raises(ValueError, match="agree"):
+        builder(**smallest(builder), input_tensor=images, input_shape=(9, 9, 3))
+    with pytest.raises(ValueError, match="at least"):
+        builder(**smallest(builder), input_tensor=keras.Input((2, 2, 3)))
+    assert builder(**smallest(builder), input_tensor=images, input_shape=(8, 8, 3))
+
+
+@pytest.mark.parametrize("builder", ALL)
+def test_numpy_integers_are_integers(builder):
+    depth = np.int64(smallest(builder)["depth"])
+    assert builder(depth, classes=np.int32(3)).output_shape == (None, 3)
+
+
+def test_imagenet_weights_of_another_size_are_refused():
+    resnet50 = {"depth": 50, "stem": "imagenet", "conventions": "keras", "weights": "imagenet"}
+    with counted_layers() as made:
+        with pytest.raises(ValueError, match=r"classes=10 \(nearest: 1000\)"):
+            build_resnet(**resnet50, classes=10)
+        with pytest.raises(ValueError, match=r"need 3 channels\. Received: 1"):
+            build_resnet(**resnet50, input_shape=(224, 224, 1))
+        with pytest.raises(ValueError, match="ResNet50, ResNet101"):
+            build_resnet(**resnet50, activation="tanh")
+        with pytest.raises(ValueError, match="ResNet50, ResNet101"):
+            build_plain(**resnet50)
+    assert not made
+
+
+# Right, wrong and odd values of each argument; most combinations have something wrong.
+SHARED = {
+    "depth": [8, 10, 7, 11, 57, 0, None, "8", 8.0, 18],
+    "stem": ["small", "small", "imagenet", "cifar"],
+    "stage_blocks": [None, None, (1, 1), [2, 1], (1,), (), (0, 1), 3],
+    "input_shape": [None, (8, 8, 1), (3, 5, 2), (None, None, 3), (33, 29, 1), (1, 1, 1), (8, 8)],
+    "classes": [None, 1, 7, 0, 2.5],
+    "include_top": [True, False, None],
+    "pooling": [None, None, "avg", "max", "median"],
+    "classifier_activation": ["softmax", None, "sigmoid", "foo"],
+    "activation": ["relu", "tanh", None, "glu", "foo"],
+    "normalization": ["batch", "group", "layer", None, "instance"],
+    "kernel_initializer": ["he_normal", "zeros", keras.initializers.HeNormal(1), "identity"],
+    "conventions": ["paper", "keras", "torch"],
+    "weights": [None, None, None, "imagenet", "missing.keras"],
+    "name": [None, "mine", ""],
+}
+OWN = {
+    build_plain: {
+        "variant": ["v1", "v1.5", "preact", "v3"],
+        "block": [None, "basic", "bottleneck", "wide"],
+        "filters": [None, None, (2, 4, 6), (2, 4), (4, 2), (3,), (0, 1, 2), 16],
+    },
+    build_densenet: {
+        "growth_rate": [None, 1, 3, 0, 2.5],
+        "bottleneck": [None, True, False, "yes"],
+        "compression": [None, 1, 0.5, 0.001, 0, 2],
+        "dropout_rate": [0.0, 0.2, 1.0, -1],
+    },
+}
+OWN[build_resnet] = OWN[build_plain] | {
+    "shortcut": [None, "A", "B", "C", "dropout", "exclusive_gating", "D"],
+    "stochastic_depth_rate": [0.0, 0.5, 1.0, "0.5"],
+    "zero_init_residual": [False, True, 1],
+}
+
+
+@st.composite
+def calls(draw):
+    """A builder with arguments of which up to four differ from a network that can be built."""
+    builder = draw(st.sampled_from(ALL))
+    choices = SHARED | OWN[builder]
+    names = draw(st.lists(st.sampled_from(sorted(choices)), max_size=4, unique=True))
+    chosen = {name: draw(st.sampled_from(choices[name])) for name in names}
+    if chosen.get("stage_blocks") is not None:
+        chosen.setdefault("depth", None)
+    return builder, smallest(builder) | {"input_shape": (9, 9, 3)} | chosen
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(calls())
+def test_any_arguments_build_a_network_or_are_refused_before_a_layer_is_made(call):
+    builder, arguments = call
+    with counted_layers() as made:
+        try:
+            model, refusal = builder(**arguments), ""
+        except (TypeError, ValueError) as error:
+            model, refusal = None, str(error)
+    if model is None:
+        assert not made, refusal
+        assert "Received: " in refusal
+        return
+    images = np.zeros((2, *(side or 33 for side in model.input_shape[1:])), "float32")
+    outputs = model(images)
+    flat = arguments.get("include_top", True) or arguments.get("pooling")
+    assert len(outputs.shape) == (2 if flat else 4)
+    assert np.isfinite(keras.ops.convert_to_numpy(outputs)).all()

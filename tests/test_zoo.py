@@ -1,0 +1,111 @@
+"""The named zoo: sizes, names and published facts."""
+
+import keras
+import numpy as np
+import pytest
+from reference import SIZES
+
+from keraskip import build, build_densenet, build_plain, list_models
+from keraskip.models.anatomy import anatomy
+from keraskip.models.zoo import ZOO
+
+# Depth 1202 takes a quarter of a minute; the sizes do not depend on the backend.
+LARGE = 8_000_000
+on_tensorflow = keras.backend.backend() == "tensorflow"
+
+
+def count(weights):
+    return sum(int(np.prod(weight.shape)) for weight in weights)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_size(size):
+    if size.trainable > LARGE and not on_tensorflow:
+        pytest.skip("built under TensorFlow")
+    # Without random numbers, which take as long as the rest.
+    model = build(size.name, kernel_initializer="zeros", **size.overrides)
+    assert count(model.trainable_weights) == size.trainable
+    if size.total is not None:
+        assert model.count_params() == size.total
+    if size.mmacs is not None:
+        assert anatomy(model).macs / 1e6 == pytest.approx(size.mmacs, rel=0.005)
+
+
+def test_size_of_densenet_bc_40():
+    model = build_densenet(40, 12, bottleneck=True, compression=0.5)
+    assert count(model.trainable_weights) == 176_122
+
+
+def test_every_network_with_published_parameters_has_about_as_many():
+    """The printed numbers are rounded; exact ones are Keras' totals or torchvision's parameters."""
+    exact = {size.name: {size.trainable, size.total} for size in SIZES if not size.overrides}
+    for name, entry in ZOO.items():
+        if entry.parameters and name in exact:
+            rounded = entry.parameters % 10_000 == 0
+            close = [
+                abs(entry.parameters / counted - 1) < (0.05 if rounded else 1e-12)
+                for counted in exact[name] - {None}
+            ]
+            assert any(close), name
+
+
+def test_every_name_has_a_size_that_is_checked_or_a_twin_that_has():
+    sizes = {size.name for size in SIZES}
+    twins = {"resnet18v1.5", "resnet34v1.5", "resnet18v2", "resnet34v2", "plain18", "plain34"}
+    assert set(ZOO) == sizes | twins
+
+
+def test_basic_blocks_are_the_same_in_v1_and_v15():
+    first, second = build("resnet18"), build("resnet18v1.5")
+    assert [w.path for w in first.weights] == [w.path for w in second.weights]
+    strides = [
+        [(layer.name, layer.strides) for layer in model.layers if hasattr(layer, "strides")]
+        for model in (first, second)
+    ]
+    assert strides[0] == strides[1]
+
+
+def test_plain18_is_the_twin_of_resnet18_with_shortcut_a():
+    plain, resnet = build("plain18"), build("resnet18", shortcut="A")
+    assert [w.path for w in plain.weights] == [w.path for w in resnet.weights]
+
+
+def test_list_models():
+    assert list_models() == list(ZOO)
+    assert list_models("resnet50*") == ["resnet50", "resnet50v1.5", "resnet50v2"]
+    assert list_models("vgg*") == []
+
+
+def test_build_takes_changes():
+    model = build("resnet20", classes=100, shortcut="B")
+    assert (model.name, model.output_shape) == ("resnet20", (None, 100))
+    assert model.get_layer("stage2_block1_shortcut_conv")
+    assert build("resnet20", name="mine").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("resnet55", "resnet5"), ("DenseNet121", "densenet121"), (56, "none")]
+)
+def test_an_unknown_name_is_answered_with_close_ones(name, nearest):
+    with pytest.raises(ValueError, match=rf"Received: name={name!r} \(nearest: .*{nearest}"):
+        build(name)
+
+
+def test_the_name_says_the_depth():
+    with pytest.raises(TypeError, match=r"name='resnet56', depth=110; keraskip.build_resnet"):
+        build("resnet56", depth=110)
+    with pytest.raises(TypeError, match="widths"):
+        build("resnet56", widths=3)
+
+
+@pytest.mark.parametrize("entry", ZOO.values(), ids=list(ZOO))
+def test_published_facts(entry):
+    assert entry.source
+    assert entry.recipe
+    assert all(1 < error < 40 for error in entry.errors.values())
+
+
+def test_plain_is_deeper_than_python_recurses_by_default():
+    # Keras' walk through the graph takes one call per layer; here 3 layers per convolution.
+    model = build_plain(404, input_shape=(8, 8, 1))
+    assert len(model.layers) > 1200
