@@ -23,7 +23,7 @@ from keraskip.models.blocks import (
     preactivate,
 )
 from keraskip.models.depths import DENSENET, IMAGENET_DENSE_BOTTLENECK, choose_blocks
-from keraskip.models.frame import Frame
+from keraskip.models.frame import Frame, uncollected
 
 # Section 3, "Bottleneck layers": the 1x1 convolution makes 4k maps.
 BOTTLENECK_WIDTH = 4
@@ -182,6 +182,7 @@ def _check_transitions(net: DenseNet, maps: int) -> None:
             )
 
 
+@uncollected()
 def _build(net: DenseNet, frame: Frame, weights: pretrained.Weights) -> keras.Model:
     """The model, with its weights."""
     # Pooling between the blocks rounds down.

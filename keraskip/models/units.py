@@ -15,7 +15,7 @@ from keraskip.models import pretrained
 from keraskip.models.arguments import check_choice, check_flag, check_integers, check_rate
 from keraskip.models.blocks import Style, activate, convolve, normalize, preactivate
 from keraskip.models.depths import IMAGENET_BOTTLENECK, RESIDUAL, choose_blocks
-from keraskip.models.frame import Frame
+from keraskip.models.frame import Frame, uncollected
 from keraskip.models.shortcuts import CAN_NARROW, SHORTCUTS, Junction
 
 VARIANTS = ("v1", "v1.5", "preact")
@@ -130,6 +130,7 @@ def plan(
     return Net(depth, variant, block, stage_blocks, filters, style)
 
 
+@uncollected()
 def build(net: Net, frame: Frame, weights: pretrained.Weights, kind: str) -> keras.Model:
     """The model, with its weights."""
     halvings = len(net.stage_blocks) - 1

@@ -4,7 +4,8 @@ Both are built in turn in one process, so that the ratio of each pair sees the s
 
     python tests/benchmarks/build_time.py [--pairs 7]
 
-Fails if the median ratio of a network is above 1.
+Fails if the median ratio of a network with the same initialisation is above 1. The second figure
+is with our own, He's normal, whose random numbers take longer than the uniform ones of Keras.
 """
 
 import argparse
@@ -31,22 +32,19 @@ def seconds(make):
     return time.perf_counter() - start
 
 
-def ratios(name, pairs):
+def ratios(name, initializer, pairs):
     application = getattr(keras.applications, NETWORKS[name])
-    # Both start from the same random numbers, which are half of the work.
     makers = [
-        lambda: build(name, kernel_initializer="glorot_uniform"),
+        lambda: build(name, kernel_initializer=initializer),
         lambda: application(weights=None),
     ]
-    for make in makers:
-        make()
     found = []
-    for pair in range(pairs):
-        print(f"{name}: {pair + 1} of {pairs}", file=sys.stderr)
+    for pair in range(pairs + 1):
+        print(f"{name}, {initializer}: {pair} of {pairs}", file=sys.stderr)
         order = makers if pair % 2 else makers[::-1]
         taken = {make: seconds(make) for make in order}
         found.append(taken[makers[0]] / taken[makers[1]])
-    return found
+    return found[1:]  # the first pair warms up
 
 
 def main():
@@ -56,13 +54,17 @@ def main():
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
           f"Python {platform.python_version()}, Keras {keras.__version__} on "
           f"{keras.backend.backend()}, {pairs} pairs")  # fmt: skip
-    print(f"{'network':<12} {'median ratio':>12} {'range':>14}")
-    medians = []
+    print(f"{'network':<12} {'initializer':<15} {'median ratio':>12} {'range':>14}")
+    missed = False
     for name in NETWORKS:
-        found = ratios(name, pairs)
-        medians.append(statistics.median(found))
-        print(f"{name:<12} {medians[-1]:12.3f} {min(found):7.3f} –{max(found):6.3f}")
-    return max(medians) > TARGET
+        for initializer in ("glorot_uniform", "he_normal"):
+            found = ratios(name, initializer, pairs)
+            median = statistics.median(found)
+            missed |= initializer == "glorot_uniform" and median > TARGET
+            print(
+                f"{name:<12} {initializer:<15} {median:12.3f} {min(found):7.3f} –{max(found):6.3f}"
+            )
+    return missed
 
 
 if __name__ == "__main__":
