@@ -38,7 +38,6 @@ def test_one_step_trains_every_weight(name):
     model = MEMBERS[name](**SMALL)
     before = [np.array(weight) for weight in model.get_weights()]
     assert np.isfinite(train(model))
-    assert predict(model).shape == (4, model.output_shape[-1])
     changed = {
         weight.path
         for weight, old, new in zip(model.weights, before, model.get_weights(), strict=True)
