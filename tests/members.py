@@ -18,6 +18,7 @@ FAMILIES = {
     "resnet_v1.5": partial(build_resnet, variant="v1.5", **BOTTLENECK),
     "resnet_preact": partial(build_resnet, 8, "preact"),
     "densenet_bc": partial(build_densenet, **BC),
+    "densenet_efficient": partial(build_densenet, **BC, memory_efficient=True),
 }
 # What else changes the graph.
 VARIATIONS = {
@@ -32,6 +33,7 @@ VARIATIONS = {
     "dropout": partial(build_densenet, **BC, dropout_rate=0.2),
     "keras_v1": partial(build_resnet, conventions="keras", **BOTTLENECK),
     "keras_v2": partial(build_resnet, variant="preact", conventions="keras", **BOTTLENECK),
+    "efficient_plain": partial(build_densenet, 7, 4, memory_efficient=True),
     "imagenet": partial(build_resnet, stem="imagenet", stage_blocks=(1, 1), filters=(8, 16)),
     "imagenet_dense": partial(build_densenet, growth_rate=4, stem="imagenet", stage_blocks=(1, 1)),
 } | {f"shortcut_{name}": partial(build_resnet, 8, shortcut=name) for name in SHORTCUTS[1:]}

@@ -61,6 +61,7 @@ BAD_VALUES = (
     (DENSE,    {"compression": 0.01},             r"at least one of 40 maps.*nearest: 0.025"),
     (DENSE,    {"compression": float("nan")},     r"compression=nan"),
     (DENSE,    {"dropout_rate": -0.1},            r"dropout_rate=-0.1"),
+    (DENSE,    {"memory_efficient": True, "normalization": "group"}, r"'group' \(nearest: 'batch'"),
 )
 BAD_TYPES = (
     (ALL,      {"depth": 20.0},                   r"integer.*depth=20.0"),
@@ -79,6 +80,7 @@ BAD_TYPES = (
     (RESNET,   {"zero_init_residual": 1},         r"zero_init_residual=1"),
     (DENSE,    {"growth_rate": 12.0},             r"growth_rate=12.0"),
     (DENSE,    {"bottleneck": "yes"},             r"bottleneck='yes'"),
+    (DENSE,    {"memory_efficient": None},        r"memory_efficient=None"),
 )
 # fmt: on
 CASES = [
@@ -182,6 +184,7 @@ OWN = {
         "bottleneck": [None, True, False, "yes"],
         "compression": [None, 1, 0.5, 0.001, 0, 2],
         "dropout_rate": [0.0, 0.2, 1.0, -1],
+        "memory_efficient": [False, True, 1],
     },
 }
 OWN[build_resnet] = OWN[build_plain] | {

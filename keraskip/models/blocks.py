@@ -1,6 +1,7 @@
 """The pieces every network is made of: functions from tensor to tensor, and their constants."""
 
 import math
+import random
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -132,4 +133,7 @@ def _try_activation(activation: Activation) -> None:
 
 
 def _try_initializer(initializer: Initializer) -> None:
+    # To make one draws a seed, which would be missing in the sequence of those of the layers.
+    state = random.getstate()
     keras.initializers.get(initializer)((3, 3, 2, 2), dtype="float32")
+    random.setstate(state)

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from keraskip.models.recompute import RecomputedConvolution
+
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
@@ -49,6 +51,8 @@ class Call:
         Zeros that padding adds count too. None for a layer that has kernels but is neither.
         """
         layer = self.layer
+        if isinstance(layer, RecomputedConvolution):
+            layer = layer.conv
         if isinstance(layer, TRANSPOSED):
             # The kernel's last axes are outputs, inputs: each input meets all the others.
             return elements(self.inputs) * prod(layer.kernel.shape[:-1])

@@ -14,6 +14,7 @@ from keras import layers
 from keraskip.models import pretrained
 from keraskip.models.arguments import check_flag, check_integer, check_rate
 from keraskip.models.blocks import (
+    BATCH_NORM,
     Activation,
     Initializer,
     Style,
@@ -24,6 +25,7 @@ from keraskip.models.blocks import (
 )
 from keraskip.models.depths import DENSENET, IMAGENET_DENSE_BOTTLENECK, choose_blocks
 from keraskip.models.frame import Frame, uncollected
+from keraskip.models.recompute import RecomputedConvolution
 
 # Section 3, "Bottleneck layers": the 1x1 convolution makes 4k maps.
 BOTTLENECK_WIDTH = 4
@@ -47,6 +49,7 @@ class DenseNet:
     bottleneck: bool
     compression: float
     dropout_rate: float
+    memory_efficient: bool
     style: Style
 
     @property
@@ -62,6 +65,7 @@ def build_densenet(
     bottleneck: bool | None = None,
     compression: float | None = None,
     dropout_rate: float = 0.0,
+    memory_efficient: bool = False,
     stem: str = "small",
     stage_blocks: Sequence[int] | None = None,
     input_shape: tuple[int | None, int | None, int] | None = None,
@@ -93,6 +97,10 @@ def build_densenet(
             default 1, with the ImageNet stem 0.5.
         dropout_rate: share of values that training drops after each convolution but the first
             (section 4.2: 0.2 without data augmentation).
+        memory_efficient: recompute in the backward pass what each layer concatenates and
+            normalises (Pleiss et al. 2017, arXiv 1707.06990): less than half of the memory for
+            about a third more time. The weights are those of the ordinary network in the same
+            order: `ordinary.set_weights(efficient.get_weights())`.
         stem: `"small"`, a 3x3 convolution, or `"imagenet"`, 7x7 with stride 2 and max pooling.
         stage_blocks: number of layers of each dense block, for a network of one's own.
         input_shape: height, width and channels of one image, in the order of
@@ -136,14 +144,15 @@ def build_densenet(
     )
     style = Style(activation, normalization, kernel_initializer, conventions)
     net = _plan(
-        stem, depth, growth_rate, bottleneck, compression, dropout_rate, stage_blocks, style
-    )
+        stem, depth, growth_rate, bottleneck, compression, dropout_rate, memory_efficient,
+        stage_blocks, style,
+    )  # fmt: skip
     return _build(net, frame, weights)
 
 
 def _plan(
     stem: str, depth: Any, growth_rate: Any, bottleneck: Any, compression: Any,
-    dropout_rate: Any, stage_blocks: Any, style: Style,
+    dropout_rate: Any, memory_efficient: Any, stage_blocks: Any, style: Style,
 ) -> DenseNet:  # fmt: skip
     """The network that the arguments of the builder describe."""
     imagenet = stem == "imagenet"
@@ -160,9 +169,21 @@ def _plan(
     growth_rate = check_integer("growth_rate", growth_rate, minimum=1)
     compression = check_rate("compression", compression, zero=False)
     dropout_rate = check_rate("dropout_rate", dropout_rate)
-    net = DenseNet(depth, counts, growth_rate, bottleneck, compression, dropout_rate, style)
+    _check_memory_efficient(memory_efficient, style)
+    net = DenseNet(
+        depth, counts, growth_rate, bottleneck, compression, dropout_rate, memory_efficient, style
+    )
     _check_transitions(net, _stem_filters(net, stem))
     return net
+
+
+def _check_memory_efficient(memory_efficient: Any, style: Style) -> None:
+    check_flag("memory_efficient", memory_efficient)
+    if memory_efficient and style.normalization != "batch":
+        raise ValueError(
+            "memory_efficient=True is for batch normalisation. "
+            f"Received: normalization={style.normalization!r} (nearest: 'batch')"
+        )
 
 
 def _stem_filters(net: DenseNet, stem: str) -> int:
@@ -195,8 +216,7 @@ def _build(net: DenseNet, frame: Frame, weights: pretrained.Weights) -> keras.Mo
     for block, count in enumerate(net.layers_per_block, start=1):
         if block > 1:
             x = _transition(x, net, f"transition{block - 1}")
-        for layer in range(1, count + 1):
-            x = _dense_layer(x, net, f"block{block}_layer{layer}")
+        x = _dense_block(x, count, net, f"block{block}")
     x = preactivate(x, net.style, "head")
     prefix = f"densenet_{net.kind}" if net.kind and frame.stem == "small" else "densenet"
     suffix = f"_k{net.growth_rate}" if frame.stem == "small" else ""
@@ -204,29 +224,52 @@ def _build(net: DenseNet, frame: Frame, weights: pretrained.Weights) -> keras.Mo
     return pretrained.load(model, weights, application)
 
 
-def _dense_layer(x, net: DenseNet, name: str):
+def _dense_block(x, count: int, net: DenseNet, name: str):
+    """Section 3, "Dense connectivity": each layer sees the maps of all before it.
+
+    The memory-efficient network joins them anew in each layer and keeps only the last result.
+    """
+    maps = [x]
+    for layer in range(1, count + 1):
+        layer_name = f"{name}_layer{layer}"
+        y = _dense_layer(maps, net, layer_name)
+        if net.memory_efficient and layer < count:
+            maps.append(y)
+        else:
+            join = layers.Concatenate(axis=channel_axis(), name=f"{layer_name}_concat")
+            maps = [join([*maps, y])]
+    return maps[0]
+
+
+def _dense_layer(maps: list, net: DenseNet, name: str):
     """Section 3, "Composite function": normalisation, activation, 3x3 convolution."""
-    y = preactivate(x, net.style, name, "1")
     if net.bottleneck:
-        y = convolve(y, BOTTLENECK_WIDTH * net.growth_rate, 1, net.style, f"{name}_conv1")
-        y = _drop(y, net, f"{name}_drop1")
-        y = preactivate(y, net.style, name, "2")
-    last = 1 + net.bottleneck
-    y = convolve(y, net.growth_rate, 3, net.style, f"{name}_conv{last}")
-    y = _drop(y, net, f"{name}_drop{last}")
-    return layers.Concatenate(axis=channel_axis(), name=f"{name}_concat")([x, y])
+        maps = [_composite(maps, BOTTLENECK_WIDTH * net.growth_rate, 1, net, name, "1")]
+    return _composite(maps, net.growth_rate, 3, net, name, "2" if net.bottleneck else "1")
 
 
 def _transition(x, net: DenseNet, name: str):
     """Section 3, "Pooling layers" and "Compression": fewer maps at half the size."""
-    x = preactivate(x, net.style, name)
-    x = convolve(x, int(net.compression * channels(x)), 1, net.style, f"{name}_conv")
-    x = _drop(x, net, f"{name}_drop")
+    x = _composite([x], int(net.compression * channels(x)), 1, net, name)
     return layers.AveragePooling2D(2, name=f"{name}_pool")(x)
 
 
-def _drop(x, net: DenseNet, name: str):
-    return layers.Dropout(net.dropout_rate, name=name)(x) if net.dropout_rate else x
+def _composite(maps: list, filters: int, size: int, net: DenseNet, name: str, index: str = ""):
+    """A convolution with what stands before it, and dropout after it."""
+    style, conv_name = net.style, f"{name}_conv{index}"
+    if net.memory_efficient:
+        momentum, epsilon = BATCH_NORM[style.conventions]
+        initializer = style.initializer(conv_name)
+        y = RecomputedConvolution(
+            filters, size, style.activation, momentum, epsilon, initializer,
+            name=f"{name}_recomputed{index}",
+        )(maps)  # fmt: skip
+    else:
+        y = preactivate(maps[0], style, name, index)
+        y = convolve(y, filters, size, style, conv_name)
+    if net.dropout_rate:
+        y = layers.Dropout(net.dropout_rate, name=f"{name}_drop{index}")(y)
+    return y
 
 
 def _application(net: DenseNet, frame: Frame) -> str | None:
@@ -238,6 +281,7 @@ def _application(net: DenseNet, frame: Frame) -> str | None:
         True,
         IMAGENET_COMPRESSION,
         net.dropout_rate,
+        net.memory_efficient,
         Style("relu", "batch", net.style.kernel_initializer, "keras"),
     )
     return f"DenseNet{net.depth}" if frame.stem == "imagenet" and net == published else None

@@ -1,0 +1,130 @@
+"""The memory-efficient DenseNet trains as the ordinary one."""
+
+import keras
+import numpy as np
+import pytest
+
+from keraskip import anatomy, build_densenet, features
+from keraskip.models.recompute import RecomputedConvolution
+
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.normal(size=(8, 8, 8, 3)).astype("float32")
+LABELS = np.arange(8)
+NETWORKS = (
+    {"depth": 10, "growth_rate": 4},
+    {"depth": 16, "growth_rate": 4, "bottleneck": True, "compression": 0.5},
+)
+ON_TORCH = keras.backend.backend() == "torch"
+
+
+def twins(**arguments):
+    """The ordinary and the memory-efficient network with the same weights."""
+    ordinary = build_densenet(input_shape=(8, 8, 3), **arguments)
+    efficient = build_densenet(input_shape=(8, 8, 3), memory_efficient=True, **arguments)
+    efficient.set_weights(ordinary.get_weights())
+    return ordinary, efficient
+
+
+def train(model, steps, **compile_arguments):
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", **compile_arguments)
+    for _ in range(steps):
+        model.train_on_batch(IMAGES, LABELS)
+
+
+def answers(model):
+    return keras.ops.convert_to_numpy(model(IMAGES, training=False))
+
+
+def assert_equal_weights(ordinary, efficient, atol=1e-5):
+    for ours, theirs, weight in zip(
+        ordinary.get_weights(), efficient.get_weights(), ordinary.weights, strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=atol, err_msg=weight.path)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}] if ON_TORCH else [{"jit_compile": False}, {"jit_compile": True}, {"run_eagerly": True}],
+    ids=str,
+)
+def test_three_steps_change_weights_and_statistics_alike(network, options):
+    ordinary, efficient = twins(**network)
+    before = [np.array(weight) for weight in ordinary.get_weights()]
+    for model in (ordinary, efficient):
+        train(model, 3, **options)
+    assert_equal_weights(ordinary, efficient)
+    # All of them have moved, by much more than they may differ.
+    for old, new, weight in zip(before, ordinary.get_weights(), ordinary.weights, strict=True):
+        if weight.name != "beta" or "block1" in weight.path:
+            assert np.abs(old - new).max() > 1e-4, weight.path
+
+
+def test_moving_statistics_move_once_in_a_step():
+    _, efficient = twins(**NETWORKS[1])
+    layer = efficient.get_layer("block1_layer1_recomputed1")
+    maps = keras.Model(efficient.input, efficient.get_layer("stem_conv").output)
+    stem = keras.ops.convert_to_numpy(maps(IMAGES))
+    train(efficient, 1)
+    mean, variance = stem.mean(axis=(0, 1, 2)), stem.var(axis=(0, 1, 2))
+    moving_mean, moving_variance = layer.norm.get_weights()[2:]
+    np.testing.assert_allclose(moving_mean, 0.1 * mean, atol=1e-5)
+    np.testing.assert_allclose(moving_variance, 0.9 + 0.1 * variance, atol=1e-5)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_weights_go_both_ways(network):
+    ordinary, efficient = twins(**network)
+    train(efficient, 2)
+    ordinary.set_weights(efficient.get_weights())
+    np.testing.assert_allclose(answers(ordinary), answers(efficient), atol=1e-5)
+    assert not np.allclose(answers(ordinary), answers(twins(**network)[0]), atol=1e-2)
+
+
+def test_half_precision_keeps_weights_and_statistics_in_float32():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        ordinary, efficient = twins(**NETWORKS[1])
+        for model in (ordinary, efficient):
+            train(model, 2)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    layer = efficient.get_layer("block1_layer2_recomputed1")
+    assert layer.compute_dtype == layer.conv.compute_dtype == "bfloat16"
+    assert {weight.dtype for weight in layer.weights} == {"float32"}
+    # Two steps in a type with 8 bits of mantissa; an error of method would show in the first digit.
+    assert_equal_weights(ordinary, efficient, atol=0.03)
+
+
+def test_a_frozen_layer_keeps_weights_and_statistics():
+    _, efficient = twins(**NETWORKS[1])
+    layer = efficient.get_layer("block2_layer1_recomputed1")
+    layer.trainable = False
+    before = [np.array(weight) for weight in layer.get_weights()]
+    train(efficient, 2)
+    for old, new in zip(before, layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_arguments_survive_the_configuration():
+    layer = RecomputedConvolution(
+        4, 3, "tanh", 0.5, 1e-3, keras.initializers.HeNormal(seed=1), name="mine"
+    )
+    twin = RecomputedConvolution.from_config(layer.get_config())
+    assert twin.get_config() == layer.get_config()
+    maps = [IMAGES, IMAGES[..., :2]]
+    np.testing.assert_array_equal(
+        *(keras.ops.convert_to_numpy(each(maps)) for each in (layer, twin))
+    )
+
+
+def test_sizes_and_stages_are_those_of_the_ordinary_network():
+    ordinary, efficient = twins(**NETWORKS[1])
+    for total in ("parameters", "trainable", "macs", "depth"):
+        assert getattr(anatomy(ordinary), total) == getattr(anatomy(efficient), total)
+    shapes = [
+        [tuple(output.shape) for output in features(model).outputs]
+        for model in (ordinary, efficient)
+    ]
+    assert shapes[0] == shapes[1]
