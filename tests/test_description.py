@@ -45,5 +45,18 @@ def test_unknown_names_are_refused():
 
 
 def test_exact_parameters_are_printed_in_full():
-    (row,) = (line for line in str(describe("resnet50v1.5")).splitlines() if "parameters" in line)
-    assert row.split() == ["parameters", "25,557,032", "25,610,152"]
+    (row,) = (line for line in str(describe("resnet50v1.5")).splitlines() if "trainable" in line)
+    assert row.split() == ["trainable", "of", "them", "25,557,032", "25,557,032"]
+
+
+def test_totals_of_keras_stand_beside_the_total():
+    (row,) = (
+        line for line in str(describe("resnet50")).splitlines() if line.startswith("parameters")
+    )
+    assert row.split() == ["parameters", "25,636,712", "25,636,712"]
+
+
+def test_several_inputs():
+    inputs = [keras.Input((3,)), keras.Input((4,))]
+    outputs = keras.layers.Concatenate()([keras.layers.Dense(2)(x) for x in inputs])
+    assert describe(keras.Model(inputs, outputs)).built["input_shape"] == ((3,), (4,))

@@ -1,5 +1,8 @@
 """The memory-efficient DenseNet trains as the ordinary one."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -116,6 +119,17 @@ def test_arguments_survive_the_configuration():
     np.testing.assert_array_equal(
         *(keras.ops.convert_to_numpy(each(maps)) for each in (layer, twin))
     )
+
+
+def test_a_saved_network_loads_in_a_process_of_its_own(tmp_path):
+    _, efficient = twins(**NETWORKS[0])
+    efficient.save(tmp_path / "efficient.keras")
+    script = f"""
+import keras, keraskip.models.recompute
+print(keras.models.load_model({str(tmp_path / "efficient.keras")!r}).count_params())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split()[-1:] == [str(efficient.count_params())], done.stderr
 
 
 def test_sizes_and_stages_are_those_of_the_ordinary_network():

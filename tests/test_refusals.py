@@ -31,8 +31,11 @@ BAD_VALUES = (
     (ALL,      {"pooling": "max"},                r"include_top=False.*pooling='max'"),
     (ALL,      {"classes": 0},                    r"classes=0 \(nearest: 1\)"),
     (ALL,      {"classifier_activation": "sofmax"}, r"'sofmax' \(nearest: softmax"),
+    (ALL,      {"classifier_activation": "glu"},  r"classifier_activation='glu'"),
+    (ALL,      {"name": ""},                      r"name=''"),
+    (ALL,      {"name": "a/b"},                   r"slash.*name='a/b' \(nearest: 'a_b'"),
     (ALL,      {"activation": "rellu"},           r"activation='rellu' \(nearest: relu"),
-    (ALL,      {"activation": "glu"},             r"keeps.*activation='glu'"),
+    (ALL,      {"activation": "glu"},             r"activation='glu'"),
     (ALL,      {"normalization": "bacth"},        r"normalization='bacth' \(nearest: batch"),
     (ALL,      {"kernel_initializer": "he_norm"}, r"'he_norm' \(nearest: he_normal"),
     (ALL,      {"kernel_initializer": "identity"}, r"kernel_initializer='identity'"),
@@ -142,6 +145,12 @@ def test_numpy_integers_are_integers(builder):
     assert builder(depth, classes=np.int32(3)).output_shape == (None, 3)
 
 
+def test_numpy_integers_of_imagenet():
+    model = build_resnet(np.int64(50), stem="imagenet", include_top=False)
+    assert model.name == "resnet50"
+    assert model.output_shape[-1] == 2048
+
+
 def test_imagenet_weights_of_another_size_are_refused():
     resnet50 = {"depth": 50, "stem": "imagenet", "conventions": "keras", "weights": "imagenet"}
     with counted_layers() as made:
@@ -162,16 +171,16 @@ SHARED = {
     "stem": ["small", "small", "imagenet", "cifar"],
     "stage_blocks": [None, None, (1, 1), [2, 1], (1,), (), (0, 1), 3],
     "input_shape": [None, (8, 8, 1), (3, 5, 2), (None, None, 3), (33, 29, 1), (1, 1, 1), (8, 8)],
-    "classes": [None, 1, 7, 0, 2.5],
+    "classes": [None, 2, 7, 0, 2.5],
     "include_top": [True, False, None],
     "pooling": [None, None, "avg", "max", "median"],
-    "classifier_activation": ["softmax", None, "sigmoid", "foo"],
+    "classifier_activation": ["softmax", None, "sigmoid", "foo", "glu"],
     "activation": ["relu", "tanh", None, "glu", "foo"],
     "normalization": ["batch", "group", "layer", None, "instance"],
     "kernel_initializer": ["he_normal", "zeros", keras.initializers.HeNormal(1), "identity"],
     "conventions": ["paper", "keras", "torch"],
     "weights": [None, None, None, "imagenet", "missing.keras"],
-    "name": [None, "mine", ""],
+    "name": [None, "mine", "", "a/b"],
 }
 OWN = {
     build_plain: {
@@ -228,4 +237,5 @@ def test_any_arguments_build_a_network_or_are_refused_before_a_layer_is_made(cal
     outputs = model(images)
     flat = arguments.get("include_top", True) or arguments.get("pooling")
     assert len(outputs.shape) == (2 if flat else 4)
+    assert outputs.shape[-1] == model.output_shape[-1]
     assert np.isfinite(keras.ops.convert_to_numpy(outputs)).all()

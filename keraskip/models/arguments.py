@@ -70,9 +70,11 @@ def check_usable(argument: str, value: Any, use: Callable[[Any], object], module
     try:
         use(value)
     except Exception as error:
-        names = [name for name in dir(module) if name.islower() and name[0] != "_"]
+        names = [
+            name for name in dir(module) if name.islower() and name[0] != "_" and name != value
+        ]
         raise ValueError(
-            f"{argument} must name or be one of {module.__name__} that keeps the shape it gets. "
+            f"{argument} must be one of {module.__name__}, or its name, and fit the network. "
             f"Received: {argument}={value!r}{_nearest(value, names)}. {error}"
         ) from error
 

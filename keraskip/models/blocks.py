@@ -12,7 +12,7 @@ from keras import layers
 
 from keraskip.models.arguments import check_choice, check_usable
 
-# Batch normalisation's momentum and epsilon. ResNet and DenseNet were trained in Torch, which has
+# Batch normalisation's momentum and epsilon. The authors' Torch code of He 2016 and of DenseNet has
 # the first pair; Keras' own momentum of 0.99 leaves the moving averages useless after a short run.
 BATCH_NORM = {"paper": (0.9, 1e-5), "keras": (0.99, 1.001e-5)}
 # Wu & He 2018 (arXiv 1803.08494), section 3.
@@ -41,7 +41,7 @@ class Style:
     def __post_init__(self) -> None:
         check_choice("normalization", self.normalization, NORMALIZATIONS)
         check_choice("conventions", self.conventions, CONVENTIONS)
-        check_usable("activation", self.activation, _try_activation, keras.activations)
+        check_usable("activation", self.activation, try_activation, keras.activations)
         check_usable(
             "kernel_initializer", self.kernel_initializer, _try_initializer, keras.initializers
         )
@@ -75,7 +75,7 @@ def convolve(
 ):
     """A convolution that keeps the map's size, or divides it by `strides`.
 
-    A strided convolution is padded alike on every side, as in the papers' Torch code. Keras' own
+    A strided convolution is padded alike on every side, as in the authors' Torch code. Keras' own
     "same" would pad only below and to the right, and so look one pixel beside the one that the
     identity shortcut takes.
 
@@ -123,13 +123,13 @@ def preactivate(x, style: Style, name: str, index: str = ""):
     return activate(x, style, f"{name}_act{index}")
 
 
-def _try_activation(activation: Activation) -> None:
+def try_activation(activation: Activation, shape: tuple[int, ...] = (1, 2, 2, 2)) -> None:
+    """An error unless the activation is a function that keeps this shape."""
     if isinstance(activation, layers.Layer):
         raise TypeError("A layer has a shape of its own; pass a function.")
-    maps = keras.ops.zeros((1, 2, 2, 2))
-    shape = tuple(keras.activations.get(activation)(maps).shape)
-    if shape != (1, 2, 2, 2):
-        raise ValueError(f"It makes (1, 2, 2, 2) into {shape}.")
+    activated = tuple(keras.activations.get(activation)(keras.ops.zeros(shape)).shape)
+    if activated != shape:
+        raise ValueError(f"It makes the shape {shape} into {activated}.")
 
 
 def _try_initializer(initializer: Initializer) -> None:

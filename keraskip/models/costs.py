@@ -15,14 +15,15 @@ DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
-# Their weights, which may have many axes, scale single elements.
-ELEMENTWISE = (
+# Their weights, which may have many axes, scale single elements or are looked up.
+WITHOUT_KERNELS = (
     layers.BatchNormalization,
     layers.GroupNormalization,
     layers.LayerNormalization,
     layers.RMSNormalization,
     layers.Normalization,
     layers.PReLU,
+    layers.Embedding,
 )
 
 
@@ -75,7 +76,7 @@ class Call:
     def _has_kernel(self) -> bool:
         weights = getattr(self.layer, "weights", [])
         many_axes = any(len(weight.shape) > 1 for weight in weights)
-        return many_axes and not isinstance(self.layer, ELEMENTWISE)
+        return many_axes and not isinstance(self.layer, WITHOUT_KERNELS)
 
 
 def trace(model: keras.Model, input_shape: tuple | None = None) -> list[Call]:

@@ -100,7 +100,8 @@ def build_densenet(
         memory_efficient: recompute in the backward pass what each layer concatenates and
             normalises (Pleiss et al. 2017, arXiv 1707.06990): less than half of the memory for
             about a third more time. The weights are those of the ordinary network in the same
-            order: `ordinary.set_weights(efficient.get_weights())`.
+            order: `ordinary.set_weights(efficient.get_weights())` makes one into the other. A
+            process that loads such a model must `import keraskip.models.recompute` before.
         stem: `"small"`, a 3x3 convolution, or `"imagenet"`, 7x7 with stride 2 and max pooling.
         stage_blocks: number of layers of each dense block, for a network of one's own.
         input_shape: height, width and channels of one image, in the order of
@@ -221,7 +222,7 @@ def _build(net: DenseNet, frame: Frame, weights: pretrained.Weights) -> keras.Mo
     prefix = f"densenet_{net.kind}" if net.kind and frame.stem == "small" else "densenet"
     suffix = f"_k{net.growth_rate}" if frame.stem == "small" else ""
     model = frame.finish(inputs, x, net.style, f"{prefix}{net.depth}{suffix}")
-    return pretrained.load(model, weights, application)
+    return pretrained.load(model, weights, frame, application)
 
 
 def _dense_block(x, count: int, net: DenseNet, name: str):

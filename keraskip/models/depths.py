@@ -82,7 +82,7 @@ def choose_blocks(
 
 # He et al. 2015 (arXiv 1512.03385), section 4.2: three stages of n blocks, two layers in each.
 BASIC = DepthRule("a plain or residual network of basic blocks", 6, 2)
-# He et al. 2016 (arXiv 1603.05027), section 3: three layers in each, as in ResNet-164.
+# He et al. 2016 (arXiv 1603.05027), section 4.1: three layers in each, as in ResNet-164.
 BOTTLENECK = DepthRule("a plain or residual network of bottleneck blocks", 9, 2)
 # He et al. 2015, Table 1; ResNet-200 is He et al. 2016, appendix.
 IMAGENET_BASIC = DepthTable(

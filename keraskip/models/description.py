@@ -41,10 +41,14 @@ class Description:
 
     def _rows(self) -> list[tuple[str, str, str]]:
         built, paper = self.built, self.published
+        # keras.applications counts the moving statistics, papers and torchvision do not.
+        counts_all = paper is not None and "conventions" in paper.arguments
+        printed_number = _as_printed(paper)
+        total, trainable = (printed_number, MISSING) if counts_all else (MISSING, printed_number)
         rows = [
             ("depth", str(paper.arguments["depth"]) if paper else MISSING, str(built["depth"])),
-            ("parameters", _as_printed(paper), f"{built['parameters']:,}"),
-            ("trainable of them", MISSING, f"{built['trainable']:,}"),
+            ("parameters", total, f"{built['parameters']:,}"),
+            ("trainable of them", trainable, f"{built['trainable']:,}"),
             ("multiply-accumulates per image", MISSING, with_unit(built["macs"])),
             ("bytes of activations per image", MISSING, with_unit(built["activation_bytes"])),
         ]
@@ -52,7 +56,7 @@ class Description:
         return rows + [(f"error on {data}", f"{error:.2f} %", MISSING) for data, error in errors]
 
     def _notes(self) -> list[str]:
-        notes = {"images": " x ".join(str(side) for side in self.built["input_shape"])}
+        notes = {"input": " x ".join(str(side) for side in self.built["input_shape"])}
         if self.published:
             arguments = ", ".join(
                 f"{name}={value!r}" for name, value in self.published.arguments.items()
@@ -71,8 +75,8 @@ class Description:
 def describe(name_or_model: str | keras.Model) -> Description:
     """A network's published facts beside what the built model really has.
 
-    The parameters that papers and torchvision print are the trainable ones; those of
-    `keras.applications` hold the moving statistics too.
+    The parameters that papers and torchvision print stand beside the trainable ones, those of
+    `keras.applications`, which hold the moving statistics, beside all.
 
     Args:
         name_or_model: a name of the zoo, or any functional model, of which nothing is published.
@@ -97,7 +101,10 @@ def describe(name_or_model: str | keras.Model) -> Description:
 def _describe(model: keras.Model, published: Entry | None) -> Description:
     parts = anatomy(model)
     names = ("depth", "trainable", "parameters", "macs", "activation_bytes")
-    built = {"input_shape": model.input_shape[1:]} | {name: getattr(parts, name) for name in names}
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    built = {"input_shape": shapes[0] if len(shapes) == 1 else tuple(shapes)} | {
+        name: getattr(parts, name) for name in names
+    }
     return Description(model.name, published, built)
 
 

@@ -5,13 +5,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 from keras import layers
 
 from keraskip.models.arguments import check_choice, check_flag, check_integer, check_usable
-from keraskip.models.blocks import Activation, Style, activate, channel_axis, convolve, normalize
+from keraskip.models.blocks import (
+    Activation,
+    Style,
+    activate,
+    channel_axis,
+    convolve,
+    normalize,
+    try_activation,
+)
 
 STEMS = ("small", "imagenet")
 POOLINGS = (None, "avg", "max")
@@ -52,11 +61,16 @@ class Frame:
         check_usable(
             "classifier_activation",
             self.classifier_activation,
-            lambda activation: keras.activations.get(activation)(keras.ops.zeros((1, 2))),
+            partial(try_activation, shape=(1, 2)),
             keras.activations,
         )
-        if self.name is not None and not (isinstance(self.name, str) and self.name):
+        if not isinstance(self.name, str | None):
             raise TypeError(f"name must be a string. Received: name={self.name!r}")
+        if self.name is not None and (not self.name or "/" in self.name):
+            raise ValueError(
+                f"name must not be empty and have no slash. Received: name={self.name!r} "
+                f"(nearest: {self.name.replace('/', '_') or None!r})"
+            )
 
     def check_size(self, smallest_map: int) -> None:
         """Refuse images that the stem makes into maps of fewer pixels than the stages need."""

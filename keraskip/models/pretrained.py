@@ -37,13 +37,14 @@ def check(weights: Weights, frame: Frame, application: str | None) -> None:
         )
 
 
-def load(model: keras.Model, weights: Weights, application: str | None) -> keras.Model:
+def load(
+    model: keras.Model, weights: Weights, frame: Frame, application: str | None
+) -> keras.Model:
     """`model`, its weights replaced by those asked for."""
     if weights == "imagenet" and application:
-        include_top = model.layers[-1].name == "predictions"
         build = getattr(keras.applications, application)
         # Built alike, both list their weights in the same order; only the names differ.
-        model.set_weights(build(weights="imagenet", include_top=include_top).get_weights())
+        model.set_weights(build(weights="imagenet", include_top=frame.include_top).get_weights())
     elif weights is not None:
         model.load_weights(weights)
     return model

@@ -4,7 +4,7 @@
 (a `+` stands for training with shifted and mirrored images), of validation images on ImageNet.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 HE_2015 = "He et al. 2015, arXiv 1512.03385"
@@ -19,6 +19,10 @@ HE_CIFAR_WARM = f"{HE_CIFAR}; the first 400 iterations or so at 0.01"
 HE_IMAGENET = (
     "SGD 0.1, momentum 0.9, weight decay 1e-4, batch 256, 600k iterations, rate / 10 when the "
     "error stalls; crops of 224 pixels of images whose short side is 256 to 480, flip, colour"
+)
+HE_2016_IMAGENET = (
+    "SGD 0.1, momentum 0.9, weight decay 1e-4, batch 256, rate / 10 after 30 and 60 epochs; crops "
+    "of 224 pixels, flip"
 )
 TORCH_IMAGENET = (
     "SGD 0.1, momentum 0.9, weight decay 1e-4, batch 256, 90 epochs, rate / 10 every 30; crops "
@@ -113,7 +117,7 @@ def _cifar_residual() -> dict[str, Entry]:
     for depth, block, parameters, *errors in CIFAR_PREACT:
         entries[f"preact_resnet{depth}"] = Entry(
             "build_resnet", {"depth": depth, "variant": "preact", "block": block},
-            f"{HE_2016}, Table 3", HE_CIFAR_WARM, parameters,
+            f"{HE_2016}, Table 3; parameters: {HUANG_2017}, Table 2", HE_CIFAR_WARM, parameters,
             _errors(("CIFAR-10+", "CIFAR-100+"), tuple(errors)),
         )  # fmt: skip
     return entries
@@ -126,6 +130,10 @@ def _plain() -> dict[str, Entry]:
         )
         for depth, *_ in CIFAR_RESNETS
     }
+    # The paper has no plain network of this depth.
+    entries["plain1202"] = replace(
+        entries["plain1202"], source=f"the twin of resnet1202: {HE_2015}, section 4.2"
+    )
     for depth, error in IMAGENET_PLAIN:
         entries[f"plain{depth}"] = Entry(
             "build_plain", {"depth": depth, "stem": "imagenet"},
@@ -142,7 +150,7 @@ def _imagenet_residual() -> dict[str, Entry]:
         as_keras = large | {"conventions": "keras"} if keras_v1 else large
         one_crop = error_v1 if keras_v1 else one
         entries[f"resnet{depth}"] = Entry(
-            "build_resnet", as_keras, f"{HE_2015}, Table 1; {_rest(keras_v1)}", HE_IMAGENET,
+            "build_resnet", as_keras, f"{HE_2015}, Tables 1 and 3; {_rest(keras_v1)}", HE_IMAGENET,
             keras_v1 or torch, _errors((ONE_CROP, TEN_CROPS), (one_crop, ten)),
         )  # fmt: skip
         entries[f"resnet{depth}v1.5"] = Entry(
@@ -152,7 +160,7 @@ def _imagenet_residual() -> dict[str, Entry]:
         entries[f"resnet{depth}v2"] = Entry(
             "build_resnet", as_keras | {"variant": "preact"},
             f"{HE_2016}, Fig. 4e; {_rest(keras_v2)}" if keras_v2 else f"{HE_2016}, Fig. 4e",
-            HE_IMAGENET,
+            HE_2016_IMAGENET,
             keras_v2, _errors((ONE_CROP,), (error_v2,)),
         )  # fmt: skip
     return entries
@@ -177,7 +185,8 @@ def _dense() -> dict[str, Entry]:
             )  # fmt: skip
     for depth, total, *crops in IMAGENET_DENSENETS:
         keras = {"conventions": "keras"} if depth in (121, 169, 201) else {}
-        source = "torchvision" if depth == 161 else f"{HUANG_2017}, Tables 1 and 3"
+        source = f"{HUANG_2017}, Tables 1 and 3" + "; parameters: keras.applications" * bool(keras)
+        source = "torchvision" if depth == 161 else source
         entries[f"densenet{depth}"] = Entry(
             "build_densenet", {"depth": depth, "stem": "imagenet"} | keras,
             source, HUANG_IMAGENET, total, _errors((ONE_CROP, TEN_CROPS), tuple(crops)),

@@ -29,6 +29,8 @@ class RecomputedConvolution(layers.Layer):
         momentum: of the moving statistics.
         epsilon: added to the variance.
         kernel_initializer: any Keras initializer.
+        data_format: `"channels_last"` or `"channels_first"`, by default that of
+            `keras.config.image_data_format()`.
         **options: those of every Keras layer, such as `name`.
 
     Example:
@@ -46,11 +48,13 @@ class RecomputedConvolution(layers.Layer):
         momentum: float = 0.9,
         epsilon: float = 1e-5,
         kernel_initializer: Initializer = "he_normal",
+        data_format: str | None = None,
         **options: Any,
     ) -> None:
         # Variables keep their type: the statistics must not be computed in half precision.
         super().__init__(autocast=False, **options)
-        self.axis = 1 if keras.config.image_data_format() == "channels_first" else -1
+        data_format = data_format or keras.config.image_data_format()
+        self.axis = 1 if data_format == "channels_first" else -1
         self.activation = keras.activations.get(activation)
         self.norm = layers.BatchNormalization(
             self.axis, momentum, epsilon, dtype=self.dtype_policy, name="norm"
@@ -59,6 +63,7 @@ class RecomputedConvolution(layers.Layer):
             filters,
             kernel_size,
             padding="same",
+            data_format=data_format,
             use_bias=False,
             kernel_initializer=kernel_initializer,
             dtype=self.dtype_policy,
@@ -115,6 +120,7 @@ class RecomputedConvolution(layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "momentum": self.norm.momentum,
             "epsilon": self.norm.epsilon,
+            "data_format": self.conv.data_format,
             "kernel_initializer": keras.initializers.serialize(self.conv.kernel_initializer),
         }
 

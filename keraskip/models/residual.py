@@ -44,7 +44,7 @@ def build_resnet(
 
     Args:
         depth: number of weighted layers. With the small stem 6n+2 for basic blocks, 9n+2 for
-            bottlenecks (He 2015, section 4.2; He 2016, section 3); with the ImageNet stem 18, 34,
+            bottlenecks (He 2015, section 4.2; He 2016, section 4.1); with the ImageNet stem 18, 34,
             50, 101, 152 or 200 (He 2015, Table 1; He 2016, appendix). `None` with `stage_blocks`.
         variant: `"v1"`, activation after the addition (He 2015); `"v1.5"`, the same with the
             stride of a bottleneck in its 3x3 convolution, as torchvision has it (basic blocks

@@ -12,7 +12,13 @@ import keras
 from keras import layers
 
 from keraskip.models import pretrained
-from keraskip.models.arguments import check_choice, check_flag, check_integers, check_rate
+from keraskip.models.arguments import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_integers,
+    check_rate,
+)
 from keraskip.models.blocks import Style, activate, convolve, normalize, preactivate
 from keraskip.models.depths import IMAGENET_BOTTLENECK, RESIDUAL, choose_blocks
 from keraskip.models.frame import Frame, uncollected
@@ -113,8 +119,10 @@ def plan(
 ) -> Net:  # fmt: skip
     """The network that the arguments of a builder describe, as yet without skips."""
     check_choice("variant", variant, VARIANTS)
+    if depth is not None:
+        depth = check_integer("depth", depth)
     if block is None:
-        large = frame.stem == "imagenet" and isinstance(depth, int) and depth >= FIRST_BOTTLENECK
+        large = frame.stem == "imagenet" and (depth or 0) >= FIRST_BOTTLENECK
         block = "bottleneck" if large else "basic"
     check_choice("block", block, tuple(BLOCKS))
     if conventions == "keras" and variant not in KERAS_BIASES:
@@ -146,7 +154,7 @@ def build(net: Net, frame: Frame, weights: pretrained.Weights, kind: str) -> ker
         x = preactivate(x, net.style, "head")
     prefix = "preact_" if net.preact else ""
     model = frame.finish(inputs, x, net.style, f"{prefix}{kind}{net.depth}")
-    return pretrained.load(model, weights, application)
+    return pretrained.load(model, weights, frame, application)
 
 
 def _block(x, unit: Unit, net: Net):
