@@ -98,10 +98,11 @@ def build_densenet(
         dropout_rate: share of values that training drops after each convolution but the first
             (section 4.2: 0.2 without data augmentation).
         memory_efficient: recompute in the backward pass what each layer concatenates and
-            normalises (Pleiss et al. 2017, arXiv 1707.06990): less than half of the memory for
-            about a third more time. The weights are those of the ordinary network in the same
-            order: `ordinary.set_weights(efficient.get_weights())` makes one into the other. A
-            process that loads such a model must `import keraskip.models.recompute` before.
+            normalises (Pleiss et al. 2017, arXiv 1707.06990). On TensorFlow without XLA training
+            adds less than half of the memory for about a third more time; XLA on CPU, and with
+            it JAX, undoes most of the saving. Weights are those of the ordinary network in the
+            same order: `ordinary.set_weights(efficient.get_weights())`. A process that loads
+            such a model must `import keraskip.models.recompute` before.
         stem: `"small"`, a 3x3 convolution, or `"imagenet"`, 7x7 with stride 2 and max pooling.
         stage_blocks: number of layers of each dense block, for a network of one's own.
         input_shape: height, width and channels of one image, in the order of
