@@ -25,6 +25,20 @@ def test_report_prints_a_table_and_last_the_path(runs, tmp_path):  # noqa: F811
     assert (tmp_path / "out.html").is_file()
 
 
+def modules_loaded_by(*arguments):
+    """What the command has imported by its end."""
+    script = f"""
+import sys
+sys.argv = ["keraskip", *{list(map(str, arguments))}]
+try:
+    import keraskip.cli; keraskip.cli.app()
+except SystemExit:
+    print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    return set(done.stdout.split("\n")[-2].split())
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -36,31 +50,13 @@ def test_report_prints_a_table_and_last_the_path(runs, tmp_path):  # noqa: F811
     ],
 )
 def test_help_loads_next_to_nothing(arguments):
-    script = f"""
-import sys
-sys.argv = ["keraskip", *{arguments}]
-try:
-    import keraskip.cli; keraskip.cli.app()
-except SystemExit:
-    print(*sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    loaded = set(done.stdout.split("\n")[-2].split())
+    loaded = modules_loaded_by(*arguments)
     assert "keraskip.cli" in loaded
     assert not loaded & {"tensorflow", "keras", "numpy", "pandas", "pyarrow", "altair"}
 
 
 def test_report_loads_no_framework(runs, tmp_path):  # noqa: F811
-    script = f"""
-import sys
-sys.argv = ["keraskip", "report", {str(runs[0])!r}, "--out", {str(tmp_path / "r.html")!r}]
-try:
-    import keraskip.cli; keraskip.cli.app()
-except SystemExit:
-    print(*sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    loaded = set(done.stdout.split("\n")[-2].split())
+    loaded = modules_loaded_by("report", runs[0], "--out", tmp_path / "r.html")
     assert "keraskip.report" in loaded
     assert not loaded & {"keras", "tensorflow", "jax", "torch"}
 
@@ -120,9 +116,7 @@ def test_list_prints_names_and_loads_no_framework():
         "resnet50v1.5",
         "resnet50v2",
     ]
-    script = "import sys; from keraskip.models.zoo import overview; overview(); print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout
-    assert not set(loaded.split()) & {"keras", "tensorflow", "jax", "torch"}
+    assert not modules_loaded_by("list") & {"keras", "tensorflow", "jax", "torch"}
 
 
 def test_describe_prints_published_and_built():
