@@ -15,6 +15,8 @@ from keraskip.models.arguments import check_choice, check_usable
 # Batch normalisation's momentum and epsilon. The authors' Torch code of He 2016 and of DenseNet has
 # the first pair; Keras' own momentum of 0.99 leaves the moving averages useless after a short run.
 BATCH_NORM = {"paper": (0.9, 1e-5), "keras": (0.99, 1.001e-5)}
+# He et al. 2015b (arXiv 1502.01852), which all the papers follow; Keras' own is Glorot's.
+INITIALIZER = {"paper": "he_normal", "keras": "glorot_uniform"}
 # Wu & He 2018 (arXiv 1803.08494), section 3.
 GROUPS = 32
 GROUP_NORM_EPSILON = 1e-5
@@ -25,7 +27,7 @@ CONVENTIONS = ("paper", "keras")
 BIASES = ("none", "all", "unless normalised next")
 
 Activation: TypeAlias = "str | Callable | None"
-Initializer: TypeAlias = "str | keras.initializers.Initializer"
+Initializer: TypeAlias = "str | keras.initializers.Initializer | None"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Style:
     def __post_init__(self) -> None:
         check_choice("normalization", self.normalization, NORMALIZATIONS)
         check_choice("conventions", self.conventions, CONVENTIONS)
+        if self.kernel_initializer is None:
+            object.__setattr__(self, "kernel_initializer", INITIALIZER[self.conventions])
         check_usable("activation", self.activation, try_activation, keras.activations)
         check_usable(
             "kernel_initializer", self.kernel_initializer, _try_initializer, keras.initializers

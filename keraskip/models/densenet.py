@@ -77,7 +77,7 @@ def build_densenet(
     input_tensor: keras.KerasTensor | None = None,
     activation: Activation = "relu",
     normalization: str | None = "batch",
-    kernel_initializer: Initializer = "he_normal",
+    kernel_initializer: Initializer = None,
     conventions: str = "paper",
     name: str | None = None,
 ) -> keras.Model:
@@ -122,9 +122,9 @@ def build_densenet(
         normalization: `"batch"` as in the paper; `"group"` or `"layer"` (Wu & He 2018, arXiv
             1803.08494), which do not depend on the batch; or `None`: then convolutions have a
             bias.
-        kernel_initializer: any Keras initializer. The paper uses He initialisation.
-        conventions: `"paper"`, or `"keras"` for the normalisation constants of
-            `keras.applications`.
+        kernel_initializer: any Keras initializer, by default that of the conventions.
+        conventions: `"paper"`, with He initialisation, or `"keras"` for the normalisation
+            constants and the initialisation of `keras.applications`.
         name: name of the model, by default such as `densenet40_k12` or `densenet_bc100_k12`.
 
     Returns:

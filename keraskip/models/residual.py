@@ -32,7 +32,7 @@ def build_resnet(
     input_tensor: keras.KerasTensor | None = None,
     activation: Activation = "relu",
     normalization: str | None = "batch",
-    kernel_initializer: Initializer = "he_normal",
+    kernel_initializer: Initializer = None,
     stochastic_depth_rate: float = 0.0,
     zero_init_residual: bool = False,
     conventions: str = "paper",
@@ -78,15 +78,16 @@ def build_resnet(
         normalization: `"batch"` as in the papers; `"group"` or `"layer"` (Wu & He 2018, arXiv
             1803.08494), which do not depend on the batch; or `None`: then convolutions have a
             bias.
-        kernel_initializer: any Keras initializer. The papers use He initialisation.
+        kernel_initializer: any Keras initializer, by default that of the conventions.
         stochastic_depth_rate: share of batches in training that skip the last block; the rate
             falls linearly to the first (Huang et al. 2016, arXiv 1603.09382, section 3: 0.5).
         zero_init_residual: start each block as its shortcut: what its residual branch ends with,
             in v1 the gamma of a normalisation, else a kernel, begins at zero (Goyal et al. 2017,
             arXiv 1706.02677, section 5.1).
-        conventions: `"paper"`, or `"keras"` for the details in which `keras.applications`
-            differs: biases, normalisation constants and, in pre-activation networks, strides in
-            the last block of a stage and no activation in the stem.
+        conventions: `"paper"`, with He initialisation, or `"keras"` for the details in which
+            `keras.applications` differs: initialisation, biases, normalisation constants and, in
+            pre-activation networks, strides in the last block of a stage and no activation in the
+            stem.
         name: name of the model, by default `resnet<depth>` or `preact_resnet<depth>`.
 
     Returns:
@@ -138,7 +139,7 @@ def build_plain(
     input_tensor: keras.KerasTensor | None = None,
     activation: Activation = "relu",
     normalization: str | None = "batch",
-    kernel_initializer: Initializer = "he_normal",
+    kernel_initializer: Initializer = None,
     conventions: str = "paper",
     name: str | None = None,
 ) -> keras.Model:
@@ -165,7 +166,7 @@ def build_plain(
         input_tensor: symbolic tensor to use as images.
         activation: any Keras activation that keeps the shape.
         normalization: `"batch"`, `"group"`, `"layer"` or `None`.
-        kernel_initializer: any Keras initializer.
+        kernel_initializer: any Keras initializer, by default that of the conventions.
         conventions: `"paper"` or `"keras"`.
         name: name of the model, by default `plain<depth>` or `preact_plain<depth>`.
 
