@@ -44,7 +44,12 @@ def test_same_outputs_as_keras_applications(application):
 @pytest.mark.parametrize("include_top", [True, False])
 @pytest.mark.parametrize(
     ("application", "changes"),
-    [("ResNet50", {}), ("DenseNet121", {}), ("DenseNet121", {"memory_efficient": True})],
+    [
+        ("ResNet50", {}),
+        ("ResNet50V2", {}),
+        ("DenseNet121", {}),
+        ("DenseNet121", {"memory_efficient": True}),
+    ],
 )
 def test_imagenet_weights_come_from_keras(monkeypatch, application, changes, include_top):
     source = randomized(application, include_top=include_top)

@@ -109,6 +109,29 @@ def test_a_frozen_layer_keeps_weights_and_statistics():
         np.testing.assert_array_equal(old, new)
 
 
+def working_memory(model):
+    """Bytes that one gradient takes besides weights and images."""
+    import jax
+
+    variables = [
+        [variable.value for variable in some]
+        for some in (model.trainable_variables, model.non_trainable_variables)
+    ]
+
+    def loss(trainable, others):
+        outputs, _ = model.stateless_call(trainable, others, IMAGES, training=True)
+        return -outputs[:, 0].sum()
+
+    compiled = jax.jit(jax.grad(loss)).lower(*variables).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX tells without a step")
+def test_working_memory_is_less_than_half():
+    ordinary, efficient = twins(stage_blocks=(12,), bottleneck=True, growth_rate=12)
+    assert working_memory(efficient) < 0.5 * working_memory(ordinary)
+
+
 def test_arguments_survive_the_configuration():
     layer = RecomputedConvolution(
         4, 3, "tanh", 0.5, 1e-3, keras.initializers.HeNormal(seed=1), name="mine"

@@ -43,6 +43,14 @@ SHORTCUT_WEIGHTS = (
     ("v1",      16 * 32 + 32 * 64 + 2 * (32 + 64)),
     ("preact",  16 * 32 + 32 * 64),
 )
+# Without residuals v1 ends its blocks with the activation of what is positive already.
+ENDS = (
+    # depth variant   normalization  last layer of the stages
+    (8,    "v1",      None,          "stage3_block1_act2"),
+    (14,   "v1",      "batch",       "stage3_block2_act2"),
+    (8,    "preact",  None,          "stage3_block1_add"),
+    (14,   "preact",  "batch",       "stage3_block2_add"),
+)
 # fmt: on
 
 
@@ -106,23 +114,25 @@ def test_weights_go_from_plain_to_resnet_and_back(arguments):
     np.testing.assert_array_equal(answers(plain, images), before)
 
 
-def test_without_residuals_a_preact_resnet_is_the_identity_path():
-    model = build_resnet(8, "preact", normalization=None, **SMALL)
+@pytest.mark.parametrize(("depth", "variant", "normalization", "end"), ENDS)
+def test_without_residuals_a_resnet_is_the_identity_path(depth, variant, normalization, end):
+    model = build_resnet(depth, variant, normalization=normalization, **SMALL)
     zero_residual_kernels(model)
     images = random_images(2, 8, 8, 1)
     stem = output_of(model, "stem_act", images)
-    features = output_of(model, "stage3_block1_add", images)
+    features = output_of(model, end, images)
     assert stem.any()
     np.testing.assert_array_equal(features[..., :16], stem[:, ::4, ::4])
     assert not features[..., 16:].any()
 
 
-def test_without_residuals_a_plain_network_passes_nothing_on():
-    model = build_plain(8, "preact", normalization=None, **SMALL)
+@pytest.mark.parametrize(("depth", "variant", "normalization", "end"), ENDS)
+def test_without_residuals_a_plain_network_passes_nothing_on(depth, variant, normalization, end):
+    model = build_plain(depth, variant, normalization=normalization, **SMALL)
     zero_residual_kernels(model)
     images = random_images(2, 8, 8, 1)
     assert output_of(model, "stem_act", images).any()
-    assert not output_of(model, "head_act", images).any()
+    assert not output_of(model, end.replace("add", "conv2"), images).any()
 
 
 @pytest.mark.parametrize("side", [8, 7])

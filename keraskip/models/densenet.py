@@ -25,7 +25,7 @@ from keraskip.models.blocks import (
 )
 from keraskip.models.depths import DENSENET, IMAGENET_DENSE_BOTTLENECK, choose_blocks
 from keraskip.models.frame import Frame, uncollected
-from keraskip.models.recompute import RecomputedConvolution
+from keraskip.models.recompute import ChannelMoments, RecomputedConvolution
 
 # Section 3, "Bottleneck layers": the 1x1 convolution makes 4k maps.
 BOTTLENECK_WIDTH = 4
@@ -98,11 +98,10 @@ def build_densenet(
         dropout_rate: share of values that training drops after each convolution but the first
             (section 4.2: 0.2 without data augmentation).
         memory_efficient: recompute in the backward pass what each layer concatenates and
-            normalises (Pleiss et al. 2017, arXiv 1707.06990). On TensorFlow without XLA training
-            adds less than half of the memory for about a third more time; XLA on CPU, and with
-            it JAX, undoes most of the saving. Weights are those of the ordinary network in the
-            same order: `ordinary.set_weights(efficient.get_weights())`. A process that loads
-            such a model must `import keraskip.models.recompute` before.
+            normalises (Pleiss et al. 2017, arXiv 1707.06990): training adds less than half of the
+            memory, in about the same time. Weights are those of the ordinary network in the same
+            order: `ordinary.set_weights(efficient.get_weights())`. A process that loads such a
+            model must `import keraskip.models.recompute` before.
         stem: `"small"`, a 3x3 convolution, or `"imagenet"`, 7x7 with stride 2 and max pooling.
         stage_blocks: number of layers of each dense block, for a network of one's own.
         input_shape: height, width and channels of one image, in the order of
@@ -231,10 +230,12 @@ def _dense_block(x, count: int, net: DenseNet, name: str):
 
     The memory-efficient network joins them anew in each layer and keeps only the last result.
     """
-    maps = [x]
+    maps, moments = [x], None
     for layer in range(1, count + 1):
         layer_name = f"{name}_layer{layer}"
-        y = _dense_layer(maps, net, layer_name)
+        if net.memory_efficient:
+            moments = ChannelMoments(name=f"{layer_name}_moments")(maps[-1], moments)
+        y = _dense_layer(maps, moments, net, layer_name)
         if net.memory_efficient and layer < count:
             maps.append(y)
         else:
@@ -243,20 +244,24 @@ def _dense_block(x, count: int, net: DenseNet, name: str):
     return maps[0]
 
 
-def _dense_layer(maps: list, net: DenseNet, name: str):
+def _dense_layer(maps: list, moments, net: DenseNet, name: str):
     """Section 3, "Composite function": normalisation, activation, 3x3 convolution."""
     if net.bottleneck:
-        maps = [_composite(maps, BOTTLENECK_WIDTH * net.growth_rate, 1, net, name, "1")]
-    return _composite(maps, net.growth_rate, 3, net, name, "2" if net.bottleneck else "1")
+        width = BOTTLENECK_WIDTH * net.growth_rate
+        maps, moments = [_composite(maps, moments, width, 1, net, name, "1")], None
+    index = "2" if net.bottleneck else "1"
+    return _composite(maps, moments, net.growth_rate, 3, net, name, index)
 
 
 def _transition(x, net: DenseNet, name: str):
     """Section 3, "Pooling layers" and "Compression": fewer maps at half the size."""
-    x = _composite([x], int(net.compression * channels(x)), 1, net, name)
+    x = _composite([x], None, int(net.compression * channels(x)), 1, net, name)
     return layers.AveragePooling2D(2, name=f"{name}_pool")(x)
 
 
-def _composite(maps: list, filters: int, size: int, net: DenseNet, name: str, index: str = ""):
+def _composite(
+    maps: list, moments, filters: int, size: int, net: DenseNet, name: str, index: str = ""
+):
     """A convolution with what stands before it, and dropout after it."""
     style, conv_name = net.style, f"{name}_conv{index}"
     if net.memory_efficient:
@@ -265,7 +270,7 @@ def _composite(maps: list, filters: int, size: int, net: DenseNet, name: str, in
         y = RecomputedConvolution(
             filters, size, style.activation, momentum, epsilon, initializer,
             name=f"{name}_recomputed{index}",
-        )(maps)  # fmt: skip
+        )(maps, moments)  # fmt: skip
     else:
         y = preactivate(maps[0], style, name, index)
         y = convolve(y, filters, size, style, conv_name)

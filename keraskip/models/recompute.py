@@ -1,14 +1,62 @@
-"""A layer that keeps little for the backward pass and computes the rest again.
+"""Layers that keep little for the backward pass and compute the rest again.
 
-Source: Pleiss et al. 2017 (arXiv 1707.06990), "Memory-Efficient Implementation of DenseNets".
+Source: Pleiss et al. 2017 (arXiv 1707.06990), "Memory-Efficient Implementation of DenseNets",
+section 3. Here the statistics of batch normalisation are not recomputed: those of a map are the
+same in every layer that reads it, so they are computed and differentiated once.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import layers, ops
 
 from keraskip.models.blocks import Activation, Initializer
+
+
+@keras.saving.register_keras_serializable(package="keraskip")
+class ChannelMoments(layers.Layer):
+    """Mean and variance of each channel over images and pixels.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`, by default that of
+            `keras.config.image_data_format()`.
+        **options: those of every Keras layer, such as `name`.
+
+    Call arguments:
+        maps: the maps `[batch, height, width, channels]`.
+        before: moments of other maps, to put in front.
+
+    Example:
+
+    >>> maps = [keras.Input((8, 8, 3)), keras.Input((8, 8, 2))]
+    >>> moments = ChannelMoments()(maps[0])
+    >>> ChannelMoments()(maps[1], moments).shape
+    (2, 5)
+    """
+
+    def __init__(self, data_format: str | None = None, **options: Any) -> None:
+        # The moments before must not be rounded to half precision.
+        super().__init__(autocast=False, **options)
+        self.data_format = data_format or keras.config.image_data_format()
+
+    def call(self, maps, before=None, training: bool | None = None):
+        """The moments before, then those of the maps."""
+        moments = _moments(maps, _axis(self.data_format), training)
+        return moments if before is None else ops.concatenate([before, moments], axis=1)
+
+    def compute_output_spec(
+        self, maps, before=None, training: bool | None = None
+    ) -> keras.KerasTensor:
+        """Shape and type of the moments."""
+        known = 0 if before is None else before.shape[1]
+        return keras.KerasTensor(
+            (2, known + maps.shape[_axis(self.data_format)]), _precise(maps.dtype)
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "data_format": self.data_format}
 
 
 @keras.saving.register_keras_serializable(package="keraskip")
@@ -33,6 +81,11 @@ class RecomputedConvolution(layers.Layer):
             `keras.config.image_data_format()`.
         **options: those of every Keras layer, such as `name`.
 
+    Call arguments:
+        maps: list of maps of one size.
+        moments: their `ChannelMoments` in this order, for maps that several layers read. By
+            default the layer computes them.
+
     Example:
 
     >>> maps = [keras.Input((8, 8, 3)), keras.Input((8, 8, 2))]
@@ -51,65 +104,63 @@ class RecomputedConvolution(layers.Layer):
         data_format: str | None = None,
         **options: Any,
     ) -> None:
-        # Variables keep their type: the statistics must not be computed in half precision.
+        # Neither moments nor variables are to be rounded to half precision.
         super().__init__(autocast=False, **options)
-        data_format = data_format or keras.config.image_data_format()
-        self.axis = 1 if data_format == "channels_first" else -1
+        self.data_format = data_format or keras.config.image_data_format()
         self.activation = keras.activations.get(activation)
         self.norm = layers.BatchNormalization(
-            self.axis, momentum, epsilon, dtype=self.dtype_policy, name="norm"
+            _axis(self.data_format), momentum, epsilon, dtype=self.dtype_policy, name="norm"
         )
         self.conv = layers.Conv2D(
             filters,
             kernel_size,
             padding="same",
-            data_format=data_format,
+            data_format=self.data_format,
             use_bias=False,
             kernel_initializer=kernel_initializer,
             dtype=self.dtype_policy,
             name="conv",
         )
 
-    def build(self, input_shape: list[tuple]) -> None:
+    def build(self, maps_shape: list[tuple], moments_shape: tuple | None = None) -> None:
         """Makes the weights."""
-        joined = self._joined(input_shape)
+        joined = self._joined(maps_shape)
         self.norm.build(joined)
         self.conv.build(joined)
 
-    def compute_output_shape(self, input_shape: list[tuple]) -> tuple:
+    def compute_output_shape(
+        self, maps_shape: list[tuple], moments_shape: tuple | None = None
+    ) -> tuple:
         """The shape of the convolution's output."""
-        return self.conv.compute_output_shape(self._joined(input_shape))
+        return self.conv.compute_output_shape(self._joined(maps_shape))
 
-    def call(self, inputs: list, training: bool | None = None):
-        """Maps from the maps in the list."""
+    def call(self, maps: list, moments=None, training: bool | None = None):
+        """The convolution of the maps."""
+        axis = _axis(self.data_format)
         if not (training and self.norm.trainable):
-            x = self.norm(ops.concatenate(inputs, self.axis), training=False)
+            x = self.norm(ops.concatenate(maps, axis), training=False)
             return self.conv(self.activation(x))
-        # Variables must come as arguments: what a recomputed function reaches for itself gets no
-        # gradient on TensorFlow.
+        if moments is None:
+            moments = ops.concatenate([_moments(x, axis, training) for x in maps], axis=1)
+        self._move_statistics(moments)
+        # What a recomputed function reads by itself, not as an argument, gets no gradient.
         weights = self.norm.gamma.value, self.norm.beta.value, self.conv.kernel.value
-        outputs, mean, variance = keras.remat(self._normalized_convolution)(*weights, *inputs)
-        # Outside, or the moving averages would move once more with the backward pass.
-        for average, new in (
-            (self.norm.moving_mean, mean),
-            (self.norm.moving_variance, variance),
-        ):
-            momentum = self.norm.momentum
-            average.assign(average * momentum + ops.stop_gradient(new) * (1 - momentum))
-        return outputs
+        return recomputed(self._convolution)(moments, *weights, *maps)
 
-    def _normalized_convolution(self, gamma, beta, kernel, *maps):
-        x = ops.cast(ops.concatenate(maps, self.axis), gamma.dtype)
-        channels = self.axis % len(x.shape)
-        axes = [axis for axis in range(len(x.shape)) if axis != channels]
-        mean, variance = ops.moments(x, axes)
-        x = ops.batch_normalization(
-            x, mean, variance, channels, beta, gamma, epsilon=self.norm.epsilon
-        )
+    def _move_statistics(self, moments) -> None:
+        momentum = self.norm.momentum
+        averages = (self.norm.moving_mean, self.norm.moving_variance)
+        for index, average in enumerate(averages):
+            new = ops.cast(ops.stop_gradient(moments[index]), average.dtype)
+            average.assign(average * momentum + new * (1 - momentum))
+
+    def _convolution(self, moments, gamma, beta, kernel, *maps):
+        axis = _axis(self.data_format)
+        x = ops.cast(ops.concatenate(maps, axis), moments.dtype)
+        mean, variance = moments[0], moments[1]
+        x = ops.batch_normalization(x, mean, variance, axis, beta, gamma, self.norm.epsilon)
         x = self.activation(ops.cast(x, self.compute_dtype))
-        kernel = ops.cast(kernel, self.compute_dtype)
-        x = ops.conv(x, kernel, padding="same", data_format=self.conv.data_format)
-        return x, mean, variance
+        return self.conv.convolution_op(x, ops.cast(kernel, self.compute_dtype))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
@@ -120,11 +171,66 @@ class RecomputedConvolution(layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "momentum": self.norm.momentum,
             "epsilon": self.norm.epsilon,
-            "data_format": self.conv.data_format,
+            "data_format": self.data_format,
             "kernel_initializer": keras.initializers.serialize(self.conv.kernel_initializer),
         }
 
     def _joined(self, shapes: list[tuple]) -> tuple:
+        axis = _axis(self.data_format)
         joined = list(shapes[0])
-        joined[self.axis] = sum(shape[self.axis] for shape in shapes)
+        joined[axis] = sum(shape[axis] for shape in shapes)
         return tuple(joined)
+
+
+def recomputed(function: Callable) -> Callable:
+    """A function of tensors whose intermediate values are not kept for the backward pass.
+
+    `function` must have no effects besides its result, one tensor, since it runs twice.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        if jax.default_backend() == "cpu":
+            return _recomputed_on_cpu(function)
+    return keras.remat(function)
+
+
+def _recomputed_on_cpu(function: Callable) -> Callable:
+    """The same for JAX on CPUs.
+
+    XLA's compiler for them drops the barriers that `jax.checkpoint` sets, and merges the two
+    computations into one. So the second is made to depend on the gradient.
+    """
+    import jax
+
+    def forward(*tensors):
+        return function(*tensors), tensors
+
+    def backward(tensors, gradient):
+        # 0 unless the gradient is lost anyway, but the compiler cannot know.
+        zero = ops.where(ops.isnan(ops.ravel(gradient)[0]), float("nan"), 0.0)
+        late = [tensor + ops.cast(zero, tensor.dtype) for tensor in tensors]
+        return jax.vjp(function, *late)[1](gradient)
+
+    result = jax.custom_vjp(function)
+    result.defvjp(forward, backward)
+    return result
+
+
+def _moments(maps, axis: int, training: bool | None):
+    def moments(maps):
+        maps = ops.cast(maps, _precise(maps.dtype))
+        axes = [other for other in range(4) if other != axis % 4]
+        return ops.stack(ops.moments(maps, axes))
+
+    # Without a backward pass there is nothing to drop, and no custom gradient to export.
+    return (recomputed(moments) if training else moments)(maps)
+
+
+def _axis(data_format: str) -> int:
+    return 1 if data_format == "channels_first" else -1
+
+
+def _precise(dtype: str) -> str:
+    """The type in which batch normalisation computes."""
+    return keras.backend.result_type(dtype, "float32")

@@ -28,7 +28,7 @@ ROLES = {
     "input": r"InputLayer",
     "conv": r"(Depthwise|Separable)?Conv\dD(Transpose)?|RecomputedConvolution",
     "dense": r"Dense",
-    "norm": r"(Batch|Group|Layer|RMS|Unit)Normalization",
+    "norm": r"(Batch|Group|Layer|RMS|Unit)Normalization|ChannelMoments",
     "activation": r"Activation|\w*(elu6?|silu|sigmoid|softmax|tanh)",
     "merge": r"Add|Average|Concatenate|Maximum|Minimum|Subtract",
     "pool": r"\w*Pool(ing\dD)?",
