@@ -111,7 +111,8 @@ def profile(run: Run, signal: str, steps: slice) -> pd.DataFrame:
     rows = weights.loc[chosen, ["layer", "path", "depth"]].copy()
     rms = run.grad_norm[steps][:, chosen] / np.sqrt(weights.loc[chosen, "size"].to_numpy())
     rows["rms"] = np.exp(np.log(np.maximum(rms, SMALLEST)).mean(axis=0))
-    rows["frozen"] = run.frozen[steps][:, chosen].mean(axis=0)
+    # Steps that only accumulate gradients have none.
+    rows["frozen"] = pd.DataFrame(run.frozen[steps][:, chosen]).mean().to_numpy()
     # A weight that got no gradient has no statistics.
     return rows.dropna().reset_index(drop=True)
 

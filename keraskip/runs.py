@@ -77,6 +77,11 @@ class RunWriter:
         self._info["epochs"].append({name: _to_json(value) for name, value in row.items()})
         self._write_info()
 
+    def note(self, key: str, finding: Mapping[str, Any]) -> None:
+        """Adds a finding to the list under this key."""
+        self._info.setdefault(key, []).append(dict(finding))
+        self._write_info()
+
     def mark(self, status: str) -> None:
         """Notes how the run stands: `"running"`, `"finished"` or `"interrupted"`."""
         self._info["status"] = status

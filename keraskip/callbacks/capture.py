@@ -11,61 +11,67 @@ from keras import ops
 from keraskip.callbacks.jax_state import LentVariables
 from keraskip.callbacks.statistics import STATISTICS, measure
 
+CAPACITY = 64
+
 
 class Capture:
     """Makes the training step of a compiled model write its statistics into a ring buffer.
 
     The step itself writes one row per update, so nothing is fetched from the device between
-    drains, and steps inside `steps_per_execution` are seen too. `attach` traces the step anew;
-    `detach` brings back the optimizer and the step as they were.
+    drains, and steps inside `steps_per_execution` are seen too. Steps that are not due run in a
+    function of their own, which only counts them. `attach` traces the step anew; `detach` brings
+    back the optimizer and the step as they were.
 
     Args:
         model: a compiled Keras model.
-        variables: what to record, one row of the buffer's tables each.
-        on_rows: called at each drain with the values [S, variables, statistics] of S steps.
+        begin: called once when the model has its weights, at the latest in the first step; it
+            returns the variables to record, one row of the buffer's tables each.
+        on_rows: called at each drain with the numbers [S] of S steps and their values
+            [S, variables, statistics].
         on_failure: called with the exception when a training step raises; the exception goes on.
-        capacity: how many steps the buffer holds.
+        due: says of the number of a step whether to record it.
+        first_step: the number of the first step.
     """
 
     def __init__(
         self,
         model: keras.Model,
-        variables: Sequence[keras.Variable],
-        on_rows: Callable[[np.ndarray], None],
+        begin: Callable[[], Sequence[keras.Variable]],
+        on_rows: Callable[[np.ndarray, np.ndarray], None],
         on_failure: Callable[[BaseException], None],
-        capacity: int = 64,
+        due: Callable[[int], bool],
+        first_step: int = 0,
     ) -> None:
         self._model = model
-        self._row_of = {id(variable): row for row, variable in enumerate(variables)}
+        self._begin = begin
         self._on_rows = on_rows
         self._on_failure = on_failure
-        self._steps_per_call = model.steps_per_execution
-        self._capacity = max(capacity, 2 * self._steps_per_call)
-        shape = (self._capacity, len(variables), len(STATISTICS))
-        self._buffer = keras.Variable(ops.zeros(shape), trainable=False, name="gradient_rows")
-        self._count = keras.Variable(0, dtype="int32", trainable=False, name="gradient_count")
+        self._due = due
+        self._first_step = self.next_step = first_step
+        self._rows_per_call = model.steps_per_execution
         self._drained = 0
         self._undrained = 0
-        # Buffer and count as the last step left them. On JAX a step returns them.
         self._on_jax = keras.backend.backend() == "jax"
-        self._state: Sequence[Any] | None = (
-            None if self._on_jax else (self._buffer.value, self._count.value)
-        )
+        # The ring as the last step left it; on JAX a step returns it.
+        self._state: Sequence[Any] | None = None
+        self._prepared = False
         self._attached = False
 
     def attach(self) -> None:
         """Puts the recording into the training step."""
-        model, optimizer = self._model, self._model.optimizer
-        if not optimizer.built:
-            optimizer.build(model.trainable_variables)
-        self._apply = optimizer.apply
+        model = self._model
+        # On JAX Keras updates by a function without side effects.
+        self._hook = "stateless_apply" if self._on_jax else "apply"
+        self._apply = getattr(model.optimizer, self._hook)
         self._unmonitored_step = model.train_function
+        # On TensorFlow a model may get its weights only when the first step is traced.
+        built = all(layer.built for layer in model._flatten_layers())
+        if built or keras.backend.backend() != "tensorflow":
+            self._prepare()
         self._attached = True
-        if self._on_jax:
-            self._lent = LentVariables(optimizer, [self._buffer, self._count])
-        optimizer.apply = self._recording_apply
-        model.make_train_function(force=True)
-        self._step = model.train_function
+        recording = self._recording_stateless_apply if self._on_jax else self._recording_apply
+        setattr(model.optimizer, self._hook, recording)
+        self._steps = {due: self._made_step() for due in (True, False)}
         model.train_function = self._watched_step
         # `fit` skips its end when a callback raises; the next `fit` starts here and cleans up.
         model.make_train_function = self._restored_make_train_function
@@ -77,7 +83,7 @@ class Capture:
         self._attached = False
         if self._on_jax:
             self._lent.withdraw()
-        del self._model.optimizer.apply
+        delattr(self._model.optimizer, self._hook)
         del self._model.make_train_function
         self._model.train_function = self._unmonitored_step
 
@@ -85,15 +91,54 @@ class Capture:
         """Hands over the rows written since the last drain."""
         if self._state is None:
             return
-        buffer, count = (ops.convert_to_numpy(ops.copy(state)) for state in self._state)
-        steps = np.arange(self._drained, count)
-        if len(steps):
-            self._on_rows(buffer[steps % self._capacity])
-        self._drained, self._undrained = int(count), 0
+        rows, numbers, counts = (ops.convert_to_numpy(ops.copy(state)) for state in self._state)
+        written, steps = (int(count) for count in counts)
+        self.next_step = self._first_step + steps
+        places = np.arange(self._drained, written) % self._capacity
+        self._drained, self._undrained = written, 0
+        found = self._first_step + numbers[places]
+        due = [self._due(int(step)) for step in found]
+        if any(due):
+            self._on_rows(found[due], rows[places[due]])
+
+    def _made_step(self) -> Any:
+        model = self._model
+        own, train_step = vars(model).get("train_step"), model.train_step
+        # JAX remembers what it traced by the function, and here it is to trace the same one twice.
+        model.train_step = lambda *args: train_step(*args)
+        try:
+            model.make_train_function(force=True)
+        finally:
+            model.train_step = own
+            if own is None:
+                del model.train_step
+        return model.train_function
+
+    def _prepare(self) -> None:
+        """Learns what to record and makes the ring: rows, their steps, and how many of each."""
+        self._prepared = True
+        variables = self._begin()
+        self._row_of = {id(variable): row for row, variable in enumerate(variables)}
+        self._capacity = max(CAPACITY, 2 * self._rows_per_call)
+        shapes = {
+            "rows": ((self._capacity, len(variables), len(STATISTICS)), "float32"),
+            "steps": ((self._capacity,), "int32"),
+            "counts": ((2,), "int32"),
+        }
+        self._ring = [
+            keras.Variable("zeros", shape, dtype, trainable=False, name=f"gradient_{name}")
+            for name, (shape, dtype) in shapes.items()
+        ]
+        if self._on_jax:
+            self._lent = LentVariables(self._model.optimizer, self._ring)
+        else:
+            self._state = [variable.value for variable in self._ring]
 
     def _watched_step(self, *args: Any) -> Any:
+        coming = range(self.next_step, self.next_step + self._model.steps_per_execution)
+        self._recording = any(self._due(step) for step in coming)
         try:
-            result = self._step(*args)
+            result = self._steps[self._recording](*args)
         except BaseException as error:
             self.drain()
             self.detach()
@@ -101,11 +146,23 @@ class Capture:
             raise
         if self._on_jax:
             _, (_, _, optimizer_state, _) = result
-            self._state = optimizer_state[-2:]
-        self._undrained += self._steps_per_call
-        if self._undrained + self._steps_per_call > self._capacity:
-            self.drain()
+            self._state = optimizer_state[-len(self._ring) :]
+        self._after_call()
         return result
+
+    def _after_call(self) -> None:
+        """Drains the ring before it overflows."""
+        self.next_step += self._model.steps_per_execution
+        if not self._recording:
+            return
+        if not self._drained:
+            # The first call tells how often a custom `train_step` calls the optimizer.
+            self.drain()
+            self._rows_per_call = max(self._rows_per_call, self._drained)
+            return
+        self._undrained += self._rows_per_call
+        if self._undrained + self._rows_per_call > self._capacity:
+            self.drain()
 
     def _restored_make_train_function(self, force: bool = False) -> Any:
         self.drain()
@@ -113,14 +170,39 @@ class Capture:
         return self._model.make_train_function(force=force)
 
     def _recording_apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        if not self._prepared:
+            self._prepare()
         optimizer = self._model.optimizer
+        if not self._recording:
+            self._apply(grads, trainable_variables)
+            self._ring[2].assign_add([0, 1])
+            return
         grads = list(grads)
         variables = list(trainable_variables or optimizer._trainable_variables)
         before = [ops.copy(variable.value) for variable in variables]
         scale = _loss_scale(optimizer)
         self._apply(grads, variables)
-        unscaled = [grad if grad is None else grad / scale for grad in grads]
+        unscaled = [grad if grad is None else _dense(grad) / scale for grad in grads]
         self._write_row(unscaled, variables, before)
+
+    def _recording_stateless_apply(self, state: list, grads: Sequence[Any], before: list) -> tuple:
+        optimizer = self._model.optimizer
+        after, new_state = self._apply(state, grads, before)
+        with keras.StatelessScope(list(zip(optimizer.variables, state, strict=True))):
+            scale = _loss_scale(optimizer)
+        variables = optimizer._trainable_variables
+        mapping = [
+            *zip(optimizer.variables, new_state, strict=True),
+            *zip(variables, after, strict=True),
+        ]
+        with keras.StatelessScope(mapping) as scope:
+            if self._recording:
+                unscaled = [grad if grad is None else grad / scale for grad in grads]
+                self._write_row(unscaled, variables, before)
+            else:
+                self._ring[2].assign_add([0, 1])
+        written = [scope.get_current_value(variable) for variable in self._ring]
+        return after, [*new_state[: -len(written)], *written]
 
     def _write_row(self, grads: list, variables: list, before: list) -> None:
         """Measures the variables in stacks of equal shape and writes the row in recorded order."""
@@ -134,8 +216,9 @@ class Capture:
                 [ops.reshape(ops.convert_to_tensor(tensors[i]), [-1]) for i in members]
             )
 
+        updated = _is_updated(self._model.optimizer)
         tables = [
-            measure(flat(grads, members), flat(before, members), flat(variables, members))
+            measure(flat(grads, members), flat(before, members), flat(variables, members), updated)
             for members in stacks.values()
         ]
         # A weight that got no gradient has no statistics.
@@ -143,18 +226,39 @@ class Capture:
         measured = [self._row_of[id(variables[i])] for members in stacks.values() for i in members]
         source = np.full(len(self._row_of), len(measured))
         source[measured] = np.arange(len(measured))
-        row = ops.take(ops.concatenate([*tables, missing]), source, axis=0)
-        place = [ops.mod(self._count.value, self._capacity), 0, 0]
-        self._buffer.assign(ops.slice_update(self._buffer.value, place, row[None]))
+        self._write(ops.take(ops.concatenate([*tables, missing]), source, axis=0))
+
+    def _write(self, row: Any) -> None:
+        rows, steps, counts = self._ring
+        place = ops.mod(counts.value[0], self._capacity)
+        rows.assign(ops.slice_update(rows.value, [place, 0, 0], row[None]))
+        steps.assign(ops.slice_update(steps.value, [place], counts.value[1:]))
         # One, read off the row: TensorFlow runs what does not depend on the data also in a step
         # that fails, and would count a row that was never written.
         missing_any = ops.isnan(ops.sum(row))
-        counted = [ops.cast(missing_any, "int32"), ops.cast(ops.logical_not(missing_any), "int32")]
-        self._count.assign_add(ops.sum(ops.stack(counted)))
+        one = ops.cast(missing_any, "int32") + ops.cast(ops.logical_not(missing_any), "int32")
+        counts.assign_add(ops.stack([one, one]))
 
 
 def _loss_scale(optimizer: keras.optimizers.Optimizer) -> Any:
     """What the gradients at `apply` are multiplied with, against underflow in float16."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return ops.copy(optimizer.dynamic_scale)
+        return ops.copy(optimizer.dynamic_scale) if optimizer.built else optimizer.initial_scale
     return optimizer.loss_scale_factor or 1.0
+
+
+def _is_updated(optimizer: keras.optimizers.Optimizer) -> Any:
+    """Whether this step changed weights, and did not only accumulate gradients."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    steps = optimizer.gradient_accumulation_steps
+    # Not its public `iterations`, which count updates.
+    return ops.equal(ops.mod(optimizer._iterations.value, steps), 0) if steps else True
+
+
+def _dense(grad: Any) -> Any:
+    """The gradient of an embedding comes on TensorFlow as rows and their indices."""
+    if hasattr(grad, "dense_shape"):
+        import tensorflow as tf
+
+        return tf.convert_to_tensor(grad)
+    return grad

@@ -16,13 +16,14 @@ STATISTICS = (
 )
 
 
-def measure(gradient, before, after):
+def measure(gradient, before, after, updated=True):
     """All statistics of G weights, as float32 `[G, len(STATISTICS)]`.
 
     Args:
         gradient: gradients `[G, n]`.
         before: the weights `[G, n]` before the update, in their own dtype.
         after: the weights after it.
+        updated: whether there was an update; without one, its norm and the frozen share are NaN.
     """
     gradient = ops.cast(gradient, "float32")
     old, new = ops.cast(before, "float32"), ops.cast(after, "float32")
@@ -32,8 +33,8 @@ def measure(gradient, before, after):
             largest(gradient),
             count_nonfinite(gradient),
             norm(old),
-            norm(new - old),
-            share_equal(before, after),
+            ops.where(updated, norm(new - old), float("nan")),
+            ops.where(updated, share_equal(before, after), float("nan")),
         ],
         axis=-1,
     )

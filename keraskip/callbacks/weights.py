@@ -1,12 +1,16 @@
 """Which weights of a model are recorded, in which order, and how deep in the network each lies."""
 
 import math
+import re
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 
-def weights_by_depth(model: keras.Model) -> tuple[list[keras.Variable], list[dict[str, Any]], str]:
+def weights_by_depth(
+    model: keras.Model, layers: str | Callable[[str], bool] | None = None
+) -> tuple[list[keras.Variable], list[dict[str, Any]], str]:
     """The trainable weights, those nearest to the input first.
 
     The depth of a weight is the number of layers with a kernel on the longest way from the input
@@ -14,14 +18,32 @@ def weights_by_depth(model: keras.Model) -> tuple[list[keras.Variable], list[dic
     not tell (subclassed or nested models, shared layers) kernels are counted in the order in which
     they were made.
 
+    Args:
+        model: a model that has its weights.
+        layers: which of them, as a regular expression to be found in the path, such as
+            `stem_conv/kernel`, or a function of the path; by default all.
+
     Returns:
         The variables, their rows for `RunWriter` in the same order, and which of the two ways gave
         the depths, `"graph"` or `"creation"`.
+
+    Raises:
+        ValueError: if that leaves no weight.
     """
     depths, order = _graph_depths(model), "graph"
     if depths is None:
         depths, order = _creation_depths(model), "creation"
-    variables = sorted(model.trainable_variables, key=lambda variable: depths[id(variable)])
+    wanted = re.compile(layers).search if isinstance(layers, str) else layers
+    variables = sorted(
+        (v for v in model.trainable_variables if wanted is None or wanted(v.path)),
+        key=lambda variable: depths[id(variable)],
+    )
+    if not variables:
+        paths = [variable.path for variable in model.trainable_variables]
+        raise ValueError(
+            "layers must leave at least one trainable weight. "
+            f"Received: layers={layers!r}, weights such as {paths[:3]}"
+        )
     return variables, [_row(variable, depths[id(variable)]) for variable in variables], order
 
 

@@ -1,0 +1,237 @@
+"""What the recorder is asked to keep, and what it says when numbers stop being finite."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from keraskip import GradientRecorder, load_run
+
+BACKEND = keras.backend.backend()
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.normal(size=(80, 6)).astype("float32")
+LABELS = RANDOM.integers(0, 3, 80)
+
+
+@ops.custom_gradient
+def without_gradient(x):
+    def gradient(*args, upstream=None):
+        return (args[0] if upstream is None else upstream) * float("nan")
+
+    return x, gradient
+
+
+class NotANumber(layers.Layer):
+    """Passes its input on, but no gradient back."""
+
+    def call(self, x):
+        return without_gradient(x)
+
+
+def network(*between, **options):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            layers.Input((6,)),
+            layers.Dense(8, "tanh", name="first"),
+            *between,
+            layers.Dense(8, "tanh", name="second"),
+            layers.Dense(3, "softmax", name="last"),
+        ],
+        name="network",
+    )
+    optimizer = keras.optimizers.SGD(0.1)
+    model.compile(optimizer, "sparse_categorical_crossentropy", **options)
+    return model
+
+
+def fit(model, *callbacks, images=IMAGES, **options):
+    options = {"batch_size": 8, "shuffle": False, "verbose": 0, **options}
+    return model.fit(images, LABELS, callbacks=list(callbacks), **options).history
+
+
+def recorded(folder, *, images=IMAGES, options=None, epochs=1, **arguments):
+    model = network(**options or {})
+    fit(model, GradientRecorder(folder, **arguments), images=images, epochs=epochs)
+    return load_run(folder)
+
+
+# Which steps
+
+
+@pytest.mark.parametrize(
+    ("every", "expected"),
+    [(3, [0, 3, 6, 9, 12, 15, 18]), (lambda step: step in (1, 17), [1, 17]), (100, [0])],
+    ids=["number", "function", "larger than the run"],
+)
+def test_steps_that_are_due(tmp_path, every, expected):
+    whole = recorded(tmp_path / "whole", epochs=2)
+    some = recorded(tmp_path / "some", epochs=2, every=every)
+    assert some.steps.tolist() == expected
+    for name, values in some.statistics.items():
+        np.testing.assert_allclose(values, whole.statistics[name][expected], rtol=1e-4, atol=1e-7)
+    assert some.epochs["steps"].iloc[-1] == len(expected)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has no steps_per_execution on torch")
+def test_steps_that_are_due_inside_an_execution(tmp_path):
+    # Ten steps in executions of four: the last of each epoch has two.
+    run = recorded(tmp_path, epochs=2, every=5, options={"steps_per_execution": 4})
+    whole = recorded(tmp_path, epochs=2)
+    assert run.steps.tolist() == [0, 5, 10, 15]
+    np.testing.assert_allclose(run.grad_norm, whole.grad_norm[::5], rtol=1e-4)
+
+
+def test_a_second_fit_keeps_the_rhythm(tmp_path):
+    model, recorder = network(), GradientRecorder(tmp_path, every=4)
+    fit(model, recorder)
+    fit(model, recorder)
+    assert load_run(tmp_path).steps.tolist() == [0, 4, 8, 12, 16]
+
+
+def test_steps_that_are_not_due_are_not_measured(tmp_path, monkeypatch):
+    from keraskip.callbacks import capture
+
+    measured = []
+    monkeypatch.setattr(capture, "measure", lambda *tensors: measured.append(1))
+    options = {"every": lambda step: False, "options": {"run_eagerly": True}}
+    assert recorded(tmp_path, **options).steps.tolist() == []
+    assert not measured
+
+
+# Which weights
+
+
+@pytest.mark.parametrize("layers", ["second|last/kernel", lambda path: "first" not in path])
+def test_layers_that_are_chosen(tmp_path, layers):
+    whole, run = recorded(tmp_path / "whole"), recorded(tmp_path / "some", layers=layers)
+    columns = [whole.weights["path"].tolist().index(path) for path in run.weights["path"]]
+    assert not run.weights["path"].str.contains("first").any()
+    assert len(columns) == 3 if isinstance(layers, str) else 4
+    np.testing.assert_allclose(run.grad_norm, whole.grad_norm[:, columns], rtol=1e-4)
+
+
+def test_no_such_layer(tmp_path):
+    model = network()
+    with pytest.raises(ValueError, match=r"layers='third', weights such as \['.*first/kernel"):
+        fit(model, GradientRecorder(tmp_path / "run", layers="third"))
+    assert not (tmp_path / "run").exists()
+    fit(model)
+
+
+def test_another_model(tmp_path):
+    recorder = GradientRecorder(tmp_path)
+    fit(network(), recorder)
+    with pytest.raises(ValueError, match="for another model make a new one"):
+        fit(network(layers.Dense(8)), recorder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"every": 0}, ValueError, "every=0 .nearest: 1"),
+        ({"every": 2.0}, TypeError, "every=2.0"),
+        ({"every": True}, TypeError, "every=True"),
+        ({"layers": "("}, ValueError, "regular expression: .*layers='\\('"),
+        ({"layers": 3}, TypeError, "layers=3"),
+        ({"on_nonfinite": "raise"}, ValueError, "one of .*'stop'.*on_nonfinite='raise'"),
+    ],
+    ids=str,
+)
+def test_bad_arguments(arguments, error, message):
+    with pytest.raises(error, match=message):
+        GradientRecorder("runs/none", **arguments)
+
+
+# Logs
+
+
+def test_logs_have_the_norms_of_the_epoch(tmp_path):
+    model = network()
+    history = fit(model, GradientRecorder(tmp_path / "run"), epochs=2)
+    run = load_run(tmp_path / "run")
+    for epoch in range(2):
+        norms = run.grad_norm[10 * epoch : 10 * epoch + 10].astype(float)
+        expected = np.sqrt((norms**2).sum(axis=1)).mean()
+        assert history["grad_norm"][epoch] == pytest.approx(expected)
+        for name, path in ("grad_norm_first", "first/kernel"), ("grad_norm_last", "last/kernel"):
+            column = run.weights["path"].str.endswith(path).to_numpy()
+            assert history[name][epoch] == pytest.approx(norms[:, column].mean())
+    assert run.epochs["grad_norm"].tolist() == pytest.approx(history["grad_norm"])
+
+
+def test_other_callbacks_keep_the_norms(tmp_path):
+    file = tmp_path / "log.csv"
+    fit(network(), GradientRecorder(tmp_path / "run"), keras.callbacks.CSVLogger(file))
+    columns = file.read_text().splitlines()[0].split(",")
+    assert {"grad_norm", "grad_norm_first", "grad_norm_last"} < set(columns)
+
+
+# What is not finite
+
+
+def with_nan(step):
+    images = IMAGES.copy()
+    images[8 * step + 3, 2] = np.nan
+    return images
+
+
+@pytest.mark.parametrize("step", [0, 7])
+def test_a_nan_in_a_batch_is_dated(tmp_path, step):
+    with pytest.warns(UserWarning, match=f"first in step {step}. .*last/") as caught:
+        run = recorded(tmp_path, images=with_nan(step), epochs=2)
+    assert len([each for each in caught if "NaN" in str(each.message)]) == 1
+    (found,) = run.info["nonfinite"]
+    assert (found["step"], found["weights"]) == (step, 6)
+    assert found["path"].endswith(("last/kernel", "last/bias"))
+    assert len(run.steps) == 20
+    assert not run.grad_nonfinite[:step].any()
+    assert run.grad_nonfinite[step:].all()
+    assert np.isfinite(run.grad_norm[:step]).all()
+
+
+def test_a_nan_from_a_layer_is_placed(tmp_path):
+    model = network(NotANumber())
+    with pytest.warns(UserWarning, match="first in step 0. .*first/.*: 2 of 6"):
+        fit(model, GradientRecorder(tmp_path))
+    (found,) = load_run(tmp_path).info["nonfinite"]
+    assert found["path"].split("/")[-2] == "first"
+
+
+def test_stopping(tmp_path):
+    model = network()
+    with pytest.warns(UserWarning, match="first in step 3"):
+        history = fit(
+            model,
+            GradientRecorder(tmp_path, on_nonfinite="stop"),
+            images=with_nan(3),
+            epochs=5,
+        )
+    assert len(history["loss"]) == 1
+
+
+def test_ignoring(tmp_path):
+    run = recorded(tmp_path, images=with_nan(3), on_nonfinite="ignore")
+    assert "nonfinite" not in run.info
+    assert run.grad_nonfinite[3:].all()
+
+
+def test_moving_statistics_are_watched(tmp_path):
+    # The scale of the loss saves the weights from this batch, but not the moving averages.
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [layers.Input((6,)), layers.BatchNormalization(name="norm"), layers.Dense(3, "softmax")]
+    )
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    with pytest.warns(UserWarning, match="NaN") as caught:
+        fit(model, GradientRecorder(tmp_path), images=with_nan(4))
+    messages = " ".join(str(warning.message) for warning in caught)
+    assert "first in step 4" in messages
+    assert "norm/moving_mean holds NaN" in messages
+    gradient, statistic = load_run(tmp_path).info["nonfinite"]
+    assert gradient["step"] == 4
+    assert statistic["path"].endswith("norm/moving_mean")
+    run = load_run(tmp_path)
+    assert run.grad_nonfinite[4].any()
+    assert not run.grad_nonfinite[5].any()
