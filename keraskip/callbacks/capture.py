@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -125,10 +126,13 @@ class Capture:
             "steps": ((self._capacity,), "int32"),
             "counts": ((2,), "int32"),
         }
-        self._ring = [
-            keras.Variable("zeros", shape, dtype, trainable=False, name=f"gradient_{name}")
-            for name, (shape, dtype) in shapes.items()
-        ]
+        # All replicas of a model come to the same row.
+        options = {"trainable": False, "aggregation": "only_first_replica"}
+        with _scope(self._model):
+            self._ring = [
+                keras.Variable("zeros", shape, dtype, name=f"gradient_{name}", **options)
+                for name, (shape, dtype) in shapes.items()
+            ]
         if self._on_jax:
             self._lent = LentVariables(self._model.optimizer, self._ring)
         else:
@@ -182,7 +186,7 @@ class Capture:
         before = [ops.copy(variable.value) for variable in variables]
         scale = _loss_scale(optimizer)
         self._apply(grads, variables)
-        unscaled = [grad if grad is None else _dense(grad) / scale for grad in grads]
+        unscaled = [grad if grad is None else grad / scale for grad in _of_whole_batch(grads)]
         self._write_row(unscaled, variables, before)
 
     def _recording_stateless_apply(self, state: list, grads: Sequence[Any], before: list) -> tuple:
@@ -255,10 +259,23 @@ def _is_updated(optimizer: keras.optimizers.Optimizer) -> Any:
     return ops.equal(ops.mod(optimizer._iterations.value, steps), 0) if steps else True
 
 
-def _dense(grad: Any) -> Any:
-    """The gradient of an embedding comes on TensorFlow as rows and their indices."""
-    if hasattr(grad, "dense_shape"):
-        import tensorflow as tf
+def _of_whole_batch(grads: list) -> list:
+    """The gradients as whole tensors, summed over the replicas of a `tf.distribute` strategy."""
+    if keras.backend.backend() != "tensorflow":
+        return grads
+    import tensorflow as tf
 
-        return tf.convert_to_tensor(grad)
-    return grad
+    # That of an embedding comes as rows and their indices.
+    grads = [grad if grad is None else tf.convert_to_tensor(grad) for grad in grads]
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return grads
+    given = [grad for grad in grads if grad is not None]
+    replica = tf.distribute.get_replica_context()
+    summed = iter(replica.all_reduce(tf.distribute.ReduceOp.SUM, given))
+    return [grad if grad is None else next(summed) for grad in grads]
+
+
+def _scope(model: keras.Model) -> AbstractContextManager:
+    """Where variables are made that all replicas of a model share."""
+    strategy = getattr(model, "_distribute_strategy", None)
+    return strategy.scope() if strategy else nullcontext()

@@ -13,7 +13,7 @@ from keraskip.callbacks.capture import Capture
 from keraskip.callbacks.nonfinite import NonFinite
 from keraskip.callbacks.provenance import provenance
 from keraskip.callbacks.statistics import STATISTICS
-from keraskip.callbacks.summary import epoch_norms
+from keraskip.callbacks.summary import EpochNorms
 from keraskip.callbacks.weights import weights_by_depth
 from keraskip.runs import RunWriter
 
@@ -38,6 +38,9 @@ class GradientRecorder(keras.callbacks.Callback):
     A second `fit` with the same recorder goes on with the same run; a new recorder starts a new
     one, in place of an earlier run in the same folder. If the folder can no longer be written
     during training, recording stops with a warning and training goes on.
+
+    On several devices (`tf.distribute.MirroredStrategy`, `keras.distribution.DataParallel`) the
+    gradient is that of the whole batch; of several JAX processes the first one writes.
 
     Args:
         run_dir: the folder to write, for `keraskip.load_run` and `keraskip.compare`.
@@ -88,7 +91,6 @@ class GradientRecorder(keras.callbacks.Callback):
         self._capture: Capture | None = None
         self._weights: list[dict[str, Any]] = []
         self._recorded = 0
-        self._epoch_rows: list[np.ndarray] = []
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Start the run, or go on with it, and hook into the training step."""
@@ -103,8 +105,7 @@ class GradientRecorder(keras.callbacks.Callback):
         if self._capture:
             self._capture.drain()
         logs = {} if logs is None else logs
-        logs |= epoch_norms(self._epoch_rows, self._weights)
-        self._epoch_rows = []
+        logs |= self._norms.take()
         if self._writer:
             row = {"epoch": epoch, "steps": self._recorded}
             metrics = {name: float(value) for name, value in logs.items()}
@@ -120,8 +121,10 @@ class GradientRecorder(keras.callbacks.Callback):
         if not self._weights:
             facts = {"model": self.model.name, "depth_from": order, "gradient": "raw"}
             info = {**provenance(), **facts, **self._info}
-            self._writer = RunWriter(self._run_dir, info, weights, STATISTICS)
-            self._weights, self._nonfinite = weights, NonFinite(weights)
+            if _is_first_process():
+                self._writer = RunWriter(self._run_dir, info, weights, STATISTICS)
+            self._weights = weights
+            self._norms, self._nonfinite = EpochNorms(weights), NonFinite(weights)
         elif weights != self._weights:
             raise ValueError(
                 "A recorder goes on with the weights it began with; for another model make a new "
@@ -144,7 +147,7 @@ class GradientRecorder(keras.callbacks.Callback):
 
     def _append(self, steps: np.ndarray, values: np.ndarray) -> None:
         self._recorded += len(steps)
-        self._epoch_rows.append(values)
+        self._norms.add(values)
         if self._writer:
             self._write(self._writer.append, steps, values)
         self._report(self._nonfinite.in_gradients(steps, values))
@@ -169,6 +172,15 @@ class GradientRecorder(keras.callbacks.Callback):
                 stacklevel=2,
             )
             self._writer = None
+
+
+def _is_first_process() -> bool:
+    """Of several that train one model together, as `keras.distribution.initialize` makes them."""
+    if keras.backend.backend() != "jax":
+        return True
+    import jax
+
+    return jax.process_index() == 0
 
 
 def _schedule(every: int | Callable[[int], bool]) -> Callable[[int], bool]:

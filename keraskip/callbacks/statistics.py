@@ -27,31 +27,32 @@ def measure(gradient, before, after, updated=True):
     """
     gradient = ops.cast(gradient, "float32")
     old, new = ops.cast(before, "float32"), ops.cast(after, "float32")
+    grad_norm, grad_max = norm_and_largest(gradient)
+    update_norm, _ = norm_and_largest(new - old)
     return ops.stack(
         [
-            norm(gradient),
-            largest(gradient),
+            grad_norm,
+            grad_max,
             count_nonfinite(gradient),
-            norm(old),
-            ops.where(updated, norm(new - old), float("nan")),
+            # Weights are never so small that their squares vanish.
+            ops.sqrt(ops.sum(ops.square(old), axis=-1)),
+            ops.where(updated, update_norm, float("nan")),
             ops.where(updated, share_equal(before, after), float("nan")),
         ],
         axis=-1,
     )
 
 
-def norm(x):
-    """L2 norm. Exact also where squares of float32 under- or overflow, such as 1e-30 and 1e30."""
-    peak = largest(x)
-    scale = ops.where(ops.logical_and(peak > 0, ops.isfinite(peak)), peak, ops.ones_like(peak))
-    return scale * ops.sqrt(ops.sum(ops.square(x / scale[:, None]), axis=-1))
+def norm_and_largest(x):
+    """L2 norm, exact also where squares of float32 under- or overflow, and largest absolute value.
 
-
-def largest(x):
-    """Largest absolute value; NaN if there is a NaN, which a backend's own maximum may skip."""
+    Both are NaN if there is a NaN.
+    """
     peak = ops.max(ops.abs(x), axis=-1)
-    has_nan = ops.any(ops.isnan(x), axis=-1)
-    return ops.where(has_nan, ops.full_like(peak, float("nan")), peak)
+    scale = ops.where(ops.logical_and(peak > 0, ops.isfinite(peak)), peak, ops.ones_like(peak))
+    norm = scale * ops.sqrt(ops.sum(ops.square(x / scale[:, None]), axis=-1))
+    # A backend's own maximum may skip a NaN, the sum does not.
+    return norm, ops.where(ops.isnan(norm), norm, peak)
 
 
 def count_nonfinite(x):

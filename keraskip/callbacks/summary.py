@@ -11,27 +11,37 @@ NORM = STATISTICS.index("grad_norm")
 COUNT = STATISTICS.index("grad_nonfinite")
 
 
-def epoch_norms(
-    rows: Sequence[np.ndarray], weights: Sequence[Mapping[str, Any]]
-) -> dict[str, float]:
-    """Mean norms over the recorded steps of one epoch.
+class EpochNorms:
+    """Mean norms of the gradient over the recorded steps of an epoch.
 
     Args:
-        rows: what was recorded, arrays [steps, weights, statistics].
         weights: the recorded weights, those nearest to the input first.
-
-    Returns:
-        `grad_norm` of the whole gradient, and `grad_norm_first` and `grad_norm_last` of the first
-        and last kernel; nothing if there was no step.
     """
-    if not rows:
-        return {}
-    values = np.concatenate(rows).astype(float)
-    # A weight without gradient has no count either; a NaN gradient has one.
-    norms = np.where(np.isnan(values[:, :, COUNT]), 0.0, values[:, :, NORM])
-    found = {"grad_norm": np.sqrt(np.square(norms).sum(axis=1))}
-    kernels = [place for place, weight in enumerate(weights) if len(weight["shape"]) > 1]
-    if kernels:
-        found["grad_norm_first"] = norms[:, kernels[0]]
-        found["grad_norm_last"] = norms[:, kernels[-1]]
-    return {name: float(each.mean()) for name, each in found.items()}
+
+    def __init__(self, weights: Sequence[Mapping[str, Any]]) -> None:
+        kernels = [place for place, weight in enumerate(weights) if len(weight["shape"]) > 1]
+        self._parts: dict[str, Any] = {"grad_norm": slice(None)}
+        if kernels:
+            self._parts["grad_norm_first"] = kernels[:1]
+            self._parts["grad_norm_last"] = kernels[-1:]
+        self._reset()
+
+    def add(self, values: np.ndarray) -> None:
+        """Takes in what was recorded, [steps, weights, statistics]."""
+        # A weight without gradient has no count either; a NaN gradient has one.
+        missing = np.isnan(values[:, :, COUNT])
+        squares = np.square(np.where(missing, 0.0, values[:, :, NORM].astype(float)))
+        self._steps += len(values)
+        for name, part in self._parts.items():
+            self._sums[name] += np.sqrt(squares[:, part].sum(axis=1)).sum()
+
+    def take(self) -> dict[str, float]:
+        """The means so far, of the whole gradient and of the first and last kernel; starts anew."""
+        steps = self._steps
+        means = {name: float(total / steps) for name, total in self._sums.items() if steps}
+        self._reset()
+        return means
+
+    def _reset(self) -> None:
+        self._steps = 0
+        self._sums = dict.fromkeys(self._parts, 0.0)

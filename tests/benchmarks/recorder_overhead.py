@@ -1,0 +1,172 @@
+"""How much longer a training step takes while it is recorded, beside the usual ways.
+
+    python tests/benchmarks/recorder_overhead.py [--models mlp resnet20] [--steps 30] [--rounds 3]
+    KERAS_BACKEND=jax python tests/benchmarks/recorder_overhead.py
+
+Each way trains the same network in a process of its own, one step here, one step there, so that
+each ratio sees the same machine; a round starts new processes. Recording writes every step to
+disk. On TensorFlow two other ways to the norms run beside it: a second gradient of the batch after
+each step, and norms that the training step returns and the host fetches one by one. Fails if
+recording takes more than 1.02 of the time of a ResNet's step, in the median.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TARGET = 1.02
+WAYS = ("plain", "recorded", "norms fetched", "second pass")
+MODELS = ("mlp", "resnet20", "resnet56", "resnet110")
+BATCH = 64
+
+
+def compiled(name, way):
+    import keras
+    from keras import layers
+
+    from keraskip import build
+
+    keras.utils.set_random_seed(0)
+    if name == "mlp":
+        hidden = [layers.Dense(64, "relu") for _ in range(9)]
+        flat = [layers.Input((32, 32, 3)), layers.Flatten()]
+        model = keras.Sequential([*flat, *hidden, layers.Dense(10, "softmax")])
+    else:
+        model = build(name)
+    if way == "norms fetched":
+        model = returning_norms()(model.inputs, model.outputs)
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy")
+    return model
+
+
+def returning_norms():
+    import keras
+    import tensorflow as tf
+
+    class ReturningNorms(keras.Model):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(x, y, self(x, training=True))
+            grads = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply(grads, self.trainable_variables)
+            norms = {str(place): tf.norm(grad) for place, grad in enumerate(grads)}
+            return {"loss": loss, **norms}
+
+    return ReturningNorms
+
+
+def second_pass(model, x, y):
+    import tensorflow as tf
+
+    @tf.function
+    def norms():
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(x, y, model(x, training=True))
+        return [tf.norm(grad) for grad in tape.gradient(loss, model.trainable_variables)]
+
+    return norms
+
+
+def work(name, way, steps):
+    """Trains; each step waits for a line to come in, and its seconds go out."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+    import numpy as np
+
+    from keraskip import GradientRecorder
+
+    model = compiled(name, way)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(BATCH, 32, 32, 3)).astype("float32")
+    y = random.integers(0, 10, BATCH)
+    norms = second_pass(model, x, y) if way == "second pass" else list
+
+    class Turns(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            sys.stdin.readline()
+            self.begun = time.perf_counter()
+
+        def on_train_batch_end(self, batch, logs=None):
+            # Waits for the step, too.
+            for value in [*logs.values(), *norms()]:
+                float(value)
+            print(time.perf_counter() - self.begun, flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        recorder = [GradientRecorder(folder)] if way == "recorded" else []
+
+        def batches():
+            for _ in range(steps):
+                yield x, y
+
+        model.fit(batches(), steps_per_epoch=steps, verbose=0, callbacks=[*recorder, Turns()])
+
+
+def worker(name, way, steps):
+    command = [sys.executable, __file__, "--worker", way, "--models", name, "--steps", str(steps)]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+
+def step(process):
+    print("next", file=process.stdin, flush=True)
+    return float(process.stdout.readline())
+
+
+def ratios(name, ways, steps):
+    """For each way but the first its time divided by that of the first, in each step."""
+    # The first steps compile, and the recorder's first drain of its buffer is among them.
+    warm_up = 3
+    workers = {way: worker(name, way, steps + warm_up) for way in ways}
+    found = {way: [] for way in ways}
+    for number in range(steps + warm_up):
+        order = ways if number % 2 else ways[::-1]
+        taken = {way: step(workers[way]) for way in order}
+        for way in ways:
+            found[way].append(taken[way] / taken[ways[0]])
+    for process in workers.values():
+        process.stdin.close()
+        process.wait()
+    return {way: found[way][warm_up:] for way in ways}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--ways", nargs="+", choices=WAYS[1:], help="beside the plain step")
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        return work(*arguments.models, arguments.worker, arguments.steps)
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    others = WAYS[1:] if backend == "tensorflow" else WAYS[1:2]
+    ways = [WAYS[0], *(arguments.ways or others)]
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+          f"{backend}, batch {BATCH}, {arguments.rounds} rounds of "
+          f"{arguments.steps} steps")  # fmt: skip
+    print(f"{'network':<12} {'way':<14} {'median ratio':>12} {'middle half':>16}")
+    missed = False
+    for name in arguments.models:
+        found = {way: [] for way in ways}
+        for number in range(arguments.rounds):
+            print(f"{name}: round {number + 1} of {arguments.rounds}", file=sys.stderr)
+            for way, new in ratios(name, ways, arguments.steps).items():
+                found[way] += new
+        for way in ways[1:]:
+            low, median, high = statistics.quantiles(found[way], n=4)
+            print(f"{name:<12} {way:<14} {median:12.3f} {low:8.3f} – {high:5.3f}", flush=True)
+            missed |= way == "recorded" and name != "mlp" and median > TARGET
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

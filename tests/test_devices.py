@@ -1,0 +1,127 @@
+"""The recorder on several devices and in several processes: the gradient of the whole batch."""
+
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+from keraskip import load_run
+
+BACKEND = keras.backend.backend()
+TRAIN = """
+    import contextlib
+    import sys
+
+    folder, way, *more = sys.argv[1:]
+    {before}
+    import keras
+    import numpy as np
+
+    from keraskip import GradientRecorder
+
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
+    y = np.arange(32) % 3
+    batch, scope = 8, contextlib.nullcontext()
+    {prepare}
+    hidden = keras.layers.Dense(8, "tanh")
+    with scope:
+        model = keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(3, "softmax")])
+        model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    options = dict(batch_size=batch, shuffle=False, verbose=0)
+    model.fit(x, y, callbacks=[GradientRecorder(folder)], **options)
+"""
+TENSORFLOW = (
+    """
+    import tensorflow as tf
+
+    if way == "replicas":
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        halves = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, halves)
+""",
+    """
+    if way == "replicas":
+        scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
+""",
+)
+JAX = (
+    """
+    import os
+
+    if way == "devices":
+        os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    import jax
+
+    if way == "processes":
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+""",
+    """
+    if way == "devices":
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+    if way == "processes":
+        address, number = more[0], int(more[1])
+        keras.distribution.initialize(address, 2, number)
+        parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
+        keras.distribution.set_distribution(parallel)
+        # Each process brings its half of each batch.
+        batch = 4
+        x = x.reshape(4, 2, 4, 6)[:, number].reshape(16, 6)
+        y = y.reshape(4, 2, 4)[:, number].reshape(16)
+""",
+)
+
+
+def start(folder, way, *more):
+    before, prepare = TENSORFLOW if BACKEND == "tensorflow" else JAX
+    dedent = textwrap.dedent
+    script = dedent(TRAIN).format(before=dedent(before).strip(), prepare=dedent(prepare).strip())
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(folder), way, *more],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(*processes):
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert not process.returncode, errors
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def assert_same(folder, expected):
+    run, one = load_run(folder), load_run(expected)
+    np.testing.assert_array_equal(run.steps, np.arange(4))
+    assert run.info["status"] == "finished"
+    for name in "grad_norm", "weight_norm", "update_norm":
+        np.testing.assert_allclose(
+            run.statistics[name], one.statistics[name], rtol=1e-5, atol=1e-7, err_msg=name
+        )
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras spreads no model on torch")
+def test_two_devices(tmp_path):
+    many = "replicas" if BACKEND == "tensorflow" else "devices"
+    finish(start(tmp_path / "one", "one"))
+    finish(start(tmp_path / "two", many))
+    assert_same(tmp_path / "two", tmp_path / "one")
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="Keras trains in several processes on JAX")
+def test_two_processes(tmp_path):
+    finish(start(tmp_path / "one", "one"))
+    address = f"127.0.0.1:{free_port()}"
+    finish(*(start(tmp_path / "two", "processes", address, str(number)) for number in range(2)))
+    assert_same(tmp_path / "two", tmp_path / "one")
