@@ -128,12 +128,19 @@ def scaled():
     return stack(Scale())
 
 
+def by_layer():
+    optimizers = {".*bias": SGD(0.1)}
+    return keras.optimizers.OptimizerMap(keras.optimizers.Adam(), optimizers)
+
+
 MODELS = (
     dense, deferred, Subclassed, OwnStep, nested, shared, partly_frozen, embedded, recurrent,
     normalized, scaled,
 )  # fmt: skip
-OPTIMIZERS = ("adam", "adamw", "lion", "muon", "rmsprop", "adagrad", "adadelta", "adamax", "nadam",
-              "adafactor", "ftrl")  # fmt: skip
+OPTIMIZERS = (
+    "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon",
+    "Nadam", "RMSprop", "SGD", "ScheduleFreeAdamW",
+)  # fmt: skip
 SETTINGS = {
     "clipnorm": {"optimizer": lambda: SGD(0.1, clipnorm=0.1)},
     "global_clipnorm": {"optimizer": lambda: SGD(0.1, global_clipnorm=0.1)},
@@ -143,6 +150,7 @@ SETTINGS = {
     "weight_decay": {"optimizer": lambda: SGD(0.1, weight_decay=0.1)},
     "loss_scale_factor": {"optimizer": lambda: SGD(0.1, loss_scale_factor=128.0)},
     "loss_scale": {"optimizer": lambda: keras.optimizers.LossScaleOptimizer(SGD(0.1))},
+    "several": {"optimizer": lambda: keras.optimizers.MultiOptimizer(by_layer())},
     "eagerly": {"run_eagerly": True},
 }
 if BACKEND != "torch":
@@ -213,8 +221,18 @@ def test_models(tmp_path, build):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_optimizers(tmp_path, optimizer):
-    run = assert_recorded(tmp_path, dense, optimizer=lambda: keras.optimizers.get(optimizer))
+    run = assert_recorded(tmp_path, dense, optimizer=getattr(keras.optimizers, optimizer))
     assert (run.update_norm > 0).all()
+
+
+def test_the_list_has_all_optimizers():
+    kinds = [
+        name
+        for name, kind in vars(keras.optimizers).items()
+        if isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)
+    ]
+    combining = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer"}
+    assert set(kinds) - combining == set(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

@@ -57,6 +57,8 @@ class Capture:
         self._state: Sequence[Any] | None = None
         self._prepared = False
         self._attached = False
+        # Of the step that runs; None between steps.
+        self._recording: bool | None = None
 
     def attach(self) -> None:
         """Puts the recording into the training step."""
@@ -148,16 +150,17 @@ class Capture:
             self.detach()
             self._on_failure(error)
             raise
+        recorded, self._recording = self._recording, None
         if self._on_jax:
             _, (_, _, optimizer_state, _) = result
-            self._state = optimizer_state[-len(self._ring) :]
-        self._after_call()
+            self._state = self._lent.of(optimizer_state)
+        self._after_call(recorded)
         return result
 
-    def _after_call(self) -> None:
+    def _after_call(self, recorded: bool) -> None:
         """Drains the ring before it overflows."""
         self.next_step += self._model.steps_per_execution
-        if not self._recording:
+        if not recorded:
             return
         if not self._drained:
             # The first call tells how often a custom `train_step` calls the optimizer.
@@ -174,20 +177,25 @@ class Capture:
         return self._model.make_train_function(force=force)
 
     def _recording_apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        if self._recording is None:
+            # `fit` was interrupted, and this is a loop of the user's own.
+            self.drain()
+            self.detach()
+            return self._apply(grads, trainable_variables)
         if not self._prepared:
             self._prepare()
         optimizer = self._model.optimizer
         if not self._recording:
             self._apply(grads, trainable_variables)
             self._ring[2].assign_add([0, 1])
-            return
+            return None
         grads = list(grads)
         variables = list(trainable_variables or optimizer._trainable_variables)
         before = [ops.copy(variable.value) for variable in variables]
         scale = _loss_scale(optimizer)
         self._apply(grads, variables)
         unscaled = [grad if grad is None else grad / scale for grad in _of_whole_batch(grads)]
-        self._write_row(unscaled, variables, before)
+        return self._write_row(unscaled, variables, before)
 
     def _recording_stateless_apply(self, state: list, grads: Sequence[Any], before: list) -> tuple:
         optimizer = self._model.optimizer
@@ -206,7 +214,7 @@ class Capture:
             else:
                 self._ring[2].assign_add([0, 1])
         written = [scope.get_current_value(variable) for variable in self._ring]
-        return after, [*new_state[: -len(written)], *written]
+        return after, self._lent.put(new_state, written)
 
     def _write_row(self, grads: list, variables: list, before: list) -> None:
         """Measures the variables in stacks of equal shape and writes the row in recorded order."""

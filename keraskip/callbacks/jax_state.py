@@ -1,7 +1,6 @@
 """JAX only: a training step keeps no state but the model's, the optimizer's and the metrics'."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,34 +11,46 @@ class LentVariables:
 
     Args:
         optimizer: a built optimizer.
-        variables: what to lend it, from now until `withdraw`; the last of its variables.
+        variables: what to lend it, from now until `withdraw`.
     """
 
     def __init__(
         self, optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]
     ) -> None:
+        self._optimizer = optimizer
         self._variables = list(variables)
-        # One that scales the loss lists the variables of the optimizer inside last.
-        self._holder = getattr(optimizer, "inner_optimizer", optimizer)
-        self._savers = {id(each): each for each in (optimizer, self._holder)}.values()
-        self._own = len(self._holder._variables)
-        self._holder._variables.extend(self._variables)
-        for each in self._savers:
-            each.save_own_variables = partial(self._without, type(each).save_own_variables, each)
-            each.load_own_variables = partial(self._without, type(each).load_own_variables, each)
+        self._own = len(optimizer._variables)
+        optimizer._variables.extend(self._variables)
+        optimizer.save_own_variables = self._save
+        optimizer.load_own_variables = self._load
+        known = [id(variable) for variable in optimizer.variables]
+        self._places = [known.index(id(variable)) for variable in self._variables]
+
+    def of(self, state: Sequence[Any]) -> list:
+        """The values of the variables in a state of the optimizer."""
+        return [state[place] for place in self._places]
+
+    def put(self, state: Sequence[Any], values: Sequence[Any]) -> list:
+        """The state of the optimizer with these values of the variables."""
+        new = dict(zip(self._places, values, strict=True))
+        return [new.get(place, value) for place, value in enumerate(state)]
 
     def withdraw(self) -> None:
         """Takes the variables back and leaves the optimizer as it was."""
-        del self._holder._variables[self._own :]
-        for each in self._savers:
-            del each.save_own_variables, each.load_own_variables
+        del self._optimizer._variables[self._own :]
+        del self._optimizer.save_own_variables
+        del self._optimizer.load_own_variables
 
-    def _without(
-        self, act: Callable[..., None], optimizer: keras.optimizers.Optimizer, store: Any
-    ) -> None:
+    def _save(self, store: Any) -> None:
+        self._without(type(self._optimizer).save_own_variables, store)
+
+    def _load(self, store: Any) -> None:
+        self._without(type(self._optimizer).load_own_variables, store)
+
+    def _without(self, act: Any, store: Any) -> None:
         """ModelCheckpoint and BackupAndRestore save and load while the step is recorded."""
-        del self._holder._variables[self._own :]
+        del self._optimizer._variables[self._own :]
         try:
-            act(optimizer, store)
+            act(self._optimizer, store)
         finally:
-            self._holder._variables.extend(self._variables)
+            self._optimizer._variables.extend(self._variables)
