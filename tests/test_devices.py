@@ -90,9 +90,13 @@ def start(folder, way, *more):
 
 
 def finish(*processes):
-    for process in processes:
-        _, errors = process.communicate(timeout=120)
-        assert not process.returncode, errors
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=120)
+            assert not process.returncode, errors
+    finally:
+        for process in processes:
+            process.kill()
 
 
 def free_port():

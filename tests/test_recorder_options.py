@@ -99,15 +99,87 @@ def test_steps_that_are_not_due_are_not_measured(tmp_path, monkeypatch):
     assert not measured
 
 
+def test_a_function_of_the_step_may_return_any_truth(tmp_path):
+    assert recorded(tmp_path, every=lambda step: step & 1).steps.tolist() == [1, 3, 5, 7, 9]
+
+
+# So Keras ends an epoch whose length it did not know.
+ran_out = pytest.mark.filterwarnings("ignore:Your input ran out of data")
+
+
+@ran_out
+@pytest.mark.parametrize("scaled", [False, True])
+def test_data_of_unknown_size(tmp_path, scaled):
+    def batches():
+        for first in range(0, 80, 8):
+            yield IMAGES[first : first + 8], LABELS[first : first + 8]
+
+    model, recorder = network(), GradientRecorder(tmp_path)
+    if scaled:
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
+        model.compile(optimizer, "sparse_categorical_crossentropy")
+    for _ in range(2):
+        model.fit(batches(), shuffle=False, verbose=0, callbacks=[recorder])
+    run = load_run(tmp_path)
+    np.testing.assert_array_equal(run.steps, np.arange(20))
+    assert run.info["status"] == "finished"
+    assert run.epochs["steps"].tolist() == [10, 20]
+
+
+@ran_out
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="asks tf.data")
+def test_epochs_of_unknown_size(tmp_path):
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(8).filter(lambda x, y: True)
+    network().fit(data, epochs=3, shuffle=False, verbose=0, callbacks=[GradientRecorder(tmp_path)])
+    assert load_run(tmp_path).epochs["steps"].tolist() == [10, 20, 30]
+
+
+@pytest.mark.parametrize("combining", ["LossScaleOptimizer", "MultiOptimizer"])
+def test_an_error_with_optimizers_inside_the_optimizer(tmp_path, combining):
+    def batches():
+        yield IMAGES[:8], LABELS[:8]
+        yield IMAGES[:8, :3], LABELS[:8]
+
+    inside = keras.optimizers.SGD(0.1)
+    if combining == "MultiOptimizer":
+        inside = keras.optimizers.OptimizerMap(inside)
+    model = network()
+    optimizer = getattr(keras.optimizers, combining)(inside)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    with pytest.raises(Exception, match=r"shape|[Ii]ncompatible|\(8, 3\)"):
+        model.fit(batches(), shuffle=False, verbose=0, callbacks=[GradientRecorder(tmp_path)])
+    fit(model)
+    assert load_run(tmp_path).steps.tolist() == [0]
+
+
+def test_compiled_anew_after_an_interrupt(tmp_path):
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    model = network()
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, GradientRecorder(tmp_path), Interrupt())
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    before = model.get_weights()
+    fit(model)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 # Which weights
 
 
-@pytest.mark.parametrize("layers", ["second|last/kernel", lambda path: "first" not in path])
-def test_layers_that_are_chosen(tmp_path, layers):
-    whole, run = recorded(tmp_path / "whole"), recorded(tmp_path / "some", layers=layers)
+@pytest.mark.parametrize(
+    ("chosen", "expected"), [("second|last/kernel", 3), (lambda path: "first" not in path, 4)]
+)
+def test_layers_that_are_chosen(tmp_path, chosen, expected):
+    whole, run = recorded(tmp_path / "whole"), recorded(tmp_path / "some", layers=chosen)
     columns = [whole.weights["path"].tolist().index(path) for path in run.weights["path"]]
     assert not run.weights["path"].str.contains("first").any()
-    assert len(columns) == 3 if isinstance(layers, str) else 4
+    assert len(columns) == expected
     np.testing.assert_allclose(run.grad_norm, whole.grad_norm[:, columns], rtol=1e-4)
 
 
@@ -124,6 +196,13 @@ def test_another_model(tmp_path):
     fit(network(), recorder)
     with pytest.raises(ValueError, match="for another model make a new one"):
         fit(network(layers.Dense(8)), recorder)
+
+
+def test_two_recorders(tmp_path):
+    model = network()
+    with pytest.raises(ValueError, match="one GradientRecorder at a time"):
+        fit(model, GradientRecorder(tmp_path / "a"), GradientRecorder(tmp_path / "b"))
+    fit(model)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,9 @@ class Capture:
     def attach(self) -> None:
         """Puts the recording into the training step."""
         model = self._model
+        if "make_train_function" in vars(model):
+            raise ValueError("A model is recorded by one GradientRecorder at a time.")
+        self._optimizer = model.optimizer
         # On JAX Keras updates by a function without side effects.
         self._hook = "stateless_apply" if self._on_jax else "apply"
         self._apply = getattr(model.optimizer, self._hook)
@@ -86,13 +89,16 @@ class Capture:
         self._attached = False
         if self._on_jax:
             self._lent.withdraw()
-        delattr(self._model.optimizer, self._hook)
+        delattr(self._optimizer, self._hook)
         del self._model.make_train_function
-        self._model.train_function = self._unmonitored_step
+        # Unless the model was compiled anew since.
+        if self._model.train_function == self._watched_step:
+            self._model.train_function = self._unmonitored_step
 
     def drain(self) -> None:
         """Hands over the rows written since the last drain."""
-        if self._state is None:
+        # A step of JAX takes its state with it when it fails.
+        if self._state is None or any(getattr(s, "is_deleted", bool)() for s in self._state):
             return
         rows, numbers, counts = (ops.convert_to_numpy(ops.copy(state)) for state in self._state)
         written, steps = (int(count) for count in counts)
@@ -100,8 +106,8 @@ class Capture:
         places = np.arange(self._drained, written) % self._capacity
         self._drained, self._undrained = written, 0
         found = self._first_step + numbers[places]
-        due = [self._due(int(step)) for step in found]
-        if any(due):
+        due = np.array([bool(self._due(int(step))) for step in found], bool)
+        if due.any():
             self._on_rows(found[due], rows[places[due]])
 
     def _made_step(self) -> Any:
@@ -141,14 +147,14 @@ class Capture:
             self._state = [variable.value for variable in self._ring]
 
     def _watched_step(self, *args: Any) -> Any:
-        coming = range(self.next_step, self.next_step + self._model.steps_per_execution)
+        coming = range(self.next_step, self.next_step + self._rows_per_call)
         self._recording = any(self._due(step) for step in coming)
         try:
             result = self._steps[self._recording](*args)
         except BaseException as error:
-            self.drain()
-            self.detach()
-            self._on_failure(error)
+            self._recording = None
+            if not _is_end_of_data(error):
+                self._break_off(error)
             raise
         recorded, self._recording = self._recording, None
         if self._on_jax:
@@ -157,9 +163,19 @@ class Capture:
         self._after_call(recorded)
         return result
 
+    def _break_off(self, error: BaseException) -> None:
+        try:
+            self.drain()
+            if self._on_jax:
+                # Keras does so in the end, and then with other variables in the optimizer.
+                self._model.jax_state_sync()
+        finally:
+            self.detach()
+            self._on_failure(error)
+
     def _after_call(self, recorded: bool) -> None:
         """Drains the ring before it overflows."""
-        self.next_step += self._model.steps_per_execution
+        self.next_step += self._rows_per_call
         if not recorded:
             return
         if not self._drained:
@@ -172,14 +188,15 @@ class Capture:
             self.drain()
 
     def _restored_make_train_function(self, force: bool = False) -> Any:
-        self.drain()
-        self.detach()
+        try:
+            self.drain()
+        finally:
+            self.detach()
         return self._model.make_train_function(force=force)
 
     def _recording_apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
         if self._recording is None:
             # `fit` was interrupted, and this is a loop of the user's own.
-            self.drain()
             self.detach()
             return self._apply(grads, trainable_variables)
         if not self._prepared:
@@ -197,9 +214,13 @@ class Capture:
         unscaled = [grad if grad is None else grad / scale for grad in _of_whole_batch(grads)]
         return self._write_row(unscaled, variables, before)
 
-    def _recording_stateless_apply(self, state: list, grads: Sequence[Any], before: list) -> tuple:
-        optimizer = self._model.optimizer
+    def _recording_stateless_apply(
+        self, optimizer_variables: list, grads: Sequence[Any], trainable_variables: list
+    ) -> tuple:
+        optimizer, state, before = self._optimizer, optimizer_variables, trainable_variables
         after, new_state = self._apply(state, grads, before)
+        if self._recording is None:
+            return after, new_state
         with keras.StatelessScope(list(zip(optimizer.variables, state, strict=True))):
             scale = _loss_scale(optimizer)
         variables = optimizer._trainable_variables
@@ -250,6 +271,11 @@ class Capture:
         missing_any = ops.isnan(ops.sum(row))
         one = ops.cast(missing_any, "int32") + ops.cast(ops.logical_not(missing_any), "int32")
         counts.assign_add(ops.stack([one, one]))
+
+
+def _is_end_of_data(error: BaseException) -> bool:
+    """Whether this is how a step says that data of unknown size are at an end."""
+    return isinstance(error, StopIteration) or type(error).__name__ == "OutOfRangeError"
 
 
 def _loss_scale(optimizer: keras.optimizers.Optimizer) -> Any:

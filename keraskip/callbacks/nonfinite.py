@@ -46,7 +46,9 @@ class NonFinite:
         return {"step": step, "path": path, "weights": len(places), "message": message}
 
     def in_statistics(self, model: keras.Model, epoch: int) -> dict[str, Any] | None:
-        """The first moving average that is broken; it stays so, and spoils every later prediction.
+        """The first moving average of batch normalisation that is broken.
+
+        It stays so, and spoils every later prediction.
 
         Args:
             model: the model after the epoch.
@@ -54,9 +56,13 @@ class NonFinite:
         """
         if self._statistic_told:
             return None
-        for variable in model.non_trainable_variables:
-            floating = keras.backend.is_float_dtype(variable.dtype)
-            if floating and not np.isfinite(ops.convert_to_numpy(variable.value)).all():
+        norms = (
+            layer
+            for layer in model._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.built
+        )
+        for variable in (each for norm in norms for each in norm.non_trainable_variables):
+            if not np.isfinite(ops.convert_to_numpy(variable.value)).all():
                 self._statistic_told = True
                 message = f"After epoch {epoch} {variable.path} holds NaN or infinity."
                 return {"epoch": epoch, "path": variable.path, "message": message}

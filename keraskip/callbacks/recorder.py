@@ -45,13 +45,16 @@ class GradientRecorder(keras.callbacks.Callback):
     Args:
         run_dir: the folder to write, for `keraskip.load_run` and `keraskip.compare`.
         every: record each n-th step, from step 0; or a function that says of a step's number
-            whether to record it. The steps between run without any measurement.
+            whether to record it. The steps between run without any measurement, with
+            `steps_per_execution` the executions that hold no such step. A step is one call of
+            `model.optimizer`.
         layers: which weights, as a regular expression to be found in the path, such as
             `stem_conv/kernel`, or a function of the path. By default all trainable ones.
         on_nonfinite: what to do at the first gradient that is NaN or infinite, and at such
             statistics of batch normalisation: `"warn"`, which names step and layer; `"stop"`,
-            which also ends the training; `"ignore"`. It is noticed when steps are written, each
-            64 steps and at the end of an epoch, and kept in `run.json`.
+            which also ends the training, unless the optimizer skips such steps to find the scale
+            of the loss; `"ignore"`. It is noticed when steps are written, as a rule after 64
+            recorded ones and at the end of an epoch, and kept in `run.json`.
         info: further facts to keep in `run.json`, as JSON values.
 
     Raises:
@@ -90,10 +93,14 @@ class GradientRecorder(keras.callbacks.Callback):
         self._writer: RunWriter | None = None
         self._capture: Capture | None = None
         self._weights: list[dict[str, Any]] = []
+        self._norms, self._nonfinite = EpochNorms([]), NonFinite([])
         self._recorded = 0
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Start the run, or go on with it, and hook into the training step."""
+        if self._capture:
+            self._capture.drain()
+            self._norms.take()
         first_step = self._capture.next_step if self._capture else 0
         self._capture = Capture(
             self.model, self._begin, self._append, self._on_failure, self._due, first_step
@@ -108,9 +115,10 @@ class GradientRecorder(keras.callbacks.Callback):
         logs |= self._norms.take()
         if self._writer:
             row = {"epoch": epoch, "steps": self._recorded}
-            metrics = {name: float(value) for name, value in logs.items()}
+            metrics = {name: float(value) for name, value in logs.items() if not np.ndim(value)}
             self._write(self._writer.add_epoch, row | metrics)
-        self._report(self._nonfinite.in_statistics(self.model, epoch))
+        if self._on_nonfinite != "ignore":
+            self._report(self._nonfinite.in_statistics(self.model, epoch))
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Write the rest and leave the training step as it was."""
@@ -159,7 +167,9 @@ class GradientRecorder(keras.callbacks.Callback):
         warnings.warn(f"{self._run_dir}: {finding['message']}", stacklevel=2)
         if self._writer:
             self._write(self._writer.note, "nonfinite", finding)
-        if self._on_nonfinite == "stop":
+        # A loss scale that is too large shows so; the optimizer skips the step and lowers it.
+        skipped = isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer)
+        if self._on_nonfinite == "stop" and not (skipped and "step" in finding):
             self.model.stop_training = True
 
     def _write(self, write: Callable[..., None], *arguments: Any) -> None:

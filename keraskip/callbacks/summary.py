@@ -1,5 +1,6 @@
 """Three numbers of an epoch for its logs, where other callbacks and the progress bar find them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,9 +37,14 @@ class EpochNorms:
             self._sums[name] += np.sqrt(squares[:, part].sum(axis=1)).sum()
 
     def take(self) -> dict[str, float]:
-        """The means so far, of the whole gradient and of the first and last kernel; starts anew."""
+        """The means so far, of the whole gradient and of the first and last kernel; starts anew.
+
+        NaN if there was no step.
+        """
         steps = self._steps
-        means = {name: float(total / steps) for name, total in self._sums.items() if steps}
+        means = {
+            name: float(total / steps) if steps else math.nan for name, total in self._sums.items()
+        }
         self._reset()
         return means
 
