@@ -51,7 +51,8 @@ def test_every_network_has_as_many_parameters_as_published():
 
 def test_every_name_has_a_size_that_is_checked_or_a_twin_that_has():
     sizes = {size.name for size in SIZES}
-    twins = {"resnet18v1.5", "resnet34v1.5", "resnet18v2", "resnet34v2", "plain18", "plain34"}
+    twins = {"resnet18v1.5", "resnet34v1.5", "resnet18v2", "resnet34v2"}
+    twins |= {"plain18", "plain34", "plain1202"}
     assert set(ZOO) == sizes | twins
 
 
