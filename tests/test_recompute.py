@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from keraskip import anatomy, build_densenet, features
-from keraskip.models.recompute import RecomputedConvolution
+from keraskip.callbacks.weights import weights_by_depth
+from keraskip.models.recompute import RecomputedConvolutions
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(8, 8, 8, 3)).astype("float32")
@@ -62,14 +63,22 @@ def test_three_steps_change_weights_and_statistics_alike(network, options):
             assert np.abs(old - new).max() > 1e-4, weight.path
 
 
+def test_dropout_comes_after_each_convolution():
+    _, efficient = twins(**NETWORKS[1], dropout_rate=0.5)
+    names = [layer.name for layer in efficient.layers if "block1_layer1_" in layer.name]
+    expected = ["moments", "recomputed1", "drop1", "recomputed2", "drop2"]
+    assert names == [f"block1_layer1_{name}" for name in expected]
+    train(efficient, 1)
+
+
 def test_moving_statistics_move_once_in_a_step():
     _, efficient = twins(**NETWORKS[1])
-    layer = efficient.get_layer("block1_layer1_recomputed1")
+    layer = efficient.get_layer("block1_layer1_recomputed")
     maps = keras.Model(efficient.input, efficient.get_layer("stem_conv").output)
     stem = keras.ops.convert_to_numpy(maps(IMAGES))
     train(efficient, 1)
     mean, variance = stem.mean(axis=(0, 1, 2)), stem.var(axis=(0, 1, 2))
-    moving_mean, moving_variance = layer.norm.get_weights()[2:]
+    moving_mean, moving_variance = layer.composites[0].norm.get_weights()[2:]
     np.testing.assert_allclose(moving_mean, 0.1 * mean, atol=1e-5)
     np.testing.assert_allclose(moving_variance, 0.9 + 0.1 * variance, atol=1e-5)
 
@@ -92,8 +101,8 @@ def test_half_precision_keeps_weights_and_statistics_in_float32():
             train(model, 2)
     finally:
         keras.config.set_dtype_policy(policy)
-    layer = efficient.get_layer("block1_layer2_recomputed1")
-    assert layer.compute_dtype == layer.conv.compute_dtype == "bfloat16"
+    layer = efficient.get_layer("block1_layer2_recomputed")
+    assert {part.conv.compute_dtype for part in layer.composites} == {"bfloat16"}
     assert {weight.dtype for weight in layer.weights} == {"float32"}
     # Two steps in a type with 8 bits of mantissa; an error of method would show in the first digit.
     assert_equal_weights(ordinary, efficient, atol=0.03)
@@ -101,7 +110,7 @@ def test_half_precision_keeps_weights_and_statistics_in_float32():
 
 def test_a_frozen_layer_keeps_weights_and_statistics():
     _, efficient = twins(**NETWORKS[1])
-    layer = efficient.get_layer("block2_layer1_recomputed1")
+    layer = efficient.get_layer("block2_layer1_recomputed")
     layer.trainable = False
     before = [np.array(weight) for weight in layer.get_weights()]
     train(efficient, 2)
@@ -133,10 +142,11 @@ def test_working_memory_is_less_than_half():
 
 
 def test_arguments_survive_the_configuration():
-    layer = RecomputedConvolution(
-        4, 3, "tanh", 0.5, 1e-3, keras.initializers.HeNormal(seed=1), name="mine"
-    )
-    twin = RecomputedConvolution.from_config(layer.get_config())
+    layer = RecomputedConvolutions(
+        [6, 4], [1, 3], [keras.initializers.HeNormal(seed=1), "ones"], "tanh", 0.5, 1e-3,
+        name="mine",
+    )  # fmt: skip
+    twin = RecomputedConvolutions.from_config(layer.get_config())
     assert twin.get_config() == layer.get_config()
     maps = [IMAGES, IMAGES[..., :2]]
     np.testing.assert_array_equal(
@@ -159,6 +169,10 @@ def test_sizes_and_stages_are_those_of_the_ordinary_network():
     ordinary, efficient = twins(**NETWORKS[1])
     for total in ("parameters", "trainable", "macs", "depth"):
         assert getattr(anatomy(ordinary), total) == getattr(anatomy(efficient), total)
+    depths = [
+        [row["depth"] for row in weights_by_depth(model)[1]] for model in (ordinary, efficient)
+    ]
+    assert depths[0] == depths[1]
     shapes = [
         [tuple(output.shape) for output in features(model).outputs]
         for model in (ordinary, efficient)

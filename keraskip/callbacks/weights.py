@@ -73,10 +73,13 @@ def _graph_depths(model: keras.Model) -> dict[int, int] | None:
         if any(tensor not in reached for tensor in inputs):
             # Made by the second call of a shared layer, of which Keras shows only the first.
             return None
-        variables = getattr(operation, "trainable_variables", [])
-        depth = max((reached[tensor] for tensor in inputs), default=0) + _has_kernel(variables)
+        depth = max((reached[tensor] for tensor in inputs), default=0)
+        # One layer may stand for several in a row, as that of a memory-efficient DenseNet.
+        for layer in getattr(operation, "chain", [operation]):
+            variables = getattr(layer, "trainable_variables", [])
+            depth += _has_kernel(variables)
+            depths |= {id(variable): depth for variable in variables}
         reached |= {id(tensor): depth for tensor in keras.tree.flatten(operation.output)}
-        depths |= {id(variable): depth for variable in variables}
     known = all(id(variable) in depths for variable in model.trainable_variables)
     return depths if known else None
 

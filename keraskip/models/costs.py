@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from keraskip.models.recompute import RecomputedConvolution
+from keraskip.models.recompute import RecomputedConvolutions
 
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
@@ -52,8 +52,9 @@ class Call:
         Zeros that padding adds count too. None for a layer that has kernels but is neither.
         """
         layer = self.layer
-        if isinstance(layer, RecomputedConvolution):
-            layer = layer.conv
+        if isinstance(layer, RecomputedConvolutions):
+            shapes = [composite.conv.kernel.shape for composite in layer.composites]
+            return elements(self.outputs) // shapes[-1][-1] * sum(map(prod, shapes))
         if isinstance(layer, TRANSPOSED):
             # The kernel's last axes are outputs, inputs: each input meets all the others.
             return elements(self.inputs) * prod(layer.kernel.shape[:-1])
@@ -66,6 +67,13 @@ class Call:
         if isinstance(layer, (*CONVOLUTIONS, layers.Dense)):
             return elements(self.outputs) * prod(layer.kernel.shape[:-1])
         return None if self._has_kernel else 0
+
+    @property
+    def depth(self) -> int:
+        """How many layers with kernels the call stands for."""
+        if isinstance(self.layer, RecomputedConvolutions):
+            return len(self.layer.composites)
+        return int(self.macs != 0)
 
     @property
     def activation_bytes(self) -> int:
@@ -119,7 +127,7 @@ def count_depths(calls: list[Call]) -> list[int]:
     depths = []
     for call in calls:
         before = max((reached[id(tensor)] for tensor in call.inputs), default=0)
-        depths.append(before + (call.macs != 0))
+        depths.append(before + call.depth)
         reached |= {id(tensor): depths[-1] for tensor in call.outputs}
     return depths
 

@@ -25,7 +25,7 @@ from keraskip.models.blocks import (
 )
 from keraskip.models.depths import DENSENET, IMAGENET_DENSE_BOTTLENECK, choose_blocks
 from keraskip.models.frame import Frame, uncollected
-from keraskip.models.recompute import ChannelMoments, RecomputedConvolution
+from keraskip.models.recompute import ChannelMoments, RecomputedConvolutions
 
 # Section 3, "Bottleneck layers": the 1x1 convolution makes 4k maps.
 BOTTLENECK_WIDTH = 4
@@ -98,8 +98,8 @@ def build_densenet(
         dropout_rate: share of values that training drops after each convolution but the first
             (section 4.2: 0.2 without data augmentation).
         memory_efficient: recompute in the backward pass what each layer concatenates and
-            normalises (Pleiss et al. 2017, arXiv 1707.06990): training adds less than half of the
-            memory, in about the same time. Weights are those of the ordinary network in the same
+            normalises (Pleiss et al. 2017, arXiv 1707.06990): training takes less than half of the
+            memory and about the same time. Weights are those of the ordinary network in the same
             order: `ordinary.set_weights(efficient.get_weights())`. A process that loads such a
             model must `import keraskip.models.recompute` before.
         stem: `"small"`, a 3x3 convolution, or `"imagenet"`, 7x7 with stride 2 and max pooling.
@@ -246,11 +246,14 @@ def _dense_block(x, count: int, net: DenseNet, name: str):
 
 def _dense_layer(maps: list, moments, net: DenseNet, name: str):
     """Section 3, "Composite function": normalisation, activation, 3x3 convolution."""
-    if net.bottleneck:
-        width = BOTTLENECK_WIDTH * net.growth_rate
-        maps, moments = [_composite(maps, moments, width, 1, net, name, "1")], None
-    index = "2" if net.bottleneck else "1"
-    return _composite(maps, moments, net.growth_rate, 3, net, name, index)
+    sizes = {"1": 1, "2": 3} if net.bottleneck else {"1": 3}
+    filters = {1: BOTTLENECK_WIDTH * net.growth_rate, 3: net.growth_rate}
+    if net.memory_efficient and not net.dropout_rate:
+        widths = [filters[size] for size in sizes.values()]
+        return _recomputed(maps, moments, widths, list(sizes.values()), net, name, list(sizes))
+    for index, size in sizes.items():
+        maps, moments = [_composite(maps, moments, filters[size], size, net, name, index)], None
+    return maps[0]
 
 
 def _transition(x, net: DenseNet, name: str):
@@ -263,20 +266,30 @@ def _composite(
     maps: list, moments, filters: int, size: int, net: DenseNet, name: str, index: str = ""
 ):
     """A convolution with what stands before it, and dropout after it."""
-    style, conv_name = net.style, f"{name}_conv{index}"
     if net.memory_efficient:
-        momentum, epsilon = BATCH_NORM[style.conventions]
-        initializer = style.initializer(conv_name)
-        y = RecomputedConvolution(
-            filters, size, style.activation, momentum, epsilon, initializer,
-            name=f"{name}_recomputed{index}",
-        )(maps, moments)  # fmt: skip
+        y = _recomputed(maps, moments, [filters], [size], net, name, [index])
     else:
-        y = preactivate(maps[0], style, name, index)
-        y = convolve(y, filters, size, style, conv_name)
+        y = preactivate(maps[0], net.style, name, index)
+        y = convolve(y, filters, size, net.style, f"{name}_conv{index}")
     if net.dropout_rate:
         y = layers.Dropout(net.dropout_rate, name=f"{name}_drop{index}")(y)
     return y
+
+
+def _recomputed(
+    maps: list, moments, filters: list[int], sizes: list[int], net: DenseNet, name: str,
+    indices: list[str],
+):  # fmt: skip
+    """Convolutions with what stands before them as one layer that keeps only its result."""
+    style = net.style
+    return RecomputedConvolutions(
+        filters,
+        sizes,
+        [style.initializer(f"{name}_conv{index}") for index in indices],
+        style.activation,
+        *BATCH_NORM[style.conventions],
+        name=f"{name}_recomputed{indices[0] if len(indices) == 1 else ''}",
+    )(maps, moments)
 
 
 def _application(net: DenseNet, frame: Frame) -> str | None:

@@ -5,13 +5,15 @@ section 3. Here the statistics of batch normalisation are not recomputed: those 
 same in every layer that reads it, so they are computed and differentiated once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 from keras import layers, ops
 
 from keraskip.models.blocks import Activation, Initializer
+from keraskip.models.remat import recomputed
 
 
 @keras.saving.register_keras_serializable(package="keraskip")
@@ -59,24 +61,89 @@ class ChannelMoments(layers.Layer):
         return {**super().get_config(), "data_format": self.data_format}
 
 
+class Composite(layers.Layer):
+    """Batch normalisation, activation and convolution, a part of `RecomputedConvolutions`."""
+
+    def __init__(
+        self, filters: int, kernel_size: int, initializer: Initializer, activation: Callable,
+        momentum: float, epsilon: float, data_format: str, **options: Any,
+    ) -> None:  # fmt: skip
+        # Neither moments nor variables are to be rounded to half precision.
+        super().__init__(autocast=False, **options)
+        self.activation = activation
+        self.norm = layers.BatchNormalization(
+            _axis(data_format), momentum, epsilon, dtype=self.dtype_policy, name="norm"
+        )
+        self.conv = layers.Conv2D(
+            filters,
+            kernel_size,
+            padding="same",
+            data_format=data_format,
+            use_bias=False,
+            kernel_initializer=initializer,
+            dtype=self.dtype_policy,
+            name="conv",
+        )
+
+    def build(self, shape: tuple) -> None:
+        """Makes the weights."""
+        self.norm.build(shape)
+        self.conv.build(shape)
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """The shape of the convolution's output."""
+        return self.conv.compute_output_shape(shape)
+
+    def call(self, x, training: bool | None = None):
+        """The ordinary computation, which keeps everything for the backward pass."""
+        return self.conv(self.activation(self.norm(x, training=training)))
+
+    def with_values(self, x, moments, gamma, beta, kernel):
+        """The same with the moments and weights given: a function that reads nothing else."""
+        mean, variance = ops.unstack(moments, 2)
+        scale = gamma * ops.rsqrt(variance + self.norm.epsilon)
+        shift = beta - mean * scale
+        if self.norm.axis == 1:
+            scale, shift = (ops.reshape(vector, (-1, 1, 1)) for vector in (scale, shift))
+        x = self.activation(
+            ops.cast(ops.cast(x, moments.dtype) * scale + shift, self.compute_dtype)
+        )
+        return self.conv.convolution_op(x, ops.cast(kernel, self.compute_dtype))
+
+    def move_statistics(self, moments) -> None:
+        """Batch normalisation's moving averages after one batch."""
+        averages = (self.norm.moving_mean, self.norm.moving_variance)
+        news = ops.unstack(ops.stop_gradient(moments), 2)
+        for average, new in zip(averages, news, strict=True):
+            change = ops.cast(new, average.dtype) - average.value
+            average.assign_add(change * (1 - self.norm.momentum))
+
+    @property
+    def values(self) -> tuple:
+        """The weights as `with_values` takes them."""
+        return self.norm.gamma.value, self.norm.beta.value, self.conv.kernel.value
+
+
 @keras.saving.register_keras_serializable(package="keraskip")
-class RecomputedConvolution(layers.Layer):
-    """Concatenation, batch normalisation, activation and convolution of a list of maps.
+class RecomputedConvolutions(layers.Layer):
+    """Concatenation of a list of maps, then one or several composite functions.
 
-    Every layer of a DenseNet concatenates and normalises all maps before it, so that to keep
-    the results for the backward pass takes memory quadratic in the depth. Here they are dropped
-    and computed once more when their gradient is due.
+    A composite function is batch normalisation, activation and convolution (Huang et al. 2017,
+    section 3); a layer of DenseNet-BC has two. Every layer of a DenseNet concatenates and
+    normalises all maps before it, so that to keep the results for the backward pass takes memory
+    quadratic in the depth. Here all but the last result is dropped and computed once more when
+    its gradient is due.
 
-    The weights are those of a `BatchNormalization` and a `Conv2D`, in this order, and so are the
-    outputs and the moving statistics.
+    The weights are those of `BatchNormalization` and `Conv2D` in turn, and so are the outputs and
+    the moving statistics.
 
     Args:
-        filters: number of maps that the convolution makes.
-        kernel_size: height and width of its kernel; it keeps the size of the maps.
+        filters: for each convolution, the number of maps that it makes.
+        kernel_sizes: for each, the height and width of its kernel; it keeps the maps' size.
+        kernel_initializers: for each, any Keras initializer, by default He's normal.
         activation: any Keras activation.
         momentum: of the moving statistics.
         epsilon: added to the variance.
-        kernel_initializer: any Keras initializer.
         data_format: `"channels_last"` or `"channels_first"`, by default that of
             `keras.config.image_data_format()`.
         **options: those of every Keras layer, such as `name`.
@@ -89,90 +156,98 @@ class RecomputedConvolution(layers.Layer):
     Example:
 
     >>> maps = [keras.Input((8, 8, 3)), keras.Input((8, 8, 2))]
-    >>> RecomputedConvolution(4, 1)(maps).shape
+    >>> RecomputedConvolutions([16, 4], [1, 3])(maps).shape
     (None, 8, 8, 4)
     """
 
     def __init__(
         self,
-        filters: int,
-        kernel_size: int,
+        filters: Sequence[int],
+        kernel_sizes: Sequence[int],
+        kernel_initializers: Sequence[Initializer] | None = None,
         activation: Activation = "relu",
         momentum: float = 0.9,
         epsilon: float = 1e-5,
-        kernel_initializer: Initializer = "he_normal",
         data_format: str | None = None,
         **options: Any,
     ) -> None:
-        # Neither moments nor variables are to be rounded to half precision.
         super().__init__(autocast=False, **options)
         self.data_format = data_format or keras.config.image_data_format()
         self.activation = keras.activations.get(activation)
-        self.norm = layers.BatchNormalization(
-            _axis(self.data_format), momentum, epsilon, dtype=self.dtype_policy, name="norm"
-        )
-        self.conv = layers.Conv2D(
-            filters,
-            kernel_size,
-            padding="same",
-            data_format=self.data_format,
-            use_bias=False,
-            kernel_initializer=kernel_initializer,
-            dtype=self.dtype_policy,
-            name="conv",
-        )
+        self.momentum, self.epsilon = momentum, epsilon
+        initializers = kernel_initializers or ["he_normal"] * len(filters)
+        self.composites = [
+            Composite(
+                *each, self.activation, momentum, epsilon, self.data_format,
+                dtype=self.dtype_policy, name=f"composite{index}",
+            )
+            for index, each in enumerate(zip(filters, kernel_sizes, initializers, strict=True), 1)
+        ]  # fmt: skip
+
+    @property
+    def chain(self) -> list[layers.Layer]:
+        """The layers that hold the weights, in the order of the computation."""
+        return [layer for part in self.composites for layer in (part.norm, part.conv)]
 
     def build(self, maps_shape: list[tuple], moments_shape: tuple | None = None) -> None:
         """Makes the weights."""
-        joined = self._joined(maps_shape)
-        self.norm.build(joined)
-        self.conv.build(joined)
+        shape = self._joined(maps_shape)
+        for composite in self.composites:
+            composite.build(shape)
+            shape = composite.compute_output_shape(shape)
 
     def compute_output_shape(
         self, maps_shape: list[tuple], moments_shape: tuple | None = None
     ) -> tuple:
-        """The shape of the convolution's output."""
-        return self.conv.compute_output_shape(self._joined(maps_shape))
+        """The shape of the last convolution's output."""
+        shape = self._joined(maps_shape)
+        for composite in self.composites:
+            shape = composite.compute_output_shape(shape)
+        return shape
 
     def call(self, maps: list, moments=None, training: bool | None = None):
-        """The convolution of the maps."""
+        """The last convolution's output."""
         axis = _axis(self.data_format)
-        if not (training and self.norm.trainable):
-            x = self.norm(ops.concatenate(maps, axis), training=False)
-            return self.conv(self.activation(x))
+        if not (training and all(composite.norm.trainable for composite in self.composites)):
+            x = ops.concatenate(maps, axis)
+            for composite in self.composites:
+                x = composite(x, training=training)
+            return x
         if moments is None:
             moments = ops.concatenate([_moments(x, axis, training) for x in maps], axis=1)
-        self._move_statistics(moments)
         # What a recomputed function reads by itself, not as an argument, gets no gradient.
-        weights = self.norm.gamma.value, self.norm.beta.value, self.conv.kernel.value
-        return recomputed(self._convolution)(moments, *weights, *maps)
+        weights = [value for composite in self.composites for value in composite.values]
+        x, *later = recomputed(self._convolutions)(moments, *weights, *maps)
+        for composite, its_moments in zip(self.composites, [moments, *later], strict=True):
+            composite.move_statistics(its_moments)
+        return x
 
-    def _move_statistics(self, moments) -> None:
-        momentum = self.norm.momentum
-        averages = (self.norm.moving_mean, self.norm.moving_variance)
-        for index, average in enumerate(averages):
-            new = ops.cast(ops.stop_gradient(moments[index]), average.dtype)
-            average.assign(average * momentum + new * (1 - momentum))
-
-    def _convolution(self, moments, gamma, beta, kernel, *maps):
+    def _convolutions(self, moments, *weights_and_maps):
+        """The output and, of all normalisations but the first, the moments."""
+        rest = list(weights_and_maps)
+        weights = [[rest.pop(0) for _ in range(3)] for _ in self.composites]
         axis = _axis(self.data_format)
-        x = ops.cast(ops.concatenate(maps, axis), moments.dtype)
-        mean, variance = moments[0], moments[1]
-        x = ops.batch_normalization(x, mean, variance, axis, beta, gamma, self.norm.epsilon)
-        x = self.activation(ops.cast(x, self.compute_dtype))
-        return self.conv.convolution_op(x, ops.cast(kernel, self.compute_dtype))
+        x, all_moments = ops.concatenate(rest, axis), [moments]
+        for composite, values in zip(self.composites, weights, strict=True):
+            if composite is not self.composites[0]:
+                all_moments.append(_channel_moments(x, axis))
+            x = composite.with_values(x, all_moments[-1], *values)
+        return x, *map(ops.stop_gradient, all_moments[1:])
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
+        convs = [composite.conv for composite in self.composites]
         return {
             **super().get_config(),
-            "filters": self.conv.filters,
-            "kernel_size": self.conv.kernel_size[0],
+            "filters": [conv.filters for conv in convs],
+            "kernel_sizes": [conv.kernel_size[0] for conv in convs],
+            "kernel_initializers": [
+                keras.initializers.serialize(conv.kernel_initializer) for conv in convs
+            ],
             "activation": keras.activations.serialize(self.activation),
-            "momentum": self.norm.momentum,
-            "epsilon": self.norm.epsilon,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
             "data_format": self.data_format,
-            "kernel_initializer": keras.initializers.serialize(self.conv.kernel_initializer),
         }
 
     def _joined(self, shapes: list[tuple]) -> tuple:
@@ -182,49 +257,15 @@ class RecomputedConvolution(layers.Layer):
         return tuple(joined)
 
 
-def recomputed(function: Callable) -> Callable:
-    """A function of tensors whose intermediate values are not kept for the backward pass.
-
-    `function` must have no effects besides its result, one tensor, since it runs twice.
-    """
-    if keras.backend.backend() == "jax":
-        import jax
-
-        if jax.default_backend() == "cpu":
-            return _recomputed_on_cpu(function)
-    return keras.remat(function)
-
-
-def _recomputed_on_cpu(function: Callable) -> Callable:
-    """The same for JAX on CPUs.
-
-    XLA's compiler for them drops the barriers that `jax.checkpoint` sets, and merges the two
-    computations into one. So the second is made to depend on the gradient.
-    """
-    import jax
-
-    def forward(*tensors):
-        return function(*tensors), tensors
-
-    def backward(tensors, gradient):
-        # 0 unless the gradient is lost anyway, but the compiler cannot know.
-        zero = ops.where(ops.isnan(ops.ravel(gradient)[0]), float("nan"), 0.0)
-        late = [tensor + ops.cast(zero, tensor.dtype) for tensor in tensors]
-        return jax.vjp(function, *late)[1](gradient)
-
-    result = jax.custom_vjp(function)
-    result.defvjp(forward, backward)
-    return result
-
-
 def _moments(maps, axis: int, training: bool | None):
-    def moments(maps):
-        maps = ops.cast(maps, _precise(maps.dtype))
-        axes = [other for other in range(4) if other != axis % 4]
-        return ops.stack(ops.moments(maps, axes))
-
     # Without a backward pass there is nothing to drop, and no custom gradient to export.
-    return (recomputed(moments) if training else moments)(maps)
+    compute = partial(_channel_moments, axis=axis)
+    return (recomputed(compute) if training else compute)(maps)
+
+
+def _channel_moments(maps, axis: int):
+    maps = ops.cast(maps, _precise(maps.dtype))
+    return ops.stack(ops.moments(maps, [other for other in range(4) if other != axis % 4]))
 
 
 def _axis(data_format: str) -> int:

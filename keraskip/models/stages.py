@@ -26,7 +26,7 @@ from keraskip.models.frame import connect
 # By the name of a class or of one that it inherits from: Keras' layers and its operations.
 ROLES = {
     "input": r"InputLayer",
-    "conv": r"(Depthwise|Separable)?Conv\dD(Transpose)?|RecomputedConvolution",
+    "conv": r"(Depthwise|Separable)?Conv\dD(Transpose)?|RecomputedConvolutions",
     "dense": r"Dense",
     "norm": r"(Batch|Group|Layer|RMS|Unit)Normalization|ChannelMoments",
     "activation": r"Activation|\w*(elu6?|silu|sigmoid|softmax|tanh)",

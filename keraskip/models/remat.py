@@ -1,0 +1,67 @@
+"""Functions whose intermediate values are computed again for the backward pass, not kept."""
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+
+def recomputed(function: Callable) -> Callable:
+    """A function of tensors whose intermediate values are not kept for the backward pass.
+
+    `function` must return one or several tensors, have no effects besides, since it runs twice,
+    read no tensors but its arguments, and do all that is worth dropping with the last of them.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return _recomputed_on_tensorflow(function)
+    if backend == "jax":
+        import jax
+
+        # XLA's compiler for CPUs drops the barriers that `jax.checkpoint` sets.
+        if jax.default_backend() == "cpu":
+            return _recomputed_on_jax(function)
+    return keras.remat(function)
+
+
+def _recomputed_on_tensorflow(function: Callable) -> Callable:
+    """Like `tf.recompute_grad`, which copies all the tensors and makes a graph twice as large."""
+    import tensorflow as tf
+
+    def with_backward(*tensors):
+        def backward(*gradients):
+            late = _after(gradients[0], tensors)
+            with tf.GradientTape() as tape:
+                tape.watch(late)
+                outputs = function(*late)
+            return tape.gradient(outputs, late, gradients)
+
+        return function(*tensors), backward
+
+    return tf.custom_gradient(with_backward)
+
+
+def _recomputed_on_jax(function: Callable) -> Callable:
+    import jax
+
+    def forward(*tensors):
+        return function(*tensors), tensors
+
+    def backward(tensors, gradients):
+        late = _after(jax.tree.leaves(gradients)[0], tensors)
+        return jax.vjp(function, *late)[1](gradients)
+
+    result = jax.custom_vjp(function)
+    result.defvjp(forward, backward)
+    return result
+
+
+def _after(gradient, tensors) -> list:
+    """The tensors, of which the last depends on the gradient.
+
+    Without that, compilers see that a thing is computed twice, merge the two and keep the result.
+    """
+    # 0 unless the gradient is lost anyway, but the compiler cannot know.
+    zero = ops.where(ops.isnan(ops.ravel(gradient)[0]), float("nan"), 0.0)
+    *early, last = map(ops.convert_to_tensor, tensors)
+    return [*early, last + ops.cast(zero, last.dtype)]
