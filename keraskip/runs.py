@@ -6,8 +6,9 @@ A run folder holds two files:
     Where the run comes from (command, versions, seed, device, git commit), its status, the table
     of recorded weights and the log of each epoch. Replaced as a whole, so never half-written.
 `steps.arrow`
-    An Arrow IPC stream with one row per training step: the step's number and, per statistic, one
-    float32 for each recorded weight. Only ever appended to, so a killed run stays readable up to
+    An Arrow IPC stream with one row per training step: the step's number, numbers that a step has
+    one of, such as the scale of the loss, and, per statistic, one float32 for each recorded
+    weight. Only ever appended to, so a killed run stays readable up to
     the last rows that were flushed.
 """
 
@@ -37,6 +38,7 @@ class RunWriter:
         info: what `run.json` says besides the weights, the epochs and the status.
         weights: one row per recorded weight, in the order of the statistics' columns.
         statistics: names of the statistics.
+        scalars: names of the numbers that each step has one of.
 
     Raises:
         OSError: if the folder cannot be written; so do the methods.
@@ -48,12 +50,15 @@ class RunWriter:
         info: Mapping[str, Any],
         weights: Sequence[Mapping[str, Any]],
         statistics: Sequence[str],
+        scalars: Sequence[str] = (),
     ) -> None:
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
         column = pa.list_(pa.float32(), len(weights))
         self._schema = pa.schema(
-            [("step", pa.int64()), *((statistic, column) for statistic in statistics)]
+            [("step", pa.int64())]
+            + [(scalar, pa.float32()) for scalar in scalars]
+            + [(statistic, column) for statistic in statistics]
         )
         # In this order, a crash in between leaves no folder that mixes two runs.
         (self.path / INFO_FILE).unlink(missing_ok=True)
@@ -62,10 +67,20 @@ class RunWriter:
         self._info |= {"status": "running", "weights": list(weights), "epochs": []}
         self._write_info()
 
-    def append(self, steps: np.ndarray, values: np.ndarray) -> None:
-        """Adds rows: `steps` of shape [S] and `values` of shape [S, weights, statistics]."""
+    def append(
+        self, steps: np.ndarray, values: np.ndarray, scalars: np.ndarray | None = None
+    ) -> None:
+        """Adds rows.
+
+        Args:
+            steps: their numbers [S].
+            values: statistics of weights [S, weights, statistics].
+            scalars: numbers of the steps [S, scalars].
+        """
         columns: list[pa.Array] = [pa.array(steps, pa.int64())]
-        for index, field in enumerate(list(self._schema)[1:]):
+        for numbers in () if scalars is None else scalars.T:
+            columns.append(pa.array(np.ascontiguousarray(numbers, np.float32)))
+        for index, field in enumerate(list(self._schema)[len(columns) :]):
             flat = np.ascontiguousarray(values[:, :, index], np.float32).reshape(-1)
             columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type))
         rows = pa.record_batch(columns, schema=self._schema)
@@ -110,6 +125,8 @@ class Run:
         steps: numbers of the recorded steps, shape [S], from 0.
         statistics: name of a statistic to its array [S, W]; each is an attribute too, such as
             `run.grad_norm`.
+        scalars: name of a number that each step has one of to its array [S], attributes as well:
+            `run.loss_scale` and `run.clip_factor`.
         truncated: whether `steps.arrow` ends in the middle of a write.
     """
 
@@ -118,13 +135,14 @@ class Run:
     weights: pd.DataFrame
     steps: np.ndarray
     statistics: dict[str, np.ndarray]
+    scalars: dict[str, np.ndarray]
     truncated: bool
 
     def __getattr__(self, name: str) -> np.ndarray:
-        try:
-            return self.__dict__["statistics"][name]
-        except KeyError:
-            raise AttributeError(f"a Run has no attribute and no statistic {name!r}") from None
+        for known in ("statistics", "scalars"):
+            if name in self.__dict__.get(known, ()):
+                return self.__dict__[known][name]
+        raise AttributeError(f"a Run has no attribute and no statistic {name!r}")
 
     @property
     def name(self) -> str:
@@ -175,21 +193,26 @@ def load_run(path: str | Path) -> Run:
             f"Received: format {info['schema_version']} in {path}"
         )
     weights = pd.DataFrame(info["weights"])
-    steps, statistics, truncated = _read_steps(path / STEPS_FILE, len(weights))
-    return Run(path, info, weights, steps, statistics, truncated)
+    columns, truncated = _read_columns(path / STEPS_FILE, len(weights))
+    steps = columns.pop("step")
+    scalars = {name: data for name, data in columns.items() if data.ndim == 1}
+    statistics = {name: data for name, data in columns.items() if data.ndim == 2}
+    return Run(path, info, weights, steps, statistics, scalars, truncated)
 
 
-def _read_steps(path: Path, width: int) -> tuple[np.ndarray, dict[str, np.ndarray], bool]:
+def _read_columns(path: Path, width: int) -> tuple[dict[str, np.ndarray], bool]:
     with pa.OSFile(str(path)) as file:
         reader = pa.ipc.open_stream(file)
         batches, truncated = _read_batches(reader)
         table = pa.Table.from_batches(batches, schema=reader.schema)
-    steps = table.column("step").to_numpy()
-    statistics = {
-        name: table.column(name).combine_chunks().flatten().to_numpy().reshape(-1, width)
-        for name in reader.schema.names[1:]
-    }
-    return steps, statistics, truncated
+    columns = {}
+    for field in reader.schema:
+        column = table.column(field.name).combine_chunks()
+        listed = pa.types.is_fixed_size_list(field.type)
+        columns[field.name] = (
+            column.flatten().to_numpy().reshape(-1, width) if listed else column.to_numpy()
+        )
+    return columns, truncated
 
 
 def _read_batches(reader: pa.RecordBatchReader) -> tuple[list[pa.RecordBatch], bool]:

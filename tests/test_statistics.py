@@ -10,10 +10,13 @@ from keraskip.callbacks.statistics import STATISTICS, measure
 def measured(gradient, before, after):
     """Name of each statistic to its values, one per weight."""
     arrays = [ops.convert_to_tensor(array) for array in (gradient, before, after)]
-    rows = ops.convert_to_numpy(measure(*arrays))
-    assert rows.dtype == "float32"
-    assert rows.shape == (len(gradient), len(STATISTICS))
-    return dict(zip(STATISTICS, rows.T, strict=True))
+    columns = measure(*arrays)
+    assert tuple(columns) == STATISTICS
+    found = {name: ops.convert_to_numpy(column) for name, column in columns.items()}
+    assert {(column.dtype, column.shape) for column in found.values()} == {
+        (np.dtype("float32"), (len(gradient),))
+    }
+    return found
 
 
 def of_gradient(*gradient):

@@ -1,6 +1,6 @@
 """JAX only: a training step keeps no state but the model's, the optimizer's and the metrics'."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -12,11 +12,13 @@ class LentVariables:
     Args:
         optimizer: a built optimizer.
         variables: what to lend it, from now until `withdraw`.
+        read: how many of them, from the first, `of` returns.
     """
 
     def __init__(
-        self, optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]
+        self, optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable], read: int
     ) -> None:
+        self._read = read
         self._optimizer = optimizer
         self._variables = list(variables)
         self._own = len(optimizer._variables)
@@ -27,11 +29,12 @@ class LentVariables:
         self._places = [known.index(id(variable)) for variable in self._variables]
 
     def of(self, state: Sequence[Any]) -> list:
-        """The values of the variables in a state of the optimizer."""
-        return [state[place] for place in self._places]
+        """The values of the variables to read, in a state of the optimizer."""
+        return [state[place] for place in self._places[: self._read]]
 
-    def put(self, state: Sequence[Any], values: Sequence[Any]) -> list:
-        """The state of the optimizer with these values of the variables."""
+    def put(self, state: Sequence[Any], value_of: Callable[[keras.Variable], Any]) -> list:
+        """The state of the optimizer with the variables' values by this function."""
+        values = map(value_of, self._variables)
         new = dict(zip(self._places, values, strict=True))
         return [new.get(place, value) for place, value in enumerate(state)]
 

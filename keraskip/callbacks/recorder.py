@@ -1,8 +1,10 @@
-"""The callback: decides when to record and where to; what is measured it leaves to others."""
+"""The callback: what is asked of the record, and when it begins and ends."""
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,10 @@ import keras
 import numpy as np
 
 from keraskip.callbacks.capture import Capture
-from keraskip.callbacks.nonfinite import NonFinite
-from keraskip.callbacks.provenance import provenance
-from keraskip.callbacks.statistics import STATISTICS
-from keraskip.callbacks.summary import EpochNorms
-from keraskip.callbacks.weights import weights_by_depth
-from keraskip.runs import RunWriter
+from keraskip.callbacks.fit_capture import FitCapture
+from keraskip.callbacks.measurement import KINDS
+from keraskip.callbacks.record import Record
+from keraskip.callbacks.statistics import FURTHER, STATISTICS
 
 ON_NONFINITE = ("warn", "stop", "ignore")
 
@@ -28,7 +28,9 @@ class GradientRecorder(keras.callbacks.Callback):
     the step, the norm of the update, and the share of elements that the update did not change
     (`w + dw == w`). They are computed inside the compiled step, on the gradient as it reaches the
     optimizer: not scaled, before clipping and accumulation. Where gradients are accumulated, each
-    step that only does so has NaN for the last two.
+    step that only does so has NaN for the last two. Each step also has its `loss_scale`, by which
+    mixed precision multiplies the loss (already taken out of the gradient), and its `clip_factor`,
+    the norm of the whole gradient after clipping over that before.
 
     The logs of each epoch get `grad_norm`, the mean norm of the whole gradient, and
     `grad_norm_first` and `grad_norm_last`, those of the kernels nearest to the input and to the
@@ -50,6 +52,19 @@ class GradientRecorder(keras.callbacks.Callback):
             `model.optimizer`.
         layers: which weights, as a regular expression to be found in the path, such as
             `stem_conv/kernel`, or a function of the path. By default all trainable ones.
+        statistics: what to record besides, any of:
+            `"cosine"`, of the angle between the gradients of this recorded step and the last;
+            `"snr"`, the signal-to-noise ratio of the gradient: the norm of its mean over the last
+            steps (moving averages, about 20 recorded steps long) over its standard deviation;
+            `"zeros"`, the share of elements that are exactly 0;
+            `"below_float16"`, the share of those that are not 0, but below the smallest normal
+            number of float16, 2^-14;
+            `"histogram"`, the share of elements in each decade of absolute values, as `decade_-16`
+            to `decade_1`, where `decade_-5` is from 1e-5 to 1e-4, and the outermost ones also hold
+            what is beyond them.
+            `"cosine"` keeps one copy of the weights, `"snr"` two.
+        kind: which gradient: `"raw"`, or `"effective"`, which the optimizer uses: the mean of
+            accumulated gradients, after clipping. Steps that only accumulate have NaN there.
         on_nonfinite: what to do at the first gradient that is NaN or infinite, and at such
             statistics of batch normalisation: `"warn"`, which names step and layer; `"stop"`,
             which also ends the training, unless the optimizer skips such steps to find the scale
@@ -58,8 +73,8 @@ class GradientRecorder(keras.callbacks.Callback):
         info: further facts to keep in `run.json`, as JSON values.
 
     Raises:
-        ValueError: for other values of `every` or `on_nonfinite`, a bad regular expression and,
-            when training begins, if `layers` leaves no weight.
+        ValueError: for other values of `every`, `statistics`, `kind` or `on_nonfinite`, a bad
+            regular expression and, when training begins, if `layers` leaves no weight.
         TypeError: for arguments of another type.
         OSError: when training begins, if the folder cannot be written.
 
@@ -76,34 +91,35 @@ class GradientRecorder(keras.callbacks.Callback):
         *,
         every: int | Callable[[int], bool] = 1,
         layers: str | Callable[[str], bool] | None = None,
+        statistics: Sequence[str] = (),
+        kind: str = "raw",
         on_nonfinite: str = "warn",
         info: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        _check_choice("kind", kind, KINDS)
+        _check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
         self._due = _schedule(every)
-        self._layers = _filter(layers)
-        if on_nonfinite not in ON_NONFINITE:
-            raise ValueError(
-                f"on_nonfinite must be one of {ON_NONFINITE}. "
-                f"Received: on_nonfinite={on_nonfinite!r}"
-            )
-        self._on_nonfinite = on_nonfinite
-        self._run_dir = Path(run_dir)
-        self._info = dict(info or {})
-        self._writer: RunWriter | None = None
+        self._record = Record(
+            Path(run_dir),
+            _filter(layers),
+            _statistics(statistics),
+            kind,
+            on_nonfinite,
+            dict(info or {}),
+        )
         self._capture: Capture | None = None
-        self._weights: list[dict[str, Any]] = []
-        self._norms, self._nonfinite = EpochNorms([]), NonFinite([])
-        self._recorded = 0
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Start the run, or go on with it, and hook into the training step."""
-        if self._capture:
-            self._capture.drain()
-            self._norms.take()
-        first_step = self._capture.next_step if self._capture else 0
-        self._capture = Capture(
-            self.model, self._begin, self._append, self._on_failure, self._due, first_step
+        first_step = self._next_step()
+        self._capture = FitCapture(
+            self.model,
+            lambda error: self._end("interrupted"),
+            partial(self._record.begin, self.model, self.model.optimizer),
+            self._record.append,
+            self._due,
+            first_step,
         )
         self._capture.attach()
 
@@ -111,86 +127,96 @@ class GradientRecorder(keras.callbacks.Callback):
         """Write what the epoch recorded, and its logs."""
         if self._capture:
             self._capture.drain()
-        logs = {} if logs is None else logs
-        logs |= self._norms.take()
-        if self._writer:
-            row = {"epoch": epoch, "steps": self._recorded}
-            metrics = {name: float(value) for name, value in logs.items() if not np.ndim(value)}
-            self._write(self._writer.add_epoch, row | metrics)
-        if self._on_nonfinite != "ignore":
-            self._report(self._nonfinite.in_statistics(self.model, epoch))
+        self._record.end_epoch(epoch, {} if logs is None else logs)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Write the rest and leave the training step as it was."""
         self._end("finished")
 
-    def _begin(self) -> Sequence[keras.Variable]:
-        variables, weights, order = weights_by_depth(self.model, self._layers)
-        if not self._weights:
-            facts = {"model": self.model.name, "depth_from": order, "gradient": "raw"}
-            info = {**provenance(), **facts, **self._info}
-            if _is_first_process():
-                self._writer = RunWriter(self._run_dir, info, weights, STATISTICS)
-            self._weights = weights
-            self._norms, self._nonfinite = EpochNorms(weights), NonFinite(weights)
-        elif weights != self._weights:
-            raise ValueError(
-                "A recorder goes on with the weights it began with; for another model make a new "
-                f"one. Received: model {self.model.name!r} with {len(weights)} weights to record, "
-                f"before {len(self._weights)}"
-            )
-        if self._writer:
-            self._write(self._writer.mark, "running")
-        return variables
+    @contextmanager
+    def recording(
+        self, model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None
+    ) -> Iterator[Callable[..., None]]:
+        """Records a training loop of your own, which calls the optimizer itself.
 
-    def _on_failure(self, error: BaseException) -> None:
-        self._end("interrupted")
+        The step may be compiled, but must be traced inside of the context. All steps are measured,
+        also those that `every` leaves out of the record.
+
+        Args:
+            model: the model that is trained.
+            optimizer: what trains it, by default that with which it was compiled. The loop must
+                call its `apply` or `apply_gradients`; on JAX its `stateless_apply`, with the
+                values of `optimizer.variables` taken inside of the context, where the record
+                travels with them.
+
+        Returns:
+            A context manager that gives a function to call after each training step; on JAX with
+            the optimizer's variables that the step returned.
+
+        Raises:
+            ValueError: for a model without an optimizer.
+
+        Example:
+
+        >>> with GradientRecorder("runs/mine").recording(model) as step_done:  # doctest: +SKIP
+        ...     for x, y in batches:
+        ...         train_step(x, y)  # calls model.optimizer.apply(gradients, variables)
+        ...         step_done()
+        """
+        optimizer = optimizer or getattr(model, "optimizer", None)
+        if optimizer is None:
+            raise ValueError(
+                "recording needs an optimizer: compile the model, or pass it. "
+                f"Received: optimizer=None, model {model.name!r}"
+            )
+        first_step = self._next_step()
+        begin = partial(self._record.begin, model, optimizer)
+        capture = Capture(model, optimizer, begin, self._record.append, self._due, first_step)
+        self._capture = capture
+        capture.attach()
+        status = "interrupted"
+        try:
+            yield capture.after_call
+            status = "finished"
+        finally:
+            self._end(status)
+        if capture.next_step == first_step or capture.lost:
+            warnings.warn(
+                f"{capture.lost} steps are missing in the record of {capture.next_step}. Call the "
+                "function that `recording` gives after each step, and trace the step inside of it.",
+                stacklevel=3,
+            )
+
+    def _next_step(self) -> int:
+        """The number with which to go on, after the rest of an interrupted training is written."""
+        if not self._capture:
+            return 0
+        self._capture.drain()
+        self._record.drop_norms()
+        return self._capture.next_step
 
     def _end(self, status: str) -> None:
         if self._capture:
             self._capture.drain()
             self._capture.detach()
-        if self._writer:
-            self._write(self._writer.mark, status)
-
-    def _append(self, steps: np.ndarray, values: np.ndarray) -> None:
-        self._recorded += len(steps)
-        self._norms.add(values)
-        if self._writer:
-            self._write(self._writer.append, steps, values)
-        self._report(self._nonfinite.in_gradients(steps, values))
-
-    def _report(self, finding: dict[str, Any] | None) -> None:
-        """Tells of the first value that is not finite."""
-        if finding is None or self._on_nonfinite == "ignore":
-            return
-        warnings.warn(f"{self._run_dir}: {finding['message']}", stacklevel=2)
-        if self._writer:
-            self._write(self._writer.note, "nonfinite", finding)
-        # A loss scale that is too large shows so; the optimizer skips the step and lowers it.
-        skipped = isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer)
-        if self._on_nonfinite == "stop" and not (skipped and "step" in finding):
-            self.model.stop_training = True
-
-    def _write(self, write: Callable[..., None], *arguments: Any) -> None:
-        """Training is worth more than its record: a full disk ends the record alone."""
-        try:
-            write(*arguments)
-        except OSError as error:
-            warnings.warn(
-                f"Recording to {self._run_dir} has stopped, training goes on: {error}",
-                stacklevel=2,
-            )
-            self._writer = None
+        self._record.end(status)
 
 
-def _is_first_process() -> bool:
-    """Of several that train one model together, as `keras.distribution.initialize` makes them."""
-    if keras.backend.backend() != "jax":
-        return True
-    import jax
+def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {tuple(choices)}. Received: {name}={value!r}")
 
-    return jax.process_index() == 0
+
+def _statistics(further: Sequence[str]) -> tuple[str, ...]:
+    """All statistics to record."""
+    if isinstance(further, str):
+        raise TypeError(
+            f"statistics must be a list of names, such as [{further!r}]. "
+            f"Received: statistics={further!r}"
+        )
+    for name in further:
+        _check_choice("Each of statistics", name, FURTHER)
+    return STATISTICS + tuple(name for name in FURTHER if name in further)
 
 
 def _schedule(every: int | Callable[[int], bool]) -> Callable[[int], bool]:

@@ -1,0 +1,124 @@
+"""Recording in `fit`: the training step that Keras compiles is traced anew, and drained in time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keraskip.callbacks.capture import CAPACITY, Capture
+from keraskip.callbacks.measurement import Measurement
+from keraskip.callbacks.ring import Rows
+
+
+class FitCapture(Capture):
+    """Makes the training step of a compiled model write its statistics into a ring buffer.
+
+    Steps inside `steps_per_execution` are seen too. Steps that are not due run in a function of
+    their own, which only counts them. `attach` traces the step anew; `detach` brings back the
+    optimizer and the step as they were.
+
+    Args:
+        model: a compiled Keras model.
+        on_failure: called with the exception when a training step raises; the exception goes on.
+        begin, on_rows, due, first_step: see `Capture`.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        on_failure: Callable[[BaseException], None],
+        begin: Callable[[], Measurement],
+        on_rows: Callable[[Rows], None],
+        due: Callable[[int], bool],
+        first_step: int = 0,
+    ) -> None:
+        capacity = max(CAPACITY, 2 * model.steps_per_execution)
+        super().__init__(model, model.optimizer, begin, on_rows, due, first_step, capacity)
+        self._rows_per_call = model.steps_per_execution
+        self._on_failure = on_failure
+        # Whether a call of the training step runs now.
+        self._stepping = False
+
+    def attach(self) -> None:
+        """Puts the recording into the training step."""
+        model = self._model
+        if "make_train_function" in vars(model):
+            raise ValueError("A model is recorded by one GradientRecorder at a time.")
+        self._unmonitored_step = model.train_function
+        super().attach()
+        self._steps = {due: self._made_step() for due in (True, False)}
+        model.train_function = self._watched_step
+        # `fit` skips its end when a callback raises; the next `fit` starts here and cleans up.
+        model.make_train_function = self._restored_make_train_function
+
+    def detach(self) -> None:
+        """Leaves optimizer and model as they were before `attach`."""
+        if not self._attached:
+            return
+        super().detach()
+        del self._model.make_train_function
+        # Unless the model was compiled anew since.
+        if self._model.train_function == self._watched_step:
+            self._model.train_function = self._unmonitored_step
+
+    def _made_step(self) -> Any:
+        model = self._model
+        own, train_step = vars(model).get("train_step"), model.train_step
+        # JAX remembers what it traced by the function, and here it is to trace the same one twice.
+        model.train_step = lambda *args: train_step(*args)
+        try:
+            model.make_train_function(force=True)
+        finally:
+            model.train_step = own
+            if own is None:
+                del model.train_step
+        return model.train_function
+
+    def _watched_step(self, *args: Any) -> Any:
+        coming = range(self.next_step, self.next_step + self._rows_per_call)
+        self._recording = any(self._due(step) for step in coming)
+        self._stepping = True
+        try:
+            result = self._steps[self._recording](*args)
+        except BaseException as error:
+            if not _is_end_of_data(error):
+                self._break_off(error)
+            raise
+        finally:
+            self._stepping = False
+        self.after_call(result[1][2] if self._on_jax else None)
+        return result
+
+    def _break_off(self, error: BaseException) -> None:
+        try:
+            self.drain()
+            if self._on_jax:
+                # Keras does so in the end, and then with other variables in the optimizer.
+                self._model.jax_state_sync()
+        finally:
+            self.detach()
+            self._on_failure(error)
+
+    def _recording_apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        if self._stepping:
+            return super()._recording_apply(grads, trainable_variables)
+        # `fit` was interrupted, and this is a loop of the user's own.
+        self.detach()
+        return self._apply(grads, trainable_variables)
+
+    def _recording_stateless_apply(self, state: Any, grads: Any, trainable_variables: Any) -> tuple:
+        if self._stepping:
+            return super()._recording_stateless_apply(state, grads, trainable_variables)
+        return self._apply(state, grads, trainable_variables)
+
+    def _restored_make_train_function(self, force: bool = False) -> Any:
+        try:
+            self.drain()
+        finally:
+            self.detach()
+        return self._model.make_train_function(force=force)
+
+
+def _is_end_of_data(error: BaseException) -> bool:
+    """Whether this is how a step says that data of unknown size are at an end."""
+    return isinstance(error, StopIteration) or type(error).__name__ == "OutOfRangeError"

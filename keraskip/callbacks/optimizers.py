@@ -1,0 +1,68 @@
+"""What Keras' optimizers do with gradients before they use them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def loss_scale(optimizer: keras.optimizers.Optimizer) -> Any:
+    """What the gradients at `apply` are multiplied with, against underflow in float16."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return ops.copy(optimizer.dynamic_scale) if optimizer.built else optimizer.initial_scale
+    return optimizer.loss_scale_factor or 1.0
+
+
+def dense(grad: Any) -> Any:
+    """The gradient as one tensor; TensorFlow has that of an embedding as rows and their indices."""
+    if keras.backend.backend() != "tensorflow":
+        return grad
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(grad)
+
+
+def is_updating(optimizer: keras.optimizers.Optimizer) -> Any:
+    """Whether the coming step changes weights, and does not only accumulate gradients."""
+    optimizer = _updating(optimizer)
+    steps = optimizer.gradient_accumulation_steps
+    # Not its public `iterations`, which count updates.
+    return ops.equal(ops.mod(optimizer._iterations.value + 1, steps), 0) if steps else True
+
+
+def accumulated(
+    optimizer: keras.optimizers.Optimizer, grads: list, variables: Sequence[keras.Variable]
+) -> list:
+    """The mean of these gradients and those that wait in the optimizer."""
+    optimizer = _updating(optimizer)
+    steps = optimizer.gradient_accumulation_steps
+    if not steps:
+        return grads
+    waiting = [
+        optimizer._accumulated_gradients[optimizer._get_variable_index(variable)].value
+        for variable in variables
+    ]
+    return [(grad + old) / steps for grad, old in zip(grads, waiting, strict=True)]
+
+
+def clipped(optimizer: keras.optimizers.Optimizer, grads: list) -> list:
+    """The gradients after the optimizer's own clipping; the same list if it does none."""
+    return _updating(optimizer)._clip_gradients(grads)
+
+
+def of_whole_batch(grads: list) -> list:
+    """The gradients summed over the replicas of a `tf.distribute` strategy."""
+    if keras.backend.backend() != "tensorflow":
+        return grads
+    import tensorflow as tf
+
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1 or not grads:
+        return grads
+    replica = tf.distribute.get_replica_context()
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, grads)
+
+
+def _updating(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer that updates the weights: inside the one that scales the loss, if there is."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

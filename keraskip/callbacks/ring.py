@@ -1,0 +1,85 @@
+"""A buffer on the device that holds what the last training steps recorded."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class Rows(NamedTuple):
+    """What S steps recorded.
+
+    Attributes:
+        steps: their numbers [S].
+        values: statistics of weights [S, weights, columns].
+        scalars: what each step has one of [S, scalars].
+    """
+
+    steps: np.ndarray
+    values: np.ndarray
+    scalars: np.ndarray
+
+    def take(self, chosen: Any) -> "Rows":
+        """Only the chosen steps."""
+        return Rows(*(part[chosen] for part in self))
+
+
+class Ring:
+    """Variables that a training step writes into, one row at a time, over the oldest ones.
+
+    Args:
+        capacity: how many rows it holds.
+        shape: of the values of one step, weights and columns.
+        scalars: how many numbers each step has besides.
+    """
+
+    def __init__(self, capacity: int, shape: tuple[int, int], scalars: int) -> None:
+        self.capacity = capacity
+        shapes = {
+            "values": ((capacity, *shape), "float32"),
+            "scalars": ((capacity, scalars), "float32"),
+            "steps": ((capacity,), "int32"),
+            # Of rows and of steps.
+            "counts": ((2,), "int32"),
+        }
+        # All replicas of a model come to the same row.
+        options = {"trainable": False, "aggregation": "only_first_replica"}
+        self.variables = [
+            keras.Variable("zeros", shape, dtype, name=f"gradient_{name}", **options)
+            for name, (shape, dtype) in shapes.items()
+        ]
+
+    def write(self, values: Any, scalars: Any) -> None:
+        """Adds the row of one step, as part of the step."""
+        all_values, all_scalars, steps, counts = self.variables
+        place = ops.mod(counts.value[0], self.capacity)
+        all_values.assign(ops.slice_update(all_values.value, [place, 0, 0], values[None]))
+        all_scalars.assign(ops.slice_update(all_scalars.value, [place, 0], scalars[None]))
+        steps.assign(ops.slice_update(steps.value, [place], counts.value[1:]))
+        # One, read off the row: TensorFlow runs what does not depend on the data also in a step
+        # that fails, and would count a row that was never written.
+        missing_any = ops.isnan(ops.sum(values))
+        one = ops.cast(missing_any, "int32") + ops.cast(ops.logical_not(missing_any), "int32")
+        counts.assign_add(ops.stack([one, one]))
+
+    def skip(self) -> None:
+        """Counts a step without a row."""
+        self.variables[-1].assign_add([0, 1])
+
+    def read(self, state: Sequence[Any], since: int) -> tuple[Rows, int, int]:
+        """The rows after the first `since`, and how many rows and steps there were in all.
+
+        Of more rows than the ring holds, the oldest are lost.
+
+        Args:
+            state: the values of `variables`.
+            since: how many rows were read before.
+        """
+        parts = [ops.convert_to_numpy(ops.copy(value)) for value in state]
+        *parts, counts = parts
+        written, steps = map(int, counts)
+        places = np.arange(max(since, written - self.capacity), written) % self.capacity
+        values, scalars, numbers = (part[places] for part in parts)
+        return Rows(numbers, values, scalars), written, steps
