@@ -1,0 +1,161 @@
+"""Recording a training loop of one's own."""
+
+import keras
+import numpy as np
+import pytest
+from by_hand import gradients_by_hand
+from keras import layers, ops
+
+from keraskip import GradientRecorder, load_run
+
+BACKEND = keras.backend.backend()
+RANDOM = np.random.default_rng(0)
+STEPS, BATCH = 70, 4  # more than the buffer holds
+IMAGES = RANDOM.normal(size=(STEPS, BATCH, 3)).astype("float32")
+LABELS = RANDOM.normal(size=(STEPS, BATCH, 1)).astype("float32")
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([layers.Input((3,)), layers.Dense(5, "tanh"), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def eager_step(model):
+    def step(x, y):
+        model.optimizer.apply(gradients_by_hand(model, x, y), model.trainable_variables)
+
+    return step
+
+
+def compiled_on_tensorflow(model):
+    import tensorflow as tf
+
+    return tf.function(eager_step(model))
+
+
+def compiled_on_jax(model):
+    """A step that keeps its state in between, and returns that of the optimizer."""
+    import jax
+
+    optimizer = model.optimizer
+
+    @jax.jit
+    def pure(trainable, state, x, y):
+        def loss(trainable):
+            outputs, _ = model.stateless_call(trainable, [], x, training=True)
+            return model.compute_loss(x, y, outputs)
+
+        return optimizer.stateless_apply(state, jax.grad(loss)(trainable), trainable)
+
+    def step(x, y):
+        trainable = [variable.value for variable in model.trainable_variables]
+        state = [variable.value for variable in optimizer.variables]
+        trainable, state = pure(trainable, state, x, y)
+        for variable, value in zip(model.trainable_variables, trainable, strict=True):
+            variable.assign(value)
+        for variable, value in zip(optimizer.variables, state, strict=True):
+            variable.assign(value)
+        return state
+
+    return step
+
+
+STEP_MAKERS = {
+    "tensorflow": [eager_step, compiled_on_tensorflow],
+    "jax": [compiled_on_jax],
+    "torch": [eager_step],
+}[BACKEND]
+
+
+def train(model, make_step, recorder=None, steps=STEPS):
+    """Trains, and returns the weights."""
+
+    def loop(step_done):
+        step = make_step(model)
+        for x, y in zip(IMAGES[:steps], LABELS[:steps], strict=True):
+            state = step(x, y)
+            step_done(*[state] if BACKEND == "jax" else [])
+
+    if recorder:
+        with recorder.recording(model) as step_done:
+            loop(step_done)
+    else:
+        loop(lambda *state: None)
+    return model.get_weights()
+
+
+@pytest.mark.parametrize("make_step", STEP_MAKERS)
+def test_every_step_is_recorded_and_nothing_else_changes(tmp_path, make_step):
+    unmonitored, model = train(network(), make_step), network()
+    before = dict(vars(model.optimizer))
+    monitored = train(model, make_step, GradientRecorder(tmp_path))
+    for expected, found in zip(unmonitored, monitored, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert vars(model.optimizer).keys() == before.keys()
+    assert len(model.optimizer.variables) == len(network().optimizer.variables)
+    run = load_run(tmp_path)
+    assert run.info["status"] == "finished"
+    np.testing.assert_array_equal(run.steps, np.arange(STEPS))
+    norms = [np.linalg.norm(ops.convert_to_numpy(g)) for g in first_gradients()]
+    np.testing.assert_allclose(run.grad_norm[0], norms, rtol=1e-5)
+
+
+def first_gradients():
+    return gradients_by_hand(network(), IMAGES[0], LABELS[0])
+
+
+def test_chosen_steps_and_a_second_loop(tmp_path):
+    model, recorder = network(), GradientRecorder(tmp_path, every=4)
+    for _ in range(2):
+        train(model, STEP_MAKERS[-1], recorder, steps=10)
+    assert load_run(tmp_path).steps.tolist() == [0, 4, 8, 12, 16]
+
+
+def run_steps(recorder, model, step, count, *, done=True, error=None):
+    """Some steps, after which the loop may fail; `done` says whether it reports each."""
+    with recorder.recording(model) as step_done:
+        for x, y in zip(IMAGES[:count], LABELS[:count], strict=True):
+            state = step(x, y)
+            if done:
+                step_done(*[state] if BACKEND == "jax" else [])
+        if error:
+            raise error
+
+
+def test_a_loop_that_fails_keeps_its_steps(tmp_path):
+    model = network()
+    step = STEP_MAKERS[-1](model)
+    with pytest.raises(ZeroDivisionError):
+        run_steps(GradientRecorder(tmp_path), model, step, 3, error=ZeroDivisionError())
+    run = load_run(tmp_path)
+    assert run.info["status"] == "interrupted"
+    assert run.steps.tolist() == [0, 1, 2]
+    # Unmonitored again.
+    STEP_MAKERS[-1](model)(IMAGES[0], LABELS[0])
+    assert len(load_run(tmp_path).steps) == 3
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="how a step of TensorFlow is compiled")
+def test_a_step_from_before_is_reported(tmp_path):
+    model = network()
+    step = compiled_on_tensorflow(model)
+    step(IMAGES[0], LABELS[0])
+    with pytest.warns(UserWarning, match="trace the step inside"):
+        run_steps(GradientRecorder(tmp_path), model, step, 1)
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="on JAX the state must be handed over")
+def test_lost_steps_are_reported(tmp_path):
+    model = network()
+    with pytest.warns(UserWarning, match="6 steps are missing in the record of 70"):
+        run_steps(GradientRecorder(tmp_path), model, eager_step(model), STEPS, done=False)
+    assert load_run(tmp_path).steps.tolist() == list(range(6, 70))
+
+
+def test_a_model_without_optimizer(tmp_path):
+    model = keras.Sequential([layers.Input((3,)), layers.Dense(1)])
+    with pytest.raises(ValueError, match="optimizer=None"):
+        run_steps(GradientRecorder(tmp_path), model, None, 0)
