@@ -15,6 +15,7 @@ from keraskip.callbacks.provenance import provenance
 from keraskip.callbacks.ring import Rows
 from keraskip.callbacks.statistics import columns_of
 from keraskip.callbacks.summary import EpochNorms
+from keraskip.callbacks.tensorboard import TensorBoardLog
 from keraskip.callbacks.weights import weights_by_depth
 from keraskip.runs import RunWriter
 
@@ -31,10 +32,12 @@ class Record:
     statistics: Sequence[str]
     kind: str
     on_nonfinite: str
+    tensorboard: bool
     info: dict[str, Any]
 
     def __post_init__(self) -> None:
         self._writer: RunWriter | None = None
+        self._tensorboard: TensorBoardLog | None = None
         self._weights: list[dict[str, Any]] = []
         self._norms, self._nonfinite = EpochNorms([]), NonFinite([])
         self._recorded = 0
@@ -49,6 +52,9 @@ class Record:
             if _is_first_process():
                 columns = columns_of(self.statistics)
                 self._writer = RunWriter(self.run_dir, info, weights, columns, SCALARS)
+                if self.tensorboard:
+                    folder = self.run_dir / "tensorboard"
+                    self._tensorboard = TensorBoardLog(folder, weights, columns)
             self._weights = weights
             self._norms, self._nonfinite = EpochNorms(weights), NonFinite(weights)
         elif weights != self._weights:
@@ -65,6 +71,8 @@ class Record:
         self._recorded += len(rows.steps)
         self._norms.add(rows.values)
         self._write("append", *rows)
+        if self._tensorboard:
+            self._attempt(self._tensorboard.add, rows)
         self._report(self._nonfinite.in_gradients(rows.steps, rows.values))
 
     def end_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
@@ -95,17 +103,19 @@ class Record:
             self._model.stop_training = True
 
     def _write(self, method: str, *arguments: Any) -> None:
+        if self._writer:
+            self._attempt(getattr(self._writer, method), *arguments)
+
+    def _attempt(self, write: Callable[..., None], *arguments: Any) -> None:
         """Training is worth more than its record: a full disk ends the record alone."""
-        if self._writer is None:
-            return
         try:
-            getattr(self._writer, method)(*arguments)
+            write(*arguments)
         except OSError as error:
             warnings.warn(
                 f"Recording to {self.run_dir} has stopped, training goes on: {error}",
                 stacklevel=2,
             )
-            self._writer = None
+            self._writer = self._tensorboard = None
 
 
 def _is_first_process() -> bool:

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,9 @@ class GradientRecorder(keras.callbacks.Callback):
             which also ends the training, unless the optimizer skips such steps to find the scale
             of the loss; `"ignore"`. It is noticed when steps are written, as a rule after 64
             recorded ones and at the end of an epoch, and kept in `run.json`.
+        tensorboard: whether to write curves and histograms of every weight for TensorBoard too,
+            to the folder `tensorboard` in `run_dir`, along with the statistic `"histogram"`. Needs
+            the package of that name: `pip install 'keraskip[tensorboard]'`.
         info: further facts to keep in `run.json`, as JSON values.
 
     Raises:
@@ -77,6 +81,7 @@ class GradientRecorder(keras.callbacks.Callback):
             regular expression and, when training begins, if `layers` leaves no weight.
         TypeError: for arguments of another type.
         OSError: when training begins, if the folder cannot be written.
+        ImportError: for `tensorboard=True` where TensorBoard is not installed.
 
     Example:
 
@@ -94,18 +99,24 @@ class GradientRecorder(keras.callbacks.Callback):
         statistics: Sequence[str] = (),
         kind: str = "raw",
         on_nonfinite: str = "warn",
+        tensorboard: bool = False,
         info: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         _check_choice("kind", kind, KINDS)
         _check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
+        if tensorboard and not find_spec("tensorboard"):
+            raise ImportError(
+                "tensorboard=True needs TensorBoard: pip install 'keraskip[tensorboard]'"
+            )
         self._due = _schedule(every)
         self._record = Record(
             Path(run_dir),
             _filter(layers),
-            _statistics(statistics),
+            _statistics([*statistics, "histogram"] if tensorboard else statistics),
             kind,
             on_nonfinite,
+            tensorboard,
             dict(info or {}),
         )
         self._capture: Capture | None = None

@@ -1,0 +1,86 @@
+"""What was recorded as TensorBoard shows it: curves and a histogram for each weight."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keraskip.callbacks.ring import Rows
+from keraskip.callbacks.statistics import DECADE_COLUMNS, DECADES
+
+# As cards of one group each: one for each statistic.
+CURVES = ("grad_norm", "update_norm")
+EDGES = np.array([*DECADES, DECADES[-1] + 1], float)
+
+
+class TensorBoardLog:
+    """Writes event files: of each recorded step the norms of gradient and update, and of the last
+    step of each drain the histogram of log10 of the gradient's absolute values.
+
+    Args:
+        folder: where to write, for `tensorboard --logdir`.
+        weights: the recorded weights.
+        columns: the columns of the rows, with those of the histogram.
+    """
+
+    def __init__(
+        self, folder: Path, weights: Sequence[Mapping[str, Any]], columns: Sequence[str]
+    ) -> None:
+        # Not before it is asked for: TensorBoard is an extra.
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        # TensorBoard would draw an earlier run in the same folder into the same curves.
+        for file in folder.glob("events.out.tfevents.*"):
+            file.unlink()
+        self._weights = weights
+        self._curves = {name: columns.index(name) for name in CURVES}
+        self._decades = [columns.index(name) for name in DECADE_COLUMNS]
+        self._writer = EventFileWriter(str(folder))
+
+    def add(self, rows: Rows) -> None:
+        """Writes the rows, and hands them to the file system."""
+        for step, values in zip(rows.steps, rows.values, strict=True):
+            curves = [
+                _curve(f"{name}/{weight['path']}", values[place, column])
+                for place, weight in enumerate(self._weights)
+                for name, column in self._curves.items()
+            ]
+            self._write(int(step), curves)
+        counts = rows.values[-1][:, self._decades]
+        histograms = [
+            _histogram(f"log10_gradient/{weight['path']}", shares * weight["size"])
+            for weight, shares in zip(self._weights, counts, strict=True)
+            if np.isfinite(shares).all()
+        ]
+        self._write(int(rows.steps[-1]), histograms)
+        self._writer.flush()
+
+    def _write(self, step: int, values: list) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        self._writer.add_event(
+            Event(wall_time=time.time(), step=step, summary=Summary(value=values))
+        )
+
+
+def _curve(tag: str, value: float) -> Any:
+    from tensorboard.plugins.scalar.metadata import create_summary_metadata
+
+    return _summary(tag, np.float32(value), create_summary_metadata(tag, None))
+
+
+def _histogram(tag: str, counts: np.ndarray) -> Any:
+    from tensorboard.plugins.histogram.metadata import create_summary_metadata
+
+    bins = np.stack([EDGES[:-1], EDGES[1:], counts], axis=1)
+    return _summary(tag, bins, create_summary_metadata(tag, None))
+
+
+def _summary(tag: str, data: Any, metadata: Any) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.util.tensor_util import make_tensor_proto
+
+    return Summary.Value(tag=tag, tensor=make_tensor_proto(data), metadata=metadata)
