@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from keraskip.callbacks.jax_state import LentVariables
 from keraskip.callbacks.measurement import SCALARS, Measurement
@@ -145,10 +144,9 @@ class Capture:
         variables = list(trainable_variables or optimizer._trainable_variables)
         if not optimizer.built:
             optimizer.build(variables)
-        before = [ops.copy(variable.value) for variable in variables]
-        given, scalars, updated = self._measurement.gradients(optimizer, grads, variables)
+        seen = self._measurement.before(optimizer, grads, variables, variables)
         self._apply(grads, variables)
-        self._ring.write(self._measurement.row(given, variables, before, updated), scalars)
+        self._ring.write(self._measurement.row(seen, variables), seen.scalars)
 
     def _recording_stateless_apply(
         self, optimizer_variables: list, grads: Sequence[Any], trainable_variables: list
@@ -158,15 +156,14 @@ class Capture:
         variables = optimizer._trainable_variables
         if self._recording:
             with keras.StatelessScope(list(zip(optimizer.variables, state, strict=True))):
-                given, scalars, updated = self._measurement.gradients(optimizer, grads, variables)
+                seen = self._measurement.before(optimizer, grads, variables, before)
         mapping = [
             *zip(optimizer.variables, new_state, strict=True),
             *zip(variables, after, strict=True),
         ]
         with keras.StatelessScope(mapping) as scope:
             if self._recording:
-                row = self._measurement.row(given, variables, before, updated)
-                self._ring.write(row, scalars)
+                self._ring.write(self._measurement.row(seen, variables), seen.scalars)
             else:
                 self._ring.skip()
         return after, self._lent.put(new_state, scope.get_current_value)

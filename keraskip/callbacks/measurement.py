@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -14,6 +14,24 @@ from keraskip.callbacks.statistics import columns_of, measure
 
 KINDS = ("raw", "effective")
 SCALARS = ("loss_scale", "clip_factor")
+
+
+class Seen(NamedTuple):
+    """What was seen before a step, of weights in stacks of equal shape.
+
+    Attributes:
+        members: of each stack, the indices of its G weights among the optimizer's.
+        gradients: of each stack, `[G, n]`.
+        weights: of each stack, `[G, n]`.
+        scalars: the values of `SCALARS`.
+        updating: whether the step will change the weights.
+    """
+
+    members: list[list[int]]
+    gradients: list
+    weights: list
+    scalars: Any
+    updating: Any
 
 
 class Measurement:
@@ -43,79 +61,89 @@ class Measurement:
         """What the measurement keeps from step to step."""
         return self._memory.variables
 
-    def gradients(
-        self, optimizer: keras.optimizers.Optimizer, grads: Sequence[Any], variables: Sequence[Any]
-    ) -> tuple[dict[int, Any], Any, Any]:
-        """What to measure of the gradients that the optimizer is about to get.
-
-        Returns:
-            The gradients by the index of their variable, the values of `SCALARS`, and whether
-            the optimizer is about to change the weights.
-        """
-        scale, updating = optimizers.loss_scale(optimizer), optimizers.is_updating(optimizer)
-        given = [index for index, grad in enumerate(grads) if grad is not None]
-        raw = [optimizers.dense(grads[index]) / scale for index in given]
-        mean = optimizers.accumulated(optimizer, raw, [variables[index] for index in given])
-        effective = optimizers.clipped(optimizer, mean)
-        factor = 1.0
-        raw = whole = optimizers.of_whole_batch(raw)
-        if effective is not mean or self._kind == "effective":
-            whole = optimizers.of_whole_batch(effective)
-        if effective is not mean:
-            factor = _total_norm(whole) / _total_norm(optimizers.of_whole_batch(mean))
-        if self._kind == "effective":
-            raw = [ops.where(updating, grad, ops.zeros_like(grad)) for grad in whole]
-        scalars = ops.stack(
-            [
-                ops.cast(scale, "float32"),
-                ops.cast(ops.where(updating, factor, float("nan")), "float32"),
-            ]
-        )
-        return dict(zip(given, raw, strict=True)), scalars, updating
-
-    def row(self, grads: dict[int, Any], variables: list, before: list, updated: Any) -> Any:
-        """The statistics, with NaN for weights that got no gradient.
-
-        The variables are measured in stacks of equal shape.
+    def before(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        grads: Sequence[Any],
+        variables: Sequence[keras.Variable],
+        values: Sequence[Any],
+    ) -> Seen:
+        """What there is to see before the optimizer's step; nothing later can change it.
 
         Args:
-            grads: gradients by the index of their variable.
-            variables: all variables of the optimizer, after the update.
-            before: their values before it.
-            updated: whether there was an update.
+            optimizer: the optimizer, with the state that it has before the step.
+            grads: what it is about to get.
+            variables: those that the gradients are of.
+            values: of the variables.
         """
+        given, scalars, updating = self._gradients(optimizer, grads, variables)
         stacks = defaultdict(list)
-        for index in grads:
+        for index in given:
             if id(variables[index]) in self._row_of:
                 stacks[tuple(variables[index].shape), variables[index].dtype].append(index)
+        members = list(stacks.values())
+        return Seen(
+            members,
+            [_stacked(given, those) for those in members],
+            [_stacked(values, those) for those in members],
+            scalars,
+            updating,
+        )
+
+    def row(self, seen: Seen, variables: Sequence[keras.Variable]) -> Any:
+        """The statistics after the step, with NaN for weights that got no gradient."""
+        rows = [[self._row_of[id(variables[i])] for i in those] for those in seen.members]
         tables = [
-            self._table(grads, variables, before, updated, members) for members in stacks.values()
+            self._table(gradient, old, _stacked(variables, those), seen.updating, places)
+            for those, gradient, old, places in zip(
+                seen.members, seen.gradients, seen.weights, rows, strict=True
+            )
         ]
         missing = ops.full((1, self.shape[1]), float("nan"))
-        measured = [self._row_of[id(variables[i])] for members in stacks.values() for i in members]
+        measured = [place for places in rows for place in places]
         source = np.full(len(self._row_of), len(measured))
         source[measured] = np.arange(len(measured))
         return ops.take(ops.concatenate([*tables, missing]), source, axis=0)
 
-    def _table(
-        self, grads: dict, variables: list, before: list, updated: Any, members: list[int]
-    ) -> Any:
-        gradient, old, new = (
-            _stacked([tensors[index] for index in members])
-            for tensors in (grads, before, variables)
+    def _gradients(
+        self, optimizer: keras.optimizers.Optimizer, grads: Sequence[Any], variables: Sequence[Any]
+    ) -> tuple[dict[int, Any], Any, Any]:
+        """The gradients to measure by their index, the values of `SCALARS`, and whether the
+        optimizer is about to change the weights.
+        """
+        scale, updating = optimizers.loss_scale(optimizer), optimizers.is_updating(optimizer)
+        given = [index for index, grad in enumerate(grads) if grad is not None]
+        raw = [optimizers.dense(grads[index]) for index in given]
+        if scale is not None:
+            raw = [grad / scale for grad in raw]
+        mean = optimizers.accumulated(optimizer, raw, [variables[index] for index in given])
+        effective = optimizers.clipped(optimizer, mean)
+        wanted, factor = effective if self._kind == "effective" else raw, 1.0
+        if effective is not mean:
+            norms = [_total_norm(optimizers.of_whole_batch(each)) for each in (effective, mean)]
+            factor = norms[0] / norms[1]
+        scalars = ops.stack(
+            [
+                ops.cast(1.0 if scale is None else scale, "float32"),
+                ops.cast(ops.where(updating, factor, float("nan")), "float32"),
+            ]
         )
+        return dict(zip(given, optimizers.of_whole_batch(wanted), strict=True)), scalars, updating
+
+    def _table(self, gradient: Any, old: Any, new: Any, updated: Any, rows: list[int]) -> Any:
         # An effective gradient exists only where there is an update.
         measured = updated if self._kind == "effective" else True
         known = measure(gradient, old, new, updated, self._statistics)
-        rows = [self._row_of[id(variables[index])] for index in members]
         known |= self._memory.compare(gradient, rows, measured)
         columns = [known[column] for column in columns_of(self._statistics)]
         table = ops.stack(columns, axis=-1)
         return table if measured is True else ops.where(measured, table, float("nan"))
 
 
-def _stacked(tensors: list) -> Any:
-    return ops.stack([ops.reshape(ops.convert_to_tensor(tensor), [-1]) for tensor in tensors])
+def _stacked(tensors: Any, indices: list[int]) -> Any:
+    """Some tensors of one size as rows: in a new place, even of a variable."""
+    flat = [ops.reshape(ops.convert_to_tensor(tensors[index]), [-1]) for index in indices]
+    return ops.stack(flat)
 
 
 def _total_norm(grads: list) -> Any:

@@ -8,10 +8,10 @@ from keras import ops
 
 
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> Any:
-    """What the gradients at `apply` are multiplied with, against underflow in float16."""
+    """What the gradients at `apply` are multiplied with, against underflow in float16, or None."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return ops.copy(optimizer.dynamic_scale) if optimizer.built else optimizer.initial_scale
-    return optimizer.loss_scale_factor or 1.0
+    return optimizer.loss_scale_factor
 
 
 def dense(grad: Any) -> Any:

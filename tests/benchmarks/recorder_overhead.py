@@ -3,8 +3,8 @@
     python tests/benchmarks/recorder_overhead.py [--models mlp resnet20] [--steps 30] [--rounds 3]
     KERAS_BACKEND=jax python tests/benchmarks/recorder_overhead.py
 
-Each way trains the same network in a process of its own, one step here, one step there, so that
-each ratio sees the same machine; a round starts new processes. On TensorFlow two other ways to the
+Each way trains the same network in a thread of its own, one step here, one step there, so that each
+ratio sees the same machine; a round starts with new networks. On TensorFlow two other ways to the
 norms run beside it: a second gradient of the batch after each step, and norms that the training
 step returns and the host fetches one by one. Fails if recording takes more than 1.02 of the time of
 a ResNet's step, in the median; what the buffer's drain takes, each 64 steps, is not in it.
@@ -13,10 +13,11 @@ a ResNet's step, in the median; what the buffer's drain takes, each 64 steps, is
 import argparse
 import os
 import platform
+import queue
 import statistics
-import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 TARGET = 1.02
@@ -73,67 +74,76 @@ def second_pass(model, x, y):
     return norms
 
 
-def work(name, way, steps):
-    """Trains; each step waits for a line to come in, and its seconds go out."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
-    import numpy as np
+class Turns:
+    """Lets the training of one way take a step whenever it is its turn."""
 
-    from keraskip import GradientRecorder
+    def __init__(self, name, way, steps):
+        self.go, self.done = queue.Queue(), queue.Queue()
+        self.thread = threading.Thread(target=self.train, args=(name, way, steps), daemon=True)
+        self.thread.start()
 
-    model = compiled(name, way)
-    random = np.random.default_rng(0)
-    x = random.normal(size=(BATCH, 32, 32, 3)).astype("float32")
-    y = random.integers(0, 10, BATCH)
-    norms = second_pass(model, x, y) if way == "second pass" else list
+    def step(self):
+        """Seconds that one step takes."""
+        self.go.put(None)
+        seconds = self.done.get()
+        if isinstance(seconds, Exception):
+            raise seconds
+        return seconds
 
-    class Turns(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
-            sys.stdin.readline()
-            self.begun = time.perf_counter()
+    def train(self, name, way, steps):
+        try:
+            self.go.get()
+            self.go.put(None)
+            self.fit(name, way, steps)
+        except Exception as error:
+            self.done.put(error)
 
-        def on_train_batch_end(self, batch, logs=None):
-            # Waits for the step, too.
-            for value in [*logs.values(), *norms()]:
-                float(value)
-            print(time.perf_counter() - self.begun, flush=True)
+    def fit(self, name, way, steps):
+        import keras
+        import numpy as np
 
-    with tempfile.TemporaryDirectory() as folder:
-        recorder = [GradientRecorder(folder)] if way == "recorded" else []
+        from keraskip import GradientRecorder
+
+        model, turns = compiled(name, way), self
+        random = np.random.default_rng(0)
+        x = random.normal(size=(BATCH, 32, 32, 3)).astype("float32")
+        y = random.integers(0, 10, BATCH)
+        norms = second_pass(model, x, y) if way == "second pass" else list
+
+        class TakeTurns(keras.callbacks.Callback):
+            def on_train_batch_begin(self, batch, logs=None):
+                turns.go.get()
+                self.begun = time.perf_counter()
+
+            def on_train_batch_end(self, batch, logs=None):
+                # Waits for the step, too.
+                for value in [*logs.values(), *norms()]:
+                    float(value)
+                turns.done.put(time.perf_counter() - self.begun)
 
         def batches():
             for _ in range(steps):
                 yield x, y
 
-        model.fit(batches(), steps_per_epoch=steps, verbose=0, callbacks=[*recorder, Turns()])
-
-
-def worker(name, way, steps):
-    command = [sys.executable, __file__, "--worker", way, "--models", name, "--steps", str(steps)]
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-
-
-def step(process):
-    print("next", file=process.stdin, flush=True)
-    return float(process.stdout.readline())
+        with tempfile.TemporaryDirectory() as folder:
+            recorder = [GradientRecorder(folder)] if way == "recorded" else []
+            callbacks = [*recorder, TakeTurns()]
+            model.fit(batches(), steps_per_epoch=steps, verbose=0, callbacks=callbacks)
 
 
 def ratios(name, ways, steps):
     """For each way but the first its time divided by that of the first, in each step."""
     # The first steps compile, and the recorder's first drain of its buffer is among them.
     warm_up = 3
-    workers = {way: worker(name, way, steps + warm_up) for way in ways}
+    workers = {way: Turns(name, way, steps + warm_up) for way in ways}
     found = {way: [] for way in ways}
     for number in range(steps + warm_up):
         order = ways if number % 2 else ways[::-1]
-        taken = {way: step(workers[way]) for way in order}
+        taken = {way: workers[way].step() for way in order}
         for way in ways:
             found[way].append(taken[way] / taken[ways[0]])
-    for process in workers.values():
-        process.stdin.close()
-        process.wait()
+    for worker in workers.values():
+        worker.thread.join()
     return {way: found[way][warm_up:] for way in ways}
 
 
@@ -143,10 +153,8 @@ def main():
     parser.add_argument("--ways", nargs="+", choices=WAYS[1:], help="beside the plain step")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.worker:
-        return work(*arguments.models, arguments.worker, arguments.steps)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     others = WAYS[1:] if backend == "tensorflow" else WAYS[1:2]
     ways = [WAYS[0], *(arguments.ways or others)]
