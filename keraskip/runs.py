@@ -64,7 +64,7 @@ class RunWriter:
         (self.path / INFO_FILE).unlink(missing_ok=True)
         (self.path / STEPS_FILE).write_bytes(self._schema.serialize())
         self._info = {"schema_version": SCHEMA_VERSION, **info}
-        self._info |= {"status": "running", "weights": list(weights), "epochs": []}
+        self._info |= {"status": "running", "weights": list(weights), "epochs": [], "probes": []}
         self._write_info()
 
     def append(
@@ -90,6 +90,13 @@ class RunWriter:
     def add_epoch(self, row: Mapping[str, float]) -> None:
         """Adds the log of one epoch."""
         self._info["epochs"].append({name: _to_json(value) for name, value in row.items()})
+        self._write_info()
+
+    def add_probes(self, epoch: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds what a probe saw after an epoch: `probe`, `layer`, `depth` and `value`."""
+        self._info["probes"] += [
+            {"epoch": epoch, **row, "value": _to_json(row["value"])} for row in rows
+        ]
         self._write_info()
 
     def note(self, key: str, finding: Mapping[str, Any]) -> None:
@@ -154,6 +161,13 @@ class Run:
         """The log of each epoch: `epoch`, `steps` (recorded so far), and the metrics."""
         frame = pd.DataFrame(self.info["epochs"], columns=self._epoch_columns()).astype(float)
         return frame.astype({"epoch": int, "steps": int})
+
+    @cached_property
+    def probes(self) -> pd.DataFrame:
+        """What probes saw: `epoch`, `probe`, `layer`, `depth`, `value`; empty without any."""
+        columns = ["epoch", "probe", "layer", "depth", "value"]
+        frame = pd.DataFrame(self.info.get("probes", []), columns=columns)
+        return frame.astype({"epoch": int, "depth": int, "value": float})
 
     def _epoch_columns(self) -> list[str]:
         rows = [{"epoch": 0, "steps": 0}, *self.info["epochs"]]

@@ -142,8 +142,8 @@ class Measurement:
 
 def _stacked(tensors: Any, indices: list[int]) -> Any:
     """Some tensors of one size as rows: in a new place, even of a variable."""
-    flat = [ops.reshape(ops.convert_to_tensor(tensors[index]), [-1]) for index in indices]
-    return ops.stack(flat)
+    read = [optimizers.dense(ops.convert_to_tensor(tensors[index])) for index in indices]
+    return ops.reshape(ops.stack(read), [len(indices), -1])
 
 
 def _total_norm(grads: list) -> Any:

@@ -14,13 +14,13 @@ def loss_scale(optimizer: keras.optimizers.Optimizer) -> Any:
     return optimizer.loss_scale_factor
 
 
-def dense(grad: Any) -> Any:
-    """The gradient as one tensor; TensorFlow has that of an embedding as rows and their indices."""
+def dense(tensor: Any) -> Any:
+    """A gradient or variable as one tensor; TensorFlow's own may be rows and their indices."""
     if keras.backend.backend() != "tensorflow":
-        return grad
+        return tensor
     import tensorflow as tf
 
-    return tf.convert_to_tensor(grad)
+    return tf.convert_to_tensor(tensor)
 
 
 def is_updating(optimizer: keras.optimizers.Optimizer) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 
 from keraskip.callbacks.measurement import SCALARS, Measurement
 from keraskip.callbacks.nonfinite import NonFinite
+from keraskip.callbacks.probe import Probe
 from keraskip.callbacks.provenance import provenance
 from keraskip.callbacks.ring import Rows
 from keraskip.callbacks.statistics import columns_of
@@ -33,6 +34,7 @@ class Record:
     kind: str
     on_nonfinite: str
     tensorboard: bool
+    probe: Probe | None
     info: dict[str, Any]
 
     def __post_init__(self) -> None:
@@ -45,6 +47,8 @@ class Record:
     def begin(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Measurement:
         """Starts the run, or goes on with it, and says what to measure."""
         self._model, self._optimizer = model, optimizer
+        if self.probe:
+            self.probe.check(model)
         variables, weights, order = weights_by_depth(model, self.layers)
         if not self._weights:
             facts = {"model": model.name, "depth_from": order, "gradient": self.kind}
@@ -80,6 +84,8 @@ class Record:
         logs |= self._norms.take()
         metrics = {name: float(value) for name, value in logs.items() if not np.ndim(value)}
         self._write("add_epoch", {"epoch": epoch, "steps": self._recorded} | metrics)
+        if self.probe and self._writer:
+            self._write("add_probes", epoch, self.probe.look(self._model))
         if self._weights and self.on_nonfinite != "ignore":
             self._report(self._nonfinite.in_statistics(self._model, epoch))
 

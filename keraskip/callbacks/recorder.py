@@ -15,6 +15,7 @@ import numpy as np
 from keraskip.callbacks.capture import Capture
 from keraskip.callbacks.fit_capture import FitCapture
 from keraskip.callbacks.measurement import KINDS
+from keraskip.callbacks.probe import Probe
 from keraskip.callbacks.record import Record
 from keraskip.callbacks.statistics import FURTHER, STATISTICS
 
@@ -74,6 +75,10 @@ class GradientRecorder(keras.callbacks.Callback):
         tensorboard: whether to write curves and histograms of every weight for TensorBoard too,
             to the folder `tensorboard` in `run_dir`, along with the statistic `"histogram"`. Needs
             the package of that name: `pip install 'keraskip[tensorboard]'`.
+        probe: a batch `(x, y)` on which to look into a functional model after each epoch, outside
+            of the training step: the gradient of the loss with respect to what layers give, the
+            share of residual branches, dead units, shattered gradients. `Run.probes` has them,
+            and `keraskip.callbacks.probe.Probe.look` says what they are.
         info: further facts to keep in `run.json`, as JSON values.
 
     Raises:
@@ -100,6 +105,7 @@ class GradientRecorder(keras.callbacks.Callback):
         kind: str = "raw",
         on_nonfinite: str = "warn",
         tensorboard: bool = False,
+        probe: tuple[Any, Any] | None = None,
         info: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -117,6 +123,7 @@ class GradientRecorder(keras.callbacks.Callback):
             kind,
             on_nonfinite,
             tensorboard,
+            None if probe is None else Probe(*probe),
             dict(info or {}),
         )
         self._capture: Capture | None = None

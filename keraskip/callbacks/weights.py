@@ -30,9 +30,9 @@ def weights_by_depth(
     Raises:
         ValueError: if that leaves no weight.
     """
-    depths, order = _graph_depths(model), "graph"
-    if depths is None:
-        depths, order = _creation_depths(model), "creation"
+    in_graph = graph_depths(model)
+    order = "graph" if in_graph else "creation"
+    depths = in_graph[1] if in_graph else _creation_depths(model)
     wanted = re.compile(layers).search if isinstance(layers, str) else layers
     variables = sorted(
         (v for v in model.trainable_variables if wanted is None or wanted(v.path)),
@@ -63,7 +63,12 @@ def _has_kernel(variables: list[keras.Variable]) -> bool:
     return any(len(variable.shape) > 1 for variable in variables)
 
 
-def _graph_depths(model: keras.Model) -> dict[int, int] | None:
+def graph_depths(model: keras.Model) -> tuple[dict[int, int], dict[int, int]] | None:
+    """How deep in its graph each tensor and each weight of a model lies.
+
+    Returns:
+        The depths of tensors and of variables by their ids, or None where the graph does not tell.
+    """
     depths: dict[int, int] = {}
     reached: dict[int, int] = {}
     for operation in getattr(model, "operations", []):
@@ -81,7 +86,7 @@ def _graph_depths(model: keras.Model) -> dict[int, int] | None:
             depths |= {id(variable): depth for variable in variables}
         reached |= {id(tensor): depth for tensor in keras.tree.flatten(operation.output)}
     known = all(id(variable) in depths for variable in model.trainable_variables)
-    return depths if known else None
+    return (reached, depths) if known else None
 
 
 def _creation_depths(model: keras.Model) -> dict[int, int]:

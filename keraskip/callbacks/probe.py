@@ -1,0 +1,202 @@
+"""A look into a model between epochs: what only a pass of its own can show."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keraskip.callbacks.weights import graph_depths
+
+# How far the images move for `shattering`, in standard deviations of their values.
+NEARBY = 0.01
+
+
+class Probe:
+    """Looks at a functional model on a fixed batch; changes nothing in it.
+
+    The passes are those of training: batch normalisation uses the batch, the loss is that of
+    `compile`, unscaled.
+
+    Args:
+        x: images `[batch, ...]`.
+        y: their labels.
+    """
+
+    def __init__(self, x: Any, y: Any) -> None:
+        self._x, self._y = np.asarray(x), np.asarray(y)
+        noise = np.random.default_rng(0).standard_normal(self._x.shape)
+        self._nearby = (self._x + NEARBY * self._x.std() * noise).astype(self._x.dtype)
+
+    def check(self, model: keras.Model) -> None:
+        """A ValueError or TypeError if the graph of the model does not tell its layers apart."""
+        _known_depths(_graph(model))
+
+    def look(self, model: keras.Model) -> list[dict[str, Any]]:
+        """What there is to see now: rows with `probe`, `layer`, `depth` and `value`.
+
+        The probes are:
+
+        `signal`: of each layer with a kernel and each merge of paths, in the order of the graph,
+        the L2 norm of the gradient of the loss with respect to its output.
+
+        `branch_share`: of each addition of a branch to a shortcut, the variance of the branch over
+        that of the shortcut (De & Smith 2020, arXiv 2002.10444).
+
+        `dead`: of each ReLU, the share of its channels that are 0 for every image and place.
+
+        `shattering`: the correlation of the gradients with respect to the images here and a
+        hundredth of a standard deviation away, mean over the images (Balduzzi et al. 2017, arXiv
+        1702.08591): 1 where the gradient is smooth, 0 where it is noise.
+        """
+        graph = _graph(model)
+        depths = _known_depths(graph)
+        _, seen = self._forward(graph, ops.convert_to_tensor(self._x), {})
+        places = [each for each in graph.operations if _is_boundary(each, depths, graph)]
+        here = self._gradients(model, graph, self._x, seen, [place.name for place in places])
+        there = self._gradients(model, graph, self._nearby, seen, [])
+        signal = [
+            _row("signal", place, depths, float(np.linalg.norm(gradient.astype(float))))
+            for place, gradient in zip(places, here[1:], strict=True)
+        ]
+        shattering = _row(
+            "shattering", graph.operations[0], depths, _correlation(here[0], there[0])
+        )
+        return [*signal, *_branches(graph, depths, seen), *_dead(graph, depths, seen), shattering]
+
+    def _forward(self, graph: keras.Function, x: Any, shifts: dict[str, Any]) -> tuple[Any, dict]:
+        """The output, and of each operation what went in and came out."""
+        seen = {}
+
+        def watched(operation: Any) -> Callable:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                if "training" in getattr(operation, "_call_context_args", ()):
+                    kwargs["training"] = True
+                outputs = operation(*args, **kwargs)
+                if operation.name in shifts:
+                    outputs = outputs + shifts[operation.name]
+                seen[operation.name] = keras.tree.flatten(args), outputs
+                return outputs
+
+            return call
+
+        # What the pass would change, such as moving averages, stays in the scope.
+        with keras.StatelessScope():
+            return graph._run_through_graph(x, watched), seen
+
+    def _gradients(
+        self, model: keras.Model, graph: keras.Function, x: np.ndarray, seen: dict, names: list[str]
+    ) -> list[np.ndarray]:
+        """Of the loss, with respect to the images and the outputs of these operations."""
+        shifts = [ops.zeros_like(seen[name][1]) for name in names]
+
+        def loss(tensors: list) -> Any:
+            outputs, _ = self._forward(
+                graph, tensors[0], dict(zip(names, tensors[1:], strict=True))
+            )
+            with keras.StatelessScope():
+                return model.compute_loss(tensors[0], ops.convert_to_tensor(self._y), outputs)
+
+        found = GRADIENTS[keras.backend.backend()](loss, [ops.convert_to_tensor(x), *shifts])
+        return [ops.convert_to_numpy(ops.cast(gradient, "float32")) for gradient in found]
+
+
+def _graph(model: keras.Model) -> keras.Function:
+    graph = getattr(model, "_functional", model)
+    if not isinstance(graph, keras.Function):
+        raise TypeError(
+            "probe needs a functional model, or Sequential with an Input. "
+            f"Received: model of class {type(model).__name__}"
+        )
+    return graph
+
+
+def _known_depths(graph: keras.Function) -> dict[int, int]:
+    known = graph_depths(graph)
+    if known is None:
+        raise ValueError(
+            "probe needs a model without nested models and layers that are called twice. "
+            f"Received: model {graph.name!r}"
+        )
+    return known[0]
+
+
+def _row(probe: str, operation: Any, depths: dict[int, int], value: float) -> dict[str, Any]:
+    depth = depths[id(keras.tree.flatten(operation.output)[0])]
+    return {"probe": probe, "layer": operation.name, "depth": depth, "value": float(value)}
+
+
+def _is_boundary(operation: Any, depths: dict[int, int], graph: keras.Function) -> bool:
+    inputs = keras.tree.flatten(operation.input)
+    output = keras.tree.flatten(operation.output)[0]
+    deeper = depths[id(output)] > max((depths[id(one)] for one in inputs), default=0)
+    return (deeper or len(inputs) > 1) and operation.name not in graph.output_names
+
+
+def _branches(graph: keras.Function, depths: dict[int, int], seen: dict) -> list[dict]:
+    found = []
+    for operation in graph.operations:
+        inputs = keras.tree.flatten(operation.input)
+        if type(operation).__name__ != "Add" or len(inputs) != 2:
+            continue
+        values = [ops.convert_to_numpy(value) for value in seen[operation.name][0]]
+        shortcut, branch = sorted((0, 1), key=lambda place: depths[id(inputs[place])])
+        share = np.var(values[branch], dtype=float) / np.var(values[shortcut], dtype=float)
+        found.append(_row("branch_share", operation, depths, share))
+    return found
+
+
+def _dead(graph: keras.Function, depths: dict[int, int], seen: dict) -> list[dict]:
+    found = []
+    for operation in graph.operations:
+        kind = getattr(getattr(operation, "activation", operation), "__name__", "")
+        if kind == "relu" or type(operation).__name__ in ("ReLU", "Relu"):
+            values = ops.convert_to_numpy(seen[operation.name][1])
+            silent = (values == 0).all(axis=tuple(range(values.ndim - 1)))
+            found.append(_row("dead", operation, depths, silent.mean()))
+    return found
+
+
+def _correlation(here: np.ndarray, there: np.ndarray) -> float:
+    """The mean over images of the correlation of two gradients."""
+    rows = [
+        each.reshape(len(each), -1) - each.reshape(len(each), -1).mean(axis=1, keepdims=True)
+        for each in (here.astype(float), there.astype(float))
+    ]
+    lengths = [np.linalg.norm(each, axis=1) for each in rows]
+    products = (rows[0] * rows[1]).sum(axis=1)
+    return float(np.mean(products / (lengths[0] * lengths[1])))
+
+
+def _tensorflow_gradients(loss: Callable, tensors: list) -> list:
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        value = loss(tensors)
+    return tape.gradient(value, tensors, unconnected_gradients="zero")
+
+
+def _jax_gradients(loss: Callable, tensors: list) -> list:
+    import jax
+
+    return jax.grad(loss)(tensors)
+
+
+def _torch_gradients(loss: Callable, tensors: list) -> list:
+    import torch
+
+    tensors = [tensor.detach().requires_grad_() for tensor in tensors]
+    found = torch.autograd.grad(loss(tensors), tensors, allow_unused=True)
+    return [
+        torch.zeros_like(tensor) if gradient is None else gradient
+        for tensor, gradient in zip(tensors, found, strict=True)
+    ]
+
+
+GRADIENTS = {
+    "tensorflow": _tensorflow_gradients,
+    "jax": _jax_gradients,
+    "torch": _torch_gradients,
+}
