@@ -99,6 +99,35 @@ def test_nothing_changes(tmp_path):
     assert load_run(tmp_path / "False").probes.empty
 
 
+def test_a_network_that_gives_no_gradient(tmp_path):
+    stack = [layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(4, "relu", name="dead")]
+    model = keras.Sequential([*stack, layers.Dense(10, "softmax", name="last")])
+    weights, _ = model.get_layer("dead").get_weights()
+    model.get_layer("dead").set_weights([weights, np.full(4, -1000.0)])
+    run = probed(tmp_path, compiled(model))
+    assert values(run, "signal") == {"dead": 0}
+    assert values(run, "dead") == {"dead": 1}
+    assert np.isnan(list(values(run, "shattering").values())).all()
+
+
+def test_half_precision_does_not_lose_the_signal(tmp_path):
+    signals = {}
+    for policy in "float32", "mixed_float16":
+        keras.config.set_dtype_policy(policy)
+        try:
+            signals[policy] = values(probed(tmp_path / policy, compiled(resnet())), "signal")
+        finally:
+            keras.config.set_dtype_policy("float32")
+    for layer, signal in signals["float32"].items():
+        assert signals["mixed_float16"][layer] == pytest.approx(signal, rel=0.1)
+
+
+@pytest.mark.parametrize("probe", [IMAGES, (IMAGES, LABELS[:3]), (IMAGES,)], ids=len)
+def test_a_batch_that_is_none(tmp_path, probe):
+    with pytest.raises(ValueError, match="as many images as labels"):
+        GradientRecorder(tmp_path, probe=probe)
+
+
 def test_a_model_without_a_graph(tmp_path):
     class Subclassed(keras.Model):
         def __init__(self):

@@ -121,7 +121,7 @@ class Measurement:
         wanted, factor = effective if self._kind == "effective" else raw, 1.0
         if effective is not mean:
             norms = [_total_norm(optimizers.of_whole_batch(each)) for each in (effective, mean)]
-            factor = norms[0] / norms[1]
+            factor = ops.where(norms[1] == 0, 1.0, norms[0] / norms[1])
         scalars = ops.stack(
             [
                 ops.cast(1.0 if scale is None else scale, "float32"),

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keraskip.callbacks.optimizers import loss_scale
 from keraskip.callbacks.weights import graph_depths
 
 # How far the images move for `shattering`, in standard deviations of their values.
@@ -17,7 +18,7 @@ class Probe:
     """Looks at a functional model on a fixed batch; changes nothing in it.
 
     The passes are those of training: batch normalisation uses the batch, the loss is that of
-    `compile`, unscaled.
+    `compile`. What cannot be known, such as the correlation of gradients that are 0, is NaN.
 
     Args:
         x: images `[batch, ...]`.
@@ -96,10 +97,13 @@ class Probe:
                 graph, tensors[0], dict(zip(names, tensors[1:], strict=True))
             )
             with keras.StatelessScope():
-                return model.compute_loss(tensors[0], ops.convert_to_tensor(self._y), outputs)
+                value = model.compute_loss(tensors[0], ops.convert_to_tensor(self._y), outputs)
+            return value * scale
 
+        # As in training, against underflow in float16.
+        scale = float(ops.convert_to_numpy(loss_scale(model.optimizer) or 1.0))
         found = GRADIENTS[keras.backend.backend()](loss, [ops.convert_to_tensor(x), *shifts])
-        return [ops.convert_to_numpy(ops.cast(gradient, "float32")) for gradient in found]
+        return [ops.convert_to_numpy(ops.cast(gradient, "float32")) / scale for gradient in found]
 
 
 def _graph(model: keras.Model) -> keras.Function:
@@ -142,7 +146,8 @@ def _branches(graph: keras.Function, depths: dict[int, int], seen: dict) -> list
             continue
         values = [ops.convert_to_numpy(value) for value in seen[operation.name][0]]
         shortcut, branch = sorted((0, 1), key=lambda place: depths[id(inputs[place])])
-        share = np.var(values[branch], dtype=float) / np.var(values[shortcut], dtype=float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.var(values[branch], dtype=float) / np.var(values[shortcut], dtype=float)
         found.append(_row("branch_share", operation, depths, share))
     return found
 
@@ -166,7 +171,8 @@ def _correlation(here: np.ndarray, there: np.ndarray) -> float:
     ]
     lengths = [np.linalg.norm(each, axis=1) for each in rows]
     products = (rows[0] * rows[1]).sum(axis=1)
-    return float(np.mean(products / (lengths[0] * lengths[1])))
+    with np.errstate(invalid="ignore"):
+        return float(np.mean(products / (lengths[0] * lengths[1])))
 
 
 def _tensorflow_gradients(loss: Callable, tensors: list) -> list:

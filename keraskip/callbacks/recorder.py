@@ -123,7 +123,7 @@ class GradientRecorder(keras.callbacks.Callback):
             kind,
             on_nonfinite,
             tensorboard,
-            None if probe is None else Probe(*probe),
+            _probe(probe),
             dict(info or {}),
         )
         self._capture: Capture | None = None
@@ -235,6 +235,17 @@ def _statistics(further: Sequence[str]) -> tuple[str, ...]:
     for name in further:
         _check_choice("Each of statistics", name, FURTHER)
     return STATISTICS + tuple(name for name in FURTHER if name in further)
+
+
+def _probe(batch: Any) -> Probe | None:
+    if batch is None:
+        return None
+    if not isinstance(batch, tuple | list) or len(batch) != 2 or len(batch[0]) != len(batch[1]):
+        raise ValueError(
+            "probe must be a pair (x, y) of as many images as labels. "
+            f"Received: {type(batch).__name__} of {[np.shape(part) for part in batch]}"
+        )
+    return Probe(*batch)
 
 
 def _schedule(every: int | Callable[[int], bool]) -> Callable[[int], bool]:
