@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keraskip.callbacks.chunks import Chunks
 from keraskip.callbacks.statistics import STATISTICS, measure
 
 
 def measured(gradient, before, after):
     """Name of each statistic to its values, one per weight."""
-    arrays = [ops.convert_to_tensor(array) for array in (gradient, before, after)]
-    columns = measure(*arrays)
+    chunks = Chunks([array.shape for array in gradient])
+    matrices = [
+        chunks.join(dict(enumerate(array)), str(array.dtype)) for array in (gradient, before, after)
+    ]
+    columns = measure(chunks, *matrices)
     assert tuple(columns) == STATISTICS
     found = {name: ops.convert_to_numpy(column) for name, column in columns.items()}
     assert {(column.dtype, column.shape) for column in found.values()} == {

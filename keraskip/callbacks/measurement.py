@@ -1,6 +1,5 @@
 """Makes the row of one training step: the statistics of every recorded weight."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keraskip.callbacks import optimizers
+from keraskip.callbacks.chunks import Chunks
 from keraskip.callbacks.memory import Memory
 from keraskip.callbacks.statistics import columns_of, measure
 
@@ -17,19 +17,20 @@ SCALARS = ("loss_scale", "clip_factor")
 
 
 class Seen(NamedTuple):
-    """What was seen before a step, of weights in stacks of equal shape.
+    """What was seen before a step.
 
     Attributes:
-        members: of each stack, the indices of its G weights among the optimizer's.
-        gradients: of each stack, `[G, n]`.
-        weights: of each stack, `[G, n]`.
+        places: for each recorded weight that has a gradient, by its row, the place among the
+            optimizer's variables.
+        gradient: matrix of the gradients, see `Chunks`.
+        weights: matrix of the weights.
         scalars: the values of `SCALARS`.
         updating: whether the step will change the weights.
     """
 
-    members: list[list[int]]
-    gradients: list
-    weights: list
+    places: dict[int, int]
+    gradient: Any
+    weights: Any
     scalars: Any
     updating: Any
 
@@ -47,14 +48,18 @@ class Measurement:
         self, variables: Sequence[keras.Variable], statistics: Sequence[str], kind: str
     ) -> None:
         self._row_of = {id(variable): row for row, variable in enumerate(variables)}
+        # So that weights of several types can be in one matrix, with all their digits.
+        self._dtype = keras.backend.result_type("float32", *{v.dtype for v in variables})
+        self._columns = columns_of(statistics)
         self._statistics = tuple(statistics)
         self._kind = kind
-        self._memory = Memory(variables, statistics)
+        self._chunks = Chunks([tuple(variable.shape) for variable in variables])
+        self._memory = Memory(self._chunks, statistics)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Of a row: weights and columns."""
-        return len(self._row_of), len(columns_of(self._statistics))
+        return len(self._row_of), len(self._columns)
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -76,34 +81,35 @@ class Measurement:
             variables: those that the gradients are of.
             values: of the variables.
         """
-        given, scalars, updating = self._gradients(optimizer, grads, variables)
-        stacks = defaultdict(list)
-        for index in given:
-            if id(variables[index]) in self._row_of:
-                stacks[tuple(variables[index].shape), variables[index].dtype].append(index)
-        members = list(stacks.values())
+        found, scalars, updating = self._gradients(optimizer, grads, variables)
+        places = {
+            self._row_of[id(variables[index])]: index
+            for index in found
+            if id(variables[index]) in self._row_of
+        }
+        join = self._chunks.join
         return Seen(
-            members,
-            [_stacked(given, those) for those in members],
-            [_stacked(values, those) for those in members],
+            places,
+            join({row: found[index] for row, index in places.items()}, "float32"),
+            join({row: values[index] for row, index in places.items()}, self._dtype),
             scalars,
             updating,
         )
 
     def row(self, seen: Seen, variables: Sequence[keras.Variable]) -> Any:
         """The statistics after the step, with NaN for weights that got no gradient."""
-        rows = [[self._row_of[id(variables[i])] for i in those] for those in seen.members]
-        tables = [
-            self._table(gradient, old, _stacked(variables, those), seen.updating, places)
-            for those, gradient, old, places in zip(
-                seen.members, seen.gradients, seen.weights, rows, strict=True
-            )
-        ]
-        missing = ops.full((1, self.shape[1]), float("nan"))
-        measured = [place for places in rows for place in places]
-        source = np.full(len(self._row_of), len(measured))
-        source[measured] = np.arange(len(measured))
-        return ops.take(ops.concatenate([*tables, missing]), source, axis=0)
+        after = {row: variables[index] for row, index in seen.places.items()}
+        new = self._chunks.join(after, self._dtype)
+        known = measure(
+            self._chunks, seen.gradient, seen.weights, new, seen.updating, self._statistics
+        )
+        given: Any = np.isin(np.arange(len(self._row_of)), list(seen.places))
+        if self._kind == "effective":
+            # An effective gradient exists only where there is an update.
+            given = ops.logical_and(given, seen.updating)
+        known |= self._memory.compare(seen.gradient, given)
+        table = ops.stack([known[column] for column in self._columns], axis=-1)
+        return ops.where(given[:, None], table, float("nan"))
 
     def _gradients(
         self, optimizer: keras.optimizers.Optimizer, grads: Sequence[Any], variables: Sequence[Any]
@@ -129,21 +135,6 @@ class Measurement:
             ]
         )
         return dict(zip(given, optimizers.of_whole_batch(wanted), strict=True)), scalars, updating
-
-    def _table(self, gradient: Any, old: Any, new: Any, updated: Any, rows: list[int]) -> Any:
-        # An effective gradient exists only where there is an update.
-        measured = updated if self._kind == "effective" else True
-        known = measure(gradient, old, new, updated, self._statistics)
-        known |= self._memory.compare(gradient, rows, measured)
-        columns = [known[column] for column in columns_of(self._statistics)]
-        table = ops.stack(columns, axis=-1)
-        return table if measured is True else ops.where(measured, table, float("nan"))
-
-
-def _stacked(tensors: Any, indices: list[int]) -> Any:
-    """Some tensors of one size as rows: in a new place, even of a variable."""
-    read = [optimizers.dense(ops.convert_to_tensor(tensors[index])) for index in indices]
-    return ops.reshape(ops.stack(read), [len(indices), -1])
 
 
 def _total_norm(grads: list) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keraskip.callbacks.chunks import Chunks
 from keraskip.callbacks.statistics import unit
 
 # The signal-to-noise ratio is that of about so many recorded steps: the time in which a step's
@@ -15,73 +16,67 @@ KEEP = 1 - 1 / WINDOW
 
 
 class Memory:
-    """Keeps of each weight what `cosine` and `snr` need: one and two numbers for each element.
+    """Keeps what `cosine` and `snr` need of all weights: one and two numbers for each element.
 
     A gradient that is not finite is not remembered.
 
     Args:
-        variables: the recorded weights.
+        chunks: how matrices hold the weights.
         statistics: which statistics are wanted.
     """
 
-    def __init__(self, variables: Sequence[keras.Variable], statistics: Sequence[str]) -> None:
-        kept = {"cosine": ["last"], "snr": ["mean", "square", "share"]}
+    def __init__(self, chunks: Chunks, statistics: Sequence[str]) -> None:
+        self._chunks = chunks
+        shapes: dict[str, tuple[int, ...]] = {}
+        if "cosine" in statistics:
+            shapes["last"] = chunks.shape
+        if "snr" in statistics:
+            shapes |= {"mean": chunks.shape, "square": chunks.shape, "share": (chunks.weights,)}
+        options = {"trainable": False, "aggregation": "only_first_replica"}
         self._kept = {
-            name: [_kept(variable, name) for variable in variables]
-            for statistic, names in kept.items()
-            if statistic in statistics
-            for name in names
+            name: keras.Variable("zeros", shape, "float32", name=f"gradient_{name}", **options)
+            for name, shape in shapes.items()
         }
 
     @property
     def variables(self) -> list[keras.Variable]:
         """All that is kept."""
-        return [variable for kept in self._kept.values() for variable in kept]
+        return list(self._kept.values())
 
-    def compare(self, gradient: Any, rows: list[int], measured: Any) -> dict[str, Any]:
-        """The statistics `[G]` of G weights in these rows, from their gradients `[G, n]`."""
+    def compare(self, gradient: Any, given: Any) -> dict[str, Any]:
+        """The statistics `[W]`.
+
+        Args:
+            gradient: matrix of the gradients.
+            given: which weights have one in this step, `[W]`.
+        """
+        if not self._kept:
+            return {}
         gradient = ops.cast(gradient, "float32")
-        usable = ops.logical_and(measured, ops.all(ops.isfinite(gradient), axis=-1))[:, None]
+        usable = ops.logical_and(given, ops.isfinite(self._chunks.sum(ops.abs(gradient))))
         found = {}
         if "last" in self._kept:
-            last = self._stack("last", rows)
-            found["cosine"] = ops.sum(unit(gradient) * unit(last), axis=-1)
-            self._put("last", rows, ops.where(usable, gradient, last))
+            last = self._kept["last"].value
+            product = unit(self._chunks, gradient) * unit(self._chunks, last)
+            found["cosine"] = self._chunks.sum(product)
+            self._kept["last"].assign(ops.where(self._chunks.spread(usable), gradient, last))
         if "mean" in self._kept:
-            mean, square, share = (
-                self._averaged(name, rows, new, usable)
-                for name, new in (
-                    ("mean", gradient),
-                    ("square", ops.square(gradient)),
-                    ("share", ops.ones_like(gradient[:, :1])),
-                )
-            )
-            mean, square = mean / share, square / share
-            signal = ops.sum(ops.square(mean), axis=-1)
-            noise = ops.sum(ops.maximum(square - ops.square(mean), 0.0), axis=-1)
-            # After the first step there is no noise to be known.
-            known = ops.logical_and(share[:, 0] > 1.5 * (1 - KEEP), noise > 0)
-            ratio = ops.sqrt(signal / ops.where(known, noise, 1.0))
-            found["snr"] = ops.where(known, ratio, float("nan"))
+            found["snr"] = self._signal_to_noise(gradient, usable)
         return found
 
-    def _averaged(self, name: str, rows: list[int], new: Any, usable: Any) -> Any:
-        old = self._stack(name, rows)
+    def _signal_to_noise(self, gradient: Any, usable: Any) -> Any:
+        spread, total = self._chunks.spread, self._chunks.sum
+        share = self._averaged("share", ops.ones_like(self._kept["share"].value), usable)
+        mean = self._averaged("mean", gradient, spread(usable)) / spread(share)
+        square = self._averaged("square", ops.square(gradient), spread(usable)) / spread(share)
+        noise = total(ops.maximum(square - ops.square(mean), 0.0))
+        # After the first step there is no noise to be known.
+        known = ops.logical_and(share > 1.5 * (1 - KEEP), noise > 0)
+        ratio = ops.sqrt(total(ops.square(mean)) / ops.where(known, noise, 1.0))
+        return ops.where(known, ratio, float("nan"))
+
+    def _averaged(self, name: str, new: Any, usable: Any) -> Any:
+        old = self._kept[name].value
         average = ops.where(usable, KEEP * old + (1 - KEEP) * new, old)
-        self._put(name, rows, average)
+        self._kept[name].assign(average)
         return average
-
-    def _stack(self, name: str, rows: list[int]) -> Any:
-        return ops.stack([self._kept[name][row].value for row in rows])
-
-    def _put(self, name: str, rows: list[int], values: Any) -> None:
-        for index, row in enumerate(rows):
-            self._kept[name][row].assign(values[index])
-
-
-def _kept(variable: keras.Variable, name: str) -> keras.Variable:
-    size = 1
-    for side in () if name == "share" else variable.shape:
-        size *= side
-    options = {"trainable": False, "aggregation": "only_first_replica"}
-    return keras.Variable("zeros", (size,), "float32", name=f"gradient_{name}", **options)
