@@ -44,6 +44,40 @@ def test_round_trip(tmp_path, values):
     assert run.weights.to_dict("records") == WEIGHTS
 
 
+def test_numbers_of_steps_and_what_probes_saw_come_back(tmp_path, values):
+    writer = RunWriter(tmp_path, {}, WEIGHTS, STATISTICS, ["loss_scale", "clip_factor"])
+    scalars = np.array([[1, 0.5], [2, np.nan], [4, 1]], "float32")
+    writer.append(np.arange(3), values[:3], scalars)
+    rows = [
+        {"probe": "signal", "layer": "conv", "depth": 1, "value": 0.25},
+        {"probe": "shattering", "layer": "images", "depth": 0, "value": math.nan},
+    ]
+    writer.add_probes(7, rows)
+    json.loads((tmp_path / INFO_FILE).read_text(), parse_constant=pytest.fail)
+    run = load_run(tmp_path)
+    np.testing.assert_array_equal(run.loss_scale, [1, 2, 4])
+    np.testing.assert_array_equal(run.clip_factor, [0.5, np.nan, 1])
+    np.testing.assert_array_equal(run.frozen, values[:3, :, 1])
+    assert run.probes["epoch"].tolist() == [7, 7]
+    np.testing.assert_array_equal(run.probes["value"], [0.25, np.nan])
+
+
+def test_a_recorder_leaves_less_than_32_bytes_for_each_weight_and_step(tmp_path):
+    from keraskip.callbacks.capture import CAPACITY
+    from keraskip.callbacks.measurement import SCALARS
+    from keraskip.callbacks.statistics import STATISTICS
+
+    weights, drains = WEIGHTS + [WEIGHTS[0]], 10
+    writer = RunWriter(tmp_path, {}, weights, STATISTICS, SCALARS)
+    for drain in range(drains):
+        values = np.zeros((CAPACITY, len(weights), len(STATISTICS)))
+        steps = np.arange(CAPACITY) + drain * CAPACITY
+        writer.append(steps, values, np.ones((CAPACITY, len(SCALARS))))
+    assert len(load_run(tmp_path).steps) == drains * CAPACITY
+    size = (tmp_path / STEPS_FILE).stat().st_size
+    assert size < 32 * len(weights) * drains * CAPACITY
+
+
 def test_status_before_the_end_is_running(tmp_path, values):
     write(tmp_path, values)
     assert load_run(tmp_path).info["status"] == "running"
