@@ -127,6 +127,22 @@ def test_a_batch_that_is_none(tmp_path, probe):
         GradientRecorder(tmp_path, probe=probe)
 
 
+def test_images_of_bytes(tmp_path):
+    images = RANDOM.integers(0, 256, IMAGES.shape).astype("uint8")
+    keras.utils.set_random_seed(0)
+    stack = [layers.Input((8, 8, 3)), layers.Rescaling(1 / 255), layers.Flatten()]
+    model = keras.Sequential([*stack, layers.Dense(10, "softmax", name="last")])
+    run = probed(tmp_path, compiled(model), images)
+    assert 0.9 < next(iter(values(run, "shattering").values())) <= 1
+
+
+def test_inputs_without_a_gradient(tmp_path):
+    stack = [layers.Input((6,), dtype="int32"), layers.Embedding(5, 3), layers.Flatten()]
+    model = compiled(keras.Sequential([*stack, layers.Dense(10, "softmax")]))
+    with pytest.raises(ValueError, match="int32"):
+        probed(tmp_path, model, RANDOM.integers(0, 5, (16, 6)))
+
+
 def test_a_model_without_a_graph(tmp_path):
     class Subclassed(keras.Model):
         def __init__(self):

@@ -155,6 +155,62 @@ def test_lost_steps_are_reported(tmp_path):
     assert load_run(tmp_path).steps.tolist() == list(range(6, 70))
 
 
+def test_an_optimizer_that_is_built_inside_keeps_its_state(tmp_path):
+    model = network()
+    optimizer = keras.optimizers.Adam(0.01)
+    with (
+        pytest.warns(UserWarning, match="0 steps are missing in the record of 0"),
+        GradientRecorder(tmp_path).recording(model, optimizer),
+    ):
+        optimizer.build(model.trainable_variables)
+    expected = keras.optimizers.Adam(0.01)
+    expected.build(model.trainable_variables)
+    names = [variable.name for variable in expected.variables]
+    assert [variable.name for variable in optimizer.variables] == names
+
+
+def test_one_recorder_at_a_time(tmp_path):
+    model = network()
+    with (
+        pytest.warns(UserWarning, match="0 steps are missing in the record of 0"),
+        GradientRecorder(tmp_path / "first").recording(model),
+        pytest.raises(ValueError, match="one GradientRecorder at a time"),
+    ):
+        run_steps(GradientRecorder(tmp_path / "second"), model, None, 0)
+    train(model, STEP_MAKERS[-1], steps=1)
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Ends the training outside of its step."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+
+def test_a_loop_after_an_interrupted_fit(tmp_path):
+    model, hook = network(), "stateless_apply" if BACKEND == "jax" else "apply"
+    callbacks = [GradientRecorder(tmp_path / "fit"), Interrupt()]
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(IMAGES[0], LABELS[0], batch_size=2, verbose=0, callbacks=callbacks)
+    train(model, STEP_MAKERS[-1], GradientRecorder(tmp_path / "loop"), steps=5)
+    assert load_run(tmp_path / "loop").steps.tolist() == list(range(5))
+    assert hook not in vars(model.optimizer)
+
+
+def test_a_hook_of_someone_else_stays(tmp_path):
+    model, hook = network(), "stateless_apply" if BACKEND == "jax" else "apply"
+    original, calls = getattr(model.optimizer, hook), []
+
+    def counting(*args, **kwargs):
+        calls.append(1)
+        return original(*args, **kwargs)
+
+    setattr(model.optimizer, hook, counting)
+    train(model, STEP_MAKERS[0], GradientRecorder(tmp_path), steps=2)
+    assert vars(model.optimizer)[hook] is counting
+    assert calls
+
+
 def test_a_model_without_optimizer(tmp_path):
     model = keras.Sequential([layers.Input((3,)), layers.Dense(1)])
     with pytest.raises(ValueError, match="optimizer=None"):

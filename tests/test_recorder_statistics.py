@@ -73,6 +73,42 @@ def test_effective_gradient_is_the_update_of_plain_descent(tmp_path, clipping, j
     )
 
 
+@pytest.mark.parametrize("clipping", ["clipnorm", "global_clipnorm", "clipvalue"])
+def test_effective_gradient_of_an_embedding(tmp_path, clipping):
+    keras.utils.set_random_seed(0)
+    tokens, labels = np.array([[1, 1, 1, 1, 2, 2]] * 4), RANDOM.normal(size=(4, 1))
+    model = keras.Sequential([layers.Embedding(5, 3), layers.Flatten(), layers.Dense(1)])
+    model.build((None, 6))
+    model.compile(keras.optimizers.SGD(1.0, **{clipping: 0.05}), "mse")
+    recorder = GradientRecorder(tmp_path, kind="effective")
+    model.fit(tokens, labels, batch_size=4, verbose=0, callbacks=[recorder])
+    run = load_run(tmp_path)
+    np.testing.assert_allclose(run.grad_norm, run.update_norm, rtol=1e-4)
+
+
+def test_half_precision_weights_and_a_loss_scale(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([layers.Input((5,)), layers.Dense(2, dtype="float16")])
+    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), 4.0), "mse")
+    recorder = GradientRecorder(tmp_path)
+    model.fit(IMAGES, LABELS, batch_size=BATCH, verbose=0, callbacks=[recorder])
+    run = load_run(tmp_path)
+    np.testing.assert_allclose(run.update_norm, 0.01 * run.grad_norm, rtol=0.1)
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX has no float64 by default")
+def test_updates_that_only_double_precision_shows(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([layers.Input((5,)), layers.Dense(2, dtype="float64")])
+    model.compile(keras.optimizers.SGD(1e-12), "mse")
+    recorder = GradientRecorder(tmp_path)
+    model.fit(IMAGES, LABELS, batch_size=BATCH, verbose=0, callbacks=[recorder])
+    run = load_run(tmp_path)
+    # A learning rate is float32, a weight of about 1 has 16 digits.
+    np.testing.assert_allclose(run.update_norm, 1e-12 * run.grad_norm, rtol=1e-3)
+    assert (run.frozen < 0.3).all()
+
+
 def test_clip_factor_is_that_of_the_whole_gradient(tmp_path):
     raw = recorded(tmp_path / "raw")
     assert (raw.clip_factor == 1).all()
@@ -172,6 +208,10 @@ def test_one_nan_is_not_remembered(tmp_path):
     run = recorded(tmp_path, optimizer, images, **options)
     assert np.isnan(run.cosine[2]).all()
     assert np.isfinite(run.cosine[3:]).all()
+    # Finite, but not its square.
+    images[2 * BATCH] = 1e19
+    large = recorded(tmp_path, keras.optimizers.SGD(0.0), images, **options)
+    assert (large.snr[3:] > 0.01).all()
     assert np.isfinite(run.snr[3:]).all()
 
 

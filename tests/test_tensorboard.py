@@ -1,5 +1,7 @@
 """What TensorBoard itself reads from the recorder's event files."""
 
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -66,6 +68,20 @@ def test_plugins_claim_the_tags(shown):
     }
     assert {kind for tag, kind in kinds.items() if tag.startswith("grad_norm/")} == {"scalars"}
     assert {kind for tag, kind in kinds.items() if tag.startswith("log10")} == {"histograms"}
+
+
+def test_the_last_step_that_has_a_gradient_gives_the_histogram(tmp_path):
+    model = keras.Sequential([layers.Input((5,)), layers.Dense(2)])
+    model.compile(keras.optimizers.SGD(gradient_accumulation_steps=4), "mse")
+    threads = threading.active_count()
+    recorder = GradientRecorder(tmp_path, tensorboard=True, kind="effective")
+    model.fit(IMAGES, LABELS, batch_size=10, verbose=0, callbacks=[recorder])
+    assert threading.active_count() <= threads
+    accumulator = EventAccumulator(str(tmp_path / "tensorboard"), {"tensors": 0})
+    accumulator.Reload()
+    (path,) = [p for p in load_run(tmp_path).weights["path"] if p.endswith("kernel")]
+    _, histograms = tensors(accumulator, f"log10_gradient/{path}")
+    assert histograms[-1][:, 2].sum() == pytest.approx(10)
 
 
 def test_without_the_package(tmp_path, monkeypatch):

@@ -66,6 +66,8 @@ class Capture:
         """Puts the recording into the optimizer."""
         # On JAX Keras updates by a function without side effects.
         self._hook = "stateless_apply" if self._on_jax else "apply"
+        self._free_hook()
+        self._former = vars(self._optimizer).get(self._hook)
         self._apply = getattr(self._optimizer, self._hook)
         # On TensorFlow a model may get its weights only when the first step is traced.
         built = all(layer.built for layer in self._model._flatten_layers())
@@ -82,7 +84,24 @@ class Capture:
         self._attached = False
         if self._on_jax:
             self._lent.withdraw()
-        delattr(self._optimizer, self._hook)
+        if self._former is None:
+            delattr(self._optimizer, self._hook)
+        else:
+            setattr(self._optimizer, self._hook, self._former)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the training that this was attached to has ended without a `detach`."""
+        return False
+
+    def _free_hook(self) -> None:
+        """Detaches what an interrupted `fit` has left; refuses a second recorder."""
+        other = getattr(vars(self._optimizer).get(self._hook), "__self__", None)
+        if isinstance(other, Capture):
+            if not other.is_stale:
+                raise ValueError("A model is recorded by one GradientRecorder at a time.")
+            other.drain()
+            other.detach()
 
     def drain(self) -> None:
         """Hands over the rows written since the last drain."""
@@ -127,6 +146,8 @@ class Capture:
             self._measurement = self._begin()
             self._ring = Ring(self._capacity, self._measurement.shape, len(SCALARS))
         if self._on_jax:
+            if not self._optimizer.built:
+                self._optimizer.build(self._model.trainable_variables)
             kept = [*self._ring.variables, *self._measurement.variables]
             self._lent = LentVariables(self._optimizer, kept, len(self._ring.variables))
         else:

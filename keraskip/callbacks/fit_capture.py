@@ -61,6 +61,11 @@ class FitCapture(Capture):
         if self._model.train_function == self._watched_step:
             self._model.train_function = self._unmonitored_step
 
+    @property
+    def is_stale(self) -> bool:
+        """Between steps, for who attaches to the optimizer itself; `fit` looks at the model."""
+        return not self._stepping
+
     def _made_step(self) -> Any:
         model = self._model
         own, train_step = vars(model).get("train_step"), model.train_step

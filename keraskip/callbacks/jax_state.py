@@ -21,7 +21,6 @@ class LentVariables:
         self._read = read
         self._optimizer = optimizer
         self._variables = list(variables)
-        self._own = len(optimizer._variables)
         optimizer._variables.extend(self._variables)
         optimizer.save_own_variables = self._save
         optimizer.load_own_variables = self._load
@@ -40,7 +39,7 @@ class LentVariables:
 
     def withdraw(self) -> None:
         """Takes the variables back and leaves the optimizer as it was."""
-        del self._optimizer._variables[self._own :]
+        self._take_back()
         del self._optimizer.save_own_variables
         del self._optimizer.load_own_variables
 
@@ -52,8 +51,15 @@ class LentVariables:
 
     def _without(self, act: Any, store: Any) -> None:
         """ModelCheckpoint and BackupAndRestore save and load while the step is recorded."""
-        del self._optimizer._variables[self._own :]
+        self._take_back()
         try:
             act(self._optimizer, store)
         finally:
             self._optimizer._variables.extend(self._variables)
+
+    def _take_back(self) -> None:
+        lent = {id(variable) for variable in self._variables}
+        variables = self._optimizer._variables
+        for place in reversed(range(len(variables))):
+            if id(variables[place]) in lent:
+                del variables[place]

@@ -49,7 +49,8 @@ class Measurement:
     ) -> None:
         self._row_of = {id(variable): row for row, variable in enumerate(variables)}
         # So that weights of several types can be in one matrix, with all their digits.
-        self._dtype = keras.backend.result_type("float32", *{v.dtype for v in variables})
+        precise = any(variable.dtype == "float64" for variable in variables)
+        self._dtype = "float64" if precise else "float32"
         self._columns = columns_of(statistics)
         self._statistics = tuple(statistics)
         self._kind = kind
@@ -119,12 +120,13 @@ class Measurement:
         """
         scale, updating = optimizers.loss_scale(optimizer), optimizers.is_updating(optimizer)
         given = [index for index, grad in enumerate(grads) if grad is not None]
-        raw = [optimizers.dense(grads[index]) for index in given]
+        raw = [grads[index] for index in given]
         if scale is not None:
-            raw = [grad / scale for grad in raw]
+            raw = [ops.divide(grad, scale) for grad in raw]
         mean = optimizers.accumulated(optimizer, raw, [variables[index] for index in given])
-        effective = optimizers.clipped(optimizer, mean)
-        wanted, factor = effective if self._kind == "effective" else raw, 1.0
+        # Before the rows of an embedding's gradient are summed, as the optimizer does it.
+        effective, factor = optimizers.clipped(optimizer, mean), 1.0
+        wanted = effective if self._kind == "effective" else raw
         if effective is not mean:
             norms = [_total_norm(optimizers.of_whole_batch(each)) for each in (effective, mean)]
             factor = ops.where(norms[1] == 0, 1.0, norms[0] / norms[1])

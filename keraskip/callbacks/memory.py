@@ -18,7 +18,7 @@ KEEP = 1 - 1 / WINDOW
 class Memory:
     """Keeps what `cosine` and `snr` need of all weights: one and two numbers for each element.
 
-    A gradient that is not finite is not remembered.
+    A gradient whose squares are not finite is not remembered.
 
     Args:
         chunks: how matrices hold the weights.
@@ -53,7 +53,8 @@ class Memory:
         if not self._kept:
             return {}
         gradient = ops.cast(gradient, "float32")
-        usable = ops.logical_and(given, ops.isfinite(self._chunks.sum(ops.abs(gradient))))
+        squares = self._chunks.sum(ops.square(gradient))
+        usable = ops.logical_and(given, ops.isfinite(squares))
         found = {}
         if "last" in self._kept:
             last = self._kept["last"].value

@@ -52,7 +52,8 @@ def clipped(optimizer: keras.optimizers.Optimizer, grads: list) -> list:
 
 
 def of_whole_batch(grads: list) -> list:
-    """The gradients summed over the replicas of a `tf.distribute` strategy."""
+    """The gradients as whole tensors, summed over the replicas of a `tf.distribute` strategy."""
+    grads = [dense(grad) for grad in grads]
     if keras.backend.backend() != "tensorflow":
         return grads
     import tensorflow as tf

@@ -27,12 +27,17 @@ class Probe:
 
     def __init__(self, x: Any, y: Any) -> None:
         self._x, self._y = np.asarray(x), np.asarray(y)
-        noise = np.random.default_rng(0).standard_normal(self._x.shape)
-        self._nearby = (self._x + NEARBY * self._x.std() * noise).astype(self._x.dtype)
 
     def check(self, model: keras.Model) -> None:
-        """A ValueError or TypeError if the graph of the model does not tell its layers apart."""
-        _known_depths(_graph(model))
+        """A ValueError or TypeError for a model that cannot be looked into."""
+        graph = _graph(model)
+        _known_depths(graph)
+        kinds = [tensor.dtype for tensor in graph.inputs]
+        if len(kinds) != 1 or "float" not in kinds[0]:
+            raise ValueError(
+                "probe needs a model with one input of floating point. "
+                f"Received: model {model.name!r} with inputs of {kinds}"
+            )
 
     def look(self, model: keras.Model) -> list[dict[str, Any]]:
         """What there is to see now: rows with `probe`, `layer`, `depth` and `value`.
@@ -53,10 +58,13 @@ class Probe:
         """
         graph = _graph(model)
         depths = _known_depths(graph)
-        _, seen = self._forward(graph, ops.convert_to_tensor(self._x), {})
+        x = self._x.astype(graph.inputs[0].dtype)
+        noise = np.random.default_rng(0).standard_normal(x.shape)
+        nearby = (x + NEARBY * x.std() * noise).astype(x.dtype)
+        _, seen = self._forward(graph, ops.convert_to_tensor(x), {})
         places = [each for each in graph.operations if _is_boundary(each, depths, graph)]
-        here = self._gradients(model, graph, self._x, seen, [place.name for place in places])
-        there = self._gradients(model, graph, self._nearby, seen, [])
+        here = self._gradients(model, graph, x, seen, [place.name for place in places])
+        there = self._gradients(model, graph, nearby, seen, [])
         signal = [
             _row("signal", place, depths, float(np.linalg.norm(gradient.astype(float))))
             for place, gradient in zip(places, here[1:], strict=True)

@@ -96,6 +96,8 @@ class Record:
     def end(self, status: str) -> None:
         """Notes how the training ended."""
         self._write("mark", status)
+        if self._tensorboard:
+            self._attempt(self._tensorboard.close)
 
     def _report(self, finding: dict[str, Any] | None) -> None:
         """Tells of the first value that is not finite."""

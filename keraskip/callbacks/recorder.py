@@ -64,7 +64,9 @@ class GradientRecorder(keras.callbacks.Callback):
             `"histogram"`, the share of elements in each decade of absolute values, as `decade_-16`
             to `decade_1`, where `decade_-5` is from 1e-5 to 1e-4, and the outermost ones also hold
             what is beyond them.
-            `"cosine"` keeps one copy of the weights, `"snr"` two.
+            `"cosine"` keeps one copy of the weights, `"snr"` two; for elements below about 1e-19,
+            whose squares vanish, the latter is NaN. A recorded step takes memory for three copies
+            in any case.
         kind: which gradient: `"raw"`, or `"effective"`, which the optimizer uses: the mean of
             accumulated gradients, after clipping. Steps that only accumulate have NaN there.
         on_nonfinite: what to do at the first gradient that is NaN or infinite, and at such
@@ -164,8 +166,8 @@ class GradientRecorder(keras.callbacks.Callback):
             model: the model that is trained.
             optimizer: what trains it, by default that with which it was compiled. The loop must
                 call its `apply` or `apply_gradients`; on JAX its `stateless_apply`, with the
-                values of `optimizer.variables` taken inside of the context, where the record
-                travels with them.
+                values of `optimizer.variables` taken, and written back, inside of the context,
+                where the record travels with them.
 
         Returns:
             A context manager that gives a function to call after each training step; on JAX with

@@ -50,7 +50,7 @@ def measure(
         statistics: names from `STATISTICS` and `FURTHER`.
     """
     gradient = ops.cast(gradient, "float32")
-    old, new = ops.cast(before, "float32"), ops.cast(after, "float32")
+    old, change = ops.cast(before, "float32"), ops.cast(after - before, "float32")
     grad_norm, grad_max = norm_and_largest(chunks, gradient)
     ways: dict[str, Callable[[], Any]] = {
         "grad_norm": lambda: grad_norm,
@@ -58,7 +58,7 @@ def measure(
         "grad_nonfinite": lambda: count_nonfinite(chunks, gradient),
         # Weights are never so small that their squares vanish.
         "weight_norm": lambda: ops.sqrt(chunks.sum(ops.square(old))),
-        "update_norm": lambda: norm_and_largest(chunks, new - old)[0],
+        "update_norm": lambda: norm_and_largest(chunks, change)[0],
         # `w + dw == w` in the weight's own dtype.
         "frozen": lambda: chunks.share(before == after, of_zero=True),
         "zeros": lambda: chunks.share(gradient == 0, of_zero=True),

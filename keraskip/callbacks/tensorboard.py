@@ -17,7 +17,7 @@ EDGES = np.array([*DECADES, DECADES[-1] + 1], float)
 
 class TensorBoardLog:
     """Writes event files: of each recorded step the norms of gradient and update, and of the last
-    step of each drain the histogram of log10 of the gradient's absolute values.
+    step of each drain that has one the histogram of log10 of the gradient's absolute values.
 
     Args:
         folder: where to write, for `tensorboard --logdir`.
@@ -28,16 +28,14 @@ class TensorBoardLog:
     def __init__(
         self, folder: Path, weights: Sequence[Mapping[str, Any]], columns: Sequence[str]
     ) -> None:
-        # Not before it is asked for: TensorBoard is an extra.
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
         # TensorBoard would draw an earlier run in the same folder into the same curves.
         for file in folder.glob("events.out.tfevents.*"):
             file.unlink()
         self._weights = weights
         self._curves = {name: columns.index(name) for name in CURVES}
         self._decades = [columns.index(name) for name in DECADE_COLUMNS]
-        self._writer = EventFileWriter(str(folder))
+        self._folder = folder
+        self._writer: Any = None
 
     def add(self, rows: Rows) -> None:
         """Writes the rows, and hands them to the file system."""
@@ -48,19 +46,32 @@ class TensorBoardLog:
                 for name, column in self._curves.items()
             ]
             self._write(int(step), curves)
-        counts = rows.values[-1][:, self._decades]
-        histograms = [
-            _histogram(f"log10_gradient/{weight['path']}", shares * weight["size"])
-            for weight, shares in zip(self._weights, counts, strict=True)
-            if np.isfinite(shares).all()
-        ]
+        shares = rows.values[:, :, self._decades]
+        finite = np.isfinite(shares).all(axis=2)
+        histograms = []
+        for place, weight in enumerate(self._weights):
+            if finite[:, place].any():
+                last = np.flatnonzero(finite[:, place])[-1]
+                counts = shares[last, place] * weight["size"]
+                histograms.append(_histogram(f"log10_gradient/{weight['path']}", counts))
         self._write(int(rows.steps[-1]), histograms)
         self._writer.flush()
+
+    def close(self) -> None:
+        """Ends the file; `add` begins another."""
+        if self._writer:
+            self._writer.close()
+            self._writer = None
 
     def _write(self, step: int, values: list) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
 
+        if self._writer is None:
+            # Not before it is asked for: TensorBoard is an extra.
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+            self._writer = EventFileWriter(str(self._folder))
         self._writer.add_event(
             Event(wall_time=time.time(), step=step, summary=Summary(value=values))
         )
