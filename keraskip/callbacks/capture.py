@@ -31,7 +31,7 @@ class Capture:
         capacity: how many rows the ring holds at least.
 
     Attributes:
-        next_step: number of the step that comes next, as of the last drain.
+        next_step: number of the step that comes next; each drain sets it right.
         lost: how many rows were overwritten before a drain.
     """
 

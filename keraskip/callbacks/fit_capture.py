@@ -91,7 +91,11 @@ class FitCapture(Capture):
             raise
         finally:
             self._stepping = False
-        self.after_call(result[1][2] if self._on_jax else None)
+        if self._on_jax:
+            _, (_, _, optimizer_variables, _) = result
+            self.after_call(optimizer_variables)
+        else:
+            self.after_call()
         return result
 
     def _break_off(self, error: BaseException) -> None:

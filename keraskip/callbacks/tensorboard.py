@@ -10,7 +10,7 @@ import numpy as np
 from keraskip.callbacks.ring import Rows
 from keraskip.callbacks.statistics import DECADE_COLUMNS, DECADES
 
-# As cards of one group each: one for each statistic.
+# What comes before the slash of a tag is a group of TensorBoard's cards.
 CURVES = ("grad_norm", "update_norm")
 EDGES = np.array([*DECADES, DECADES[-1] + 1], float)
 
