@@ -22,14 +22,18 @@ class Chunks:
 
     Args:
         shapes: of the weights.
+
+    Attributes:
+        sizes: how many elements each weight has [W].
     """
 
     def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
         sizes = np.array([prod(shape) for shape in shapes], int)
         rows = -(-sizes // WIDTH)
         self._parts = list(zip(sizes.tolist(), (rows * WIDTH - sizes).tolist(), strict=True))
-        self._sizes = _constant(sizes.astype("float32"))
+        self.sizes = _constant(sizes.astype("float32"))
         self._filling = _constant((rows * WIDTH - sizes).astype("float32"))
+        self._rows = _constant(rows)
         self._owner = _constant(np.repeat(np.arange(len(shapes)), rows).astype("int32"))
 
     @property
@@ -47,40 +51,81 @@ class Chunks:
         parts = []
         for weight, (size, zeros) in enumerate(self._parts):
             if weight in tensors:
-                tensor = dense(ops.convert_to_tensor(tensors[weight]))
-                parts.append(ops.reshape(ops.cast(tensor, dtype), [-1]))
+                parts.append(_flat(tensors[weight], dtype))
             else:
                 zeros += size
             if zeros:
                 parts.append(ops.zeros((zeros,), dtype))
-        return ops.reshape(ops.concatenate(parts), self.shape)
+        return ops.reshape(_concatenated(parts), self.shape)
 
     def sum(self, x: Any) -> Any:
         """Of each weight's elements, `[W]`."""
-        return ops.segment_sum(ops.sum(x, axis=-1), self._owner, self.weights)
+        return self.sums([x])[0]
+
+    def sums(self, several: Sequence[Any]) -> list[Any]:
+        """Of each weight's elements in each of several matrices, `[W]` each."""
+        of_rows = ops.stack([ops.sum(x, axis=-1) for x in several], axis=-1)
+        sums = self._of_weights(of_rows, "sum")
+        return [sums[:, place] for place in range(len(several))]
+
+    def are_exact(self, squares: Sequence[Any]) -> Any:
+        """Whether all these sums of squares, `[W]` each, lost nothing to the range of float32."""
+        means = ops.divide(ops.stack(squares), self.sizes)
+        return ops.all(ops.logical_and(means > 1e-30, means < 1e30))
 
     def max(self, x: Any) -> Any:
         """Of each weight's elements, `[W]`, and of 0."""
         largest = ops.max(x, axis=-1)
-        return ops.segment_max(largest, self._owner, self.weights)
+        return self._of_weights(largest, "max")
 
-    def share(self, these: Any, of_zero: bool = False) -> Any:
-        """The share of each weight's elements that are marked, `[W]`.
+    def count(self, these: Any) -> Any:
+        """How many of each weight's elements are marked by booleans `[rows, WIDTH]`; `[W]`."""
+        return self.sum(ops.cast(these, "float32"))
+
+    def share(self, count: Any, of_zero: bool = False) -> Any:
+        """The share of each weight's elements that were counted, `[W]`.
 
         Args:
-            these: booleans `[rows, WIDTH]`.
-            of_zero: whether they mark the zeros that fill the rows.
+            count: how many of them, `[W]`.
+            of_zero: whether the zeros that fill the rows were counted, too.
         """
-        count = self.sum(ops.cast(these, "float32"))
         if of_zero:
             count = ops.subtract(count, self._filling)
         # A compiler may multiply by 1 / size instead of dividing.
-        whole = ops.equal(count, self._sizes)
-        return ops.where(whole, 1.0, ops.divide(count, self._sizes))
+        whole = ops.equal(count, self.sizes)
+        return ops.where(whole, 1.0, ops.divide(count, self.sizes))
+
+    def _of_weights(self, of_rows: Any, how: str) -> Any:
+        """`"sum"` or `"max"` of each weight's rows."""
+        if keras.backend.backend() == "torch":
+            import torch
+
+            # Keras' way takes ten times as long.
+            return torch.segment_reduce(of_rows, how, lengths=self._rows, axis=0)
+        reduce = ops.segment_sum if how == "sum" else ops.segment_max
+        return reduce(of_rows, self._owner, self.weights)
 
     def spread(self, values: Any) -> Any:
         """`[W]` as `[rows, 1]`."""
         return ops.take(values, self._owner, axis=0)[:, None]
+
+
+def _flat(tensor: Any, dtype: str) -> Any:
+    if isinstance(tensor, keras.Variable):
+        tensor = tensor.value
+    if keras.backend.backend() == "torch":
+        # What Keras does for each tensor takes longer here than all the rest.
+        tensor = tensor.ravel()
+        return tensor if str(tensor.dtype) == f"torch.{dtype}" else ops.cast(tensor, dtype)
+    return ops.ravel(ops.cast(dense(tensor), dtype))
+
+
+def _concatenated(parts: list) -> Any:
+    if keras.backend.backend() != "torch":
+        return ops.concatenate(parts)
+    import torch
+
+    return torch.cat(parts)
 
 
 def _constant(array: np.ndarray) -> Any:

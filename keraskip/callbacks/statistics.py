@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 from keras import ops
 
 from keraskip.callbacks.chunks import Chunks
@@ -50,27 +51,51 @@ def measure(
         statistics: names from `STATISTICS` and `FURTHER`.
     """
     gradient = ops.cast(gradient, "float32")
-    old, change = ops.cast(before, "float32"), ops.cast(after - before, "float32")
-    grad_norm, grad_max = norm_and_largest(chunks, gradient)
-    ways: dict[str, Callable[[], Any]] = {
-        "grad_norm": lambda: grad_norm,
-        "grad_max": lambda: grad_max,
-        "grad_nonfinite": lambda: count_nonfinite(chunks, gradient),
-        # Weights are never so small that their squares vanish.
-        "weight_norm": lambda: ops.sqrt(chunks.sum(ops.square(old))),
-        "update_norm": lambda: norm_and_largest(chunks, change)[0],
-        # `w + dw == w` in the weight's own dtype.
-        "frozen": lambda: chunks.share(before == after, of_zero=True),
-        "zeros": lambda: chunks.share(gradient == 0, of_zero=True),
-        "below_float16": lambda: share_below_float16(chunks, gradient),
-    }
-    known = {name: ways[name]() for name in statistics if name in ways}
+    known = dict(zip(STATISTICS, usual_statistics(chunks, gradient, before, after), strict=True))
     if updated is not True:
-        for name in {"update_norm", "frozen"} & known.keys():
+        for name in ("update_norm", "frozen"):
             known[name] = ops.where(updated, known[name], float("nan"))
+    if "zeros" in statistics:
+        known["zeros"] = chunks.share(chunks.count(gradient == 0), of_zero=True)
+    if "below_float16" in statistics:
+        known["below_float16"] = share_below_float16(chunks, gradient)
     if "histogram" in statistics:
         known |= zip(DECADE_COLUMNS, shares_of_decades(chunks, gradient), strict=True)
-    return known
+    return {column: known[column] for column in columns_of(statistics) if column in known}
+
+
+def usual_statistics(chunks: Chunks, gradient: Any, before: Any, after: Any) -> list:
+    """Those of `STATISTICS`, each `[W]`, with as few looks at the matrices as can be."""
+    old, change = ops.cast(before, "float32"), ops.cast(after - before, "float32")
+    squares = gradient * gradient
+    signs = ops.sign(change)
+    *sums, weight_squares, changed = chunks.sums(
+        [squares, change * change, old * old, signs * signs]
+    )
+
+    norm, update = map(ops.sqrt, sums)
+    frozen = chunks.share(ops.subtract(chunks.sizes, changed))
+    quick = ops.stack([norm, ops.sqrt(chunks.max(squares)), ops.zeros_like(norm), update, frozen])
+
+    def exact() -> Any:
+        norms = norm_and_largest(chunks, gradient)
+        nonfinite = chunks.count(ops.logical_not(ops.isfinite(gradient)))
+        # `w + dw == w` in the weight's own dtype.
+        same = chunks.share(chunks.count(before == after), of_zero=True)
+        return ops.stack([*norms, nonfinite, norm_and_largest(chunks, change)[0], same])
+
+    norm, largest, nonfinite, update, frozen = ops.unstack(
+        _chosen(chunks.are_exact(sums), quick, exact), 5
+    )
+    # Weights are never so small that their squares vanish.
+    return [norm, largest, nonfinite, ops.sqrt(weight_squares), update, frozen]
+
+
+def _chosen(is_exact: Any, quick: Any, exact: Callable[[], Any]) -> Any:
+    # A choice in Python would wait for a GPU.
+    if keras.backend.backend() == "torch" and is_exact.device.type != "cpu":
+        return exact()
+    return ops.cond(is_exact, lambda: quick, exact)
 
 
 def norm_and_largest(chunks: Chunks, x: Any) -> tuple[Any, Any]:
@@ -90,21 +115,17 @@ def unit(chunks: Chunks, x: Any) -> Any:
     return x / chunks.spread(norm_and_largest(chunks, x)[0])
 
 
-def count_nonfinite(chunks: Chunks, x: Any) -> Any:
-    """How many elements are NaN or infinite."""
-    return chunks.sum(ops.cast(ops.logical_not(ops.isfinite(x)), "float32"))
-
-
 def share_below_float16(chunks: Chunks, x: Any) -> Any:
     """Share of elements, other than 0, that float16 could not hold with all its digits."""
-    return chunks.share(ops.logical_and(x != 0, ops.abs(x) < SMALLEST_NORMAL_FLOAT16))
+    below = ops.logical_and(x != 0, ops.abs(x) < SMALLEST_NORMAL_FLOAT16)
+    return chunks.share(chunks.count(below))
 
 
 def shares_of_decades(chunks: Chunks, x: Any) -> list:
     """Share of elements in each of `DECADES`: [1e-5, 1e-4) is decade -5."""
     size = ops.abs(x)
     _, *later = (10.0**decade for decade in DECADES)
-    least = chunks.share(ops.logical_and(size > 0, size < later[0]))
+    least = chunks.share(chunks.count(ops.logical_and(size > 0, size < later[0])))
     # Each share is a difference of two, so that they sum to that of all numbers but 0.
-    at_least = [chunks.share(size >= edge) for edge in later]
+    at_least = [chunks.share(chunks.count(size >= edge)) for edge in later]
     return [least, *(a - b for a, b in zip(at_least, [*at_least[1:], 0.0], strict=True))]

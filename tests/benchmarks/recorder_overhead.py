@@ -1,13 +1,15 @@
 """How much longer a training step takes while it is recorded, beside the usual ways.
 
-    python tests/benchmarks/recorder_overhead.py [--models mlp resnet20] [--steps 30] [--rounds 3]
+    python tests/benchmarks/recorder_overhead.py [--models mlp resnet20] [--steps 30] [--rounds 4]
     KERAS_BACKEND=jax python tests/benchmarks/recorder_overhead.py
 
 Each way trains the same network in a thread of its own, one step here, one step there, so that each
-ratio sees the same machine; a round starts with new networks. On TensorFlow two other ways to the
-norms run beside it: a second gradient of the batch after each step, and norms that the training
-step returns and the host fetches one by one. Fails if recording takes more than 1.02 of the time of
-a ResNet's step, in the median; what the buffer's drain takes, each 64 steps, is not in it.
+ratio sees the same machine. A round starts with new networks, made in turns in this and the other
+order: two equal networks of one process differ by 1 %, the first one being the faster. On
+TensorFlow two other ways to the norms run beside it: a second gradient of the batch after each
+step, and norms that the training step returns and the host fetches one by one. Fails if recording
+takes more than 1.02 of the time of a ResNet's step, in the median; what the buffer's drain takes,
+each 64 steps, is not in it.
 """
 
 import argparse
@@ -131,20 +133,25 @@ class Turns:
             model.fit(batches(), steps_per_epoch=steps, verbose=0, callbacks=callbacks)
 
 
-def ratios(name, ways, steps):
-    """For each way but the first its time divided by that of the first, in each step."""
+def ratios(name, ways, steps, made):
+    """For each way its time divided by that of the first, in each step.
+
+    The networks are made in the order of `made`.
+    """
     # The first steps compile, and the recorder's first drain of its buffer is among them.
     warm_up = 3
-    workers = {way: Turns(name, way, steps + warm_up) for way in ways}
+    workers = {way: Turns(name, way, steps + warm_up) for way in made}
+    for worker in workers.values():
+        worker.step()
     found = {way: [] for way in ways}
-    for number in range(steps + warm_up):
+    for number in range(steps + warm_up - 1):
         order = ways if number % 2 else ways[::-1]
         taken = {way: workers[way].step() for way in order}
         for way in ways:
             found[way].append(taken[way] / taken[ways[0]])
     for worker in workers.values():
         worker.thread.join()
-    return {way: found[way][warm_up:] for way in ways}
+    return {way: found[way][warm_up - 1 :] for way in ways}
 
 
 def main():
@@ -152,7 +159,7 @@ def main():
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--ways", nargs="+", choices=WAYS[1:], help="beside the plain step")
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=4)
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
@@ -167,7 +174,8 @@ def main():
         found = {way: [] for way in ways}
         for number in range(arguments.rounds):
             print(f"{name}: round {number + 1} of {arguments.rounds}", file=sys.stderr)
-            for way, new in ratios(name, ways, arguments.steps).items():
+            made = ways[::-1] if number % 2 else ways
+            for way, new in ratios(name, ways, arguments.steps, made).items():
                 found[way] += new
         for way in ways[1:]:
             low, median, high = statistics.quantiles(found[way], n=4)
