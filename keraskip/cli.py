@@ -50,7 +50,10 @@ def compare(
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders of run folders.")],
     out: Annotated[
-        Path, typer.Option(help="The report: .html, or only the charts: .png, .svg, .pdf.")
+        Path,
+        typer.Option(
+            help="The report: .html; its charts: .png, .svg, .pdf; its numbers: .json, .csv, .md."
+        ),
     ] = Path("report.html"),
 ) -> None:
     """Report on runs, finished or not. Loads no TensorFlow."""

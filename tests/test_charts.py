@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from test_analysis import write_run
 
+from keraskip.analysis import grouped
 from keraskip.charts import COLOURS, overview
 from keraskip.runs import load_run
 
@@ -19,7 +20,7 @@ def runs(tmp_path):
 
 
 def test_families_share_a_colour_and_differ_in_dashes(runs):
-    chart = overview(runs).to_dict()["vconcat"][0]["hconcat"][0]["encoding"]
+    chart = overview(grouped(runs)).to_dict()["vconcat"][0]["hconcat"][0]["encoding"]
     colours, dashes = chart["color"]["scale"], chart["strokeDash"]["scale"]
     assert colours["domain"] == ["plain8", "plain14", "resnet8"]
     assert colours["range"] == [COLOURS[0], COLOURS[0], COLOURS[1]]
@@ -27,7 +28,7 @@ def test_families_share_a_colour_and_differ_in_dashes(runs):
 
 
 def test_the_drawn_numbers_are_the_recorded_ones(runs):
-    specification = overview(runs[:1]).to_dict()
-    name = specification["vconcat"][0]["hconcat"][0]["data"]["name"]
-    drawn = [row["rms"] for row in specification["datasets"][name]]
+    datasets = overview(grouped(runs[:1])).to_dict()["datasets"].values()
+    (profiles,) = (rows for rows in datasets if "rms" in rows[0])
+    drawn = [row["rms"] for row in profiles if row["signal"] == "backward"]
     assert drawn == pytest.approx(10.0 ** -np.arange(5), rel=1e-5)

@@ -1,0 +1,113 @@
+"""What differs between groups: what the skips changed, and whether the deeper network is worse."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan, log
+from typing import Any
+
+from keraskip.analysis.estimates import Estimate, mean
+from keraskip.analysis.groups import Group
+
+# Dense networks come in depths of their own; 19 is compared with 20, and 55 with 56.
+SAME_DEPTH = log(1.15)
+# What a builder with skips has and one without them has not.
+OF_SKIPS = ("family", "variant", "shortcut", "depth", "growth_rate", "bottleneck", "compression")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How another network changes the attenuation of a reference.
+
+    Attributes:
+        reference: the plain network; in runs that no study made, the first one.
+        other: the network that is compared with it.
+        orders: attenuation of the reference minus that of the other, in orders of magnitude:
+            positive where the other one keeps more of the signal.
+    """
+
+    reference: Group
+    other: Group
+    orders: Estimate
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """Whether a deeper network of a family trains worse (He et al. 2015, section 4.1).
+
+    Attributes:
+        shallow: the shallowest network of the family.
+        deep: a deeper one with the same budget.
+        gap: training error of the deep one minus that of the shallow one, last epoch, over seeds.
+        finding: `"degraded"` or `"not degraded"` where the 95 % interval lies above or below zero,
+            else `"inconclusive"`.
+    """
+
+    shallow: Group
+    deep: Group
+    gap: Estimate
+    finding: str
+
+    @property
+    def cell(self) -> str:
+        """Both answers in one: whether the signal is healthy and whether more depth hurts."""
+        return f"signal {self.deep.verdict}, {self.finding}"
+
+
+def effects(groups: Sequence[Group]) -> list[Effect]:
+    """What the skips changed: each network beside its plain twin of about the same depth.
+
+    Groups that no study made are each compared with the first one.
+    """
+    if len(groups) > 1 and not any(group.settings for group in groups):
+        return _effects([(groups[0], other) for other in groups[1:]])
+    plain = [group for group in groups if group.settings.get("family") == "plain"]
+    others = [group for group in groups if group.settings.get("family") not in (None, "plain")]
+    return _effects([(twin, other) for other in others if (twin := _twin(other, plain))])
+
+
+def _effects(pairs: Sequence[tuple[Group, Group]]) -> list[Effect]:
+    return [
+        Effect(reference, other, reference.attenuation - other.attenuation)
+        for reference, other in pairs
+        if reference.attenuation and other.attenuation
+    ]
+
+
+def _twin(group: Group, candidates: Sequence[Group]) -> Group | None:
+    """The candidate of the nearest depth that differs in nothing but the skips."""
+    alike = {
+        abs(log(group.settings["depth"] / other.settings["depth"])): other
+        for other in candidates
+        if _without(other, OF_SKIPS) == _without(group, OF_SKIPS)
+    }
+    nearest = min(alike, default=SAME_DEPTH)
+    return alike[nearest] if nearest < SAME_DEPTH else None
+
+
+def degradations(groups: Sequence[Group]) -> list[Degradation]:
+    """Each deeper network beside the shallowest that differs in nothing but its depth."""
+    found = []
+    deep = [group for group in groups if "depth" in group.settings and group.train_errors]
+    for group in sorted(deep, key=lambda group: group.settings["depth"]):
+        alike = [
+            other for other in deep if _without(other, ("depth",)) == _without(group, ("depth",))
+        ]
+        shallow = min(alike, key=lambda other: other.settings["depth"])
+        if shallow.settings["depth"] < group.settings["depth"]:
+            found.append(_degradation(shallow, group))
+    return found
+
+
+def _degradation(shallow: Group, deep: Group) -> Degradation:
+    gap = mean(deep.train_errors) - mean(shallow.train_errors)
+    if isnan(gap.margin) or len(shallow.epochs | deep.epochs) > 1:
+        finding = "inconclusive"
+    elif gap.low > 0:
+        finding = "degraded"
+    else:
+        finding = "not degraded" if gap.high < 0 else "inconclusive"
+    return Degradation(shallow, deep, gap, finding)
+
+
+def _without(group: Group, names: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in group.settings.items() if key not in names}

@@ -1,0 +1,86 @@
+"""Profiles: what the layers of a run have over their depth, in some of its steps."""
+
+import numpy as np
+import pandas as pd
+
+from keraskip.runs import Run
+
+SIGNALS = ("backward", "kernel")
+BACKWARD_ROLES = ("bias", "beta")
+
+# The share of a run's steps that is its beginning, or its end.
+WINDOW = 0.1
+FEWEST_STEPS = 20
+# Gradients of exactly zero are drawn at the smallest number that float32 holds.
+SMALLEST = 2.0**-149
+
+
+def early_steps(run: Run) -> slice:
+    """The first tenth of the recorded steps; of a short run 20 of them, if there are so many."""
+    return slice(0, _window(run))
+
+
+def late_steps(run: Run) -> slice:
+    """As many steps from the end of the run."""
+    return slice(len(run.steps) - _window(run), len(run.steps))
+
+
+def _window(run: Run) -> int:
+    return min(len(run.steps), max(FEWEST_STEPS, round(WINDOW * len(run.steps))))
+
+
+def signal_of(run: Run) -> str:
+    """The signal that tells most: `"backward"`, or `"kernel"` in a network of hardly any biases."""
+    hidden = run.weights["depth"] < run.weights["depth"].max()
+    biases = hidden & run.weights["role"].isin(BACKWARD_ROLES)
+    return "backward" if biases.sum() > 2 else "kernel"
+
+
+def hidden_weights(run: Run, signal: str) -> np.ndarray:
+    """Which weights show a signal, as numbers of their columns.
+
+    The output layer is left out: nothing of the network lies between it and the loss.
+    """
+    weights = run.weights
+    is_kernel = weights["shape"].map(len) > 1
+    chosen = is_kernel if signal == "kernel" else weights["role"].isin(BACKWARD_ROLES)
+    chosen &= weights["depth"] < weights["depth"].max()
+    # A weight that got no gradient has no statistics.
+    return np.flatnonzero(chosen & ~np.isnan(run.grad_norm).all(axis=0))
+
+
+def log_rms(run: Run, columns: np.ndarray, steps: slice) -> np.ndarray:
+    """log10 of the RMS gradient of some weights [S, weights]."""
+    rms = run.grad_norm[steps][:, columns] / np.sqrt(run.weights["size"].to_numpy()[columns])
+    return np.log10(np.maximum(rms.astype(float), SMALLEST))
+
+
+def profile(run: Run, signal: str, steps: slice) -> pd.DataFrame:
+    """What each hidden layer has, over some steps.
+
+    Args:
+        run: a run.
+        signal: `"backward"` or `"kernel"`.
+        steps: which of the recorded steps.
+
+    Returns:
+        A frame with `layer`, `path`, `depth`, `rms`, the geometric mean of the RMS gradient,
+        `low` and `high`, its extremes, `frozen`, the mean share of elements that updates left as
+        they were, and `update_ratio`, the median of ||update|| / ||weight||, about 1e-3 where
+        training goes well (Karpathy, CS231n).
+    """
+    columns = hidden_weights(run, signal)
+    rows = run.weights.loc[columns, ["layer", "path", "depth"]].copy()
+    heights = log_rms(run, columns, steps)
+    rows["rms"] = 10 ** heights.mean(axis=0)
+    rows["low"], rows["high"] = 10 ** heights.min(axis=0), 10 ** heights.max(axis=0)
+    # Steps that only accumulate gradients have no update.
+    rows["frozen"] = _frame(run.frozen, steps, columns).mean().to_numpy()
+    weight_norm = _frame(run.weight_norm, steps, columns).replace(0, np.nan)
+    ratio = _frame(run.update_norm, steps, columns) / weight_norm
+    rows["update_ratio"] = ratio.median().to_numpy()
+    return rows.dropna(subset=["rms"]).reset_index(drop=True)
+
+
+def _frame(statistic: np.ndarray, steps: slice, columns: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(statistic[steps][:, columns])

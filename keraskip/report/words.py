@@ -1,0 +1,95 @@
+"""Findings as sentences, each with its numbers."""
+
+import numpy as np
+
+from keraskip.analysis import Degradation, Effect, Estimate, Group, Verdict, mean
+
+# Rounding freezes a stray element in any run.
+NOTABLY_FROZEN = 0.01
+
+
+def about_group(group: Group) -> str:
+    """What became of the signal in one network, and how well it trained."""
+    verdict = group.verdicts[0]
+    seeds = f" ({len(group.runs)} seeds)" if len(group.runs) > 1 else ""
+    kind, reason, found = group.judgement
+    return f"{group.label}{seeds} is {kind}: {_why(verdict, kind, reason, found)}{_outcome(group)}."
+
+
+def about_effect(effect: Effect) -> str:
+    """What another network changes of the attenuation of the reference."""
+    names = f"{effect.other.label} against {effect.reference.label}"
+    orders = effect.orders
+    if orders.low < 0 < orders.high:
+        change = f"no difference is shown ({interval(orders)} orders of magnitude)"
+    else:
+        more = "more" if orders.value > 0 else "less"
+        change = f"{factor(orders)} {more} of the signal arrives at the first layer"
+    return f"{names}: {change}."
+
+
+def about_degradation(found: Degradation) -> str:
+    """Whether the deeper network trains worse, beside the verdict on its signal."""
+    deep, shallow, gap = found.deep, found.shallow, found.gap
+    seeds = f"{len(shallow.train_errors)} and {len(deep.train_errors)} seeds"
+    side = "above" if gap.value > 0 else "below"
+    size = (
+        f"its training error lies {100 * abs(gap.value):.1f} points {side} that of {shallow.label}"
+    )
+    if np.isnan(gap.margin):
+        size += f"; {seeds}, and two of each are needed for an interval"
+    else:
+        ends = f"{100 * gap.low:+.1f} to {100 * gap.high:+.1f}"
+        size += f" (95 % interval {ends}, {seeds})"
+    if len(shallow.epochs | deep.epochs) > 1:
+        size += "; but the numbers of epochs differ"
+    verdict = "does more depth hurt? " + found.finding
+    return f"{deep.label}: {verdict}; {size}. The signal is {deep.verdict}."
+
+
+def interval(estimate: Estimate, style: str = ".1f") -> str:
+    """The number with its interval."""
+    low, high = (format(end, style) for end in (estimate.low, estimate.high))
+    return f"{estimate.value:{style}} [{low}, {high}]"
+
+
+def factor(orders: Estimate) -> str:
+    """Orders of magnitude as a factor with its interval."""
+    if not (orders.low > 0 or orders.high < 0):
+        return f"{times(orders.value)}, by its interval perhaps not at all"
+    low, high = sorted((orders.low, orders.high), key=abs)
+    return f"{times(orders.value)} (95 % interval {times(low)} to {times(high)})"
+
+
+def times(orders: float) -> str:
+    """A change of so many orders of magnitude in two digits, in words up to a million."""
+    change = float(f"{10 ** abs(orders):.2g}")
+    if change < 10:
+        return f"{change:.1f}-fold"
+    return f"{change:,.0f}-fold" if change < 1e6 else f"{change:.1e}-fold"
+
+
+def _why(verdict: Verdict, kind: str, reason: str, found: Estimate | None) -> str:
+    if not found or kind in ("diverged", "dead"):
+        return reason
+    change = "shrinks" if found.value >= 0 else "grows"
+    signal = "backward signal" if verdict.signal == "backward" else "kernel gradient"
+    why = f"from the last to the first hidden layer the {signal} {change} {factor(found)}"
+    if verdict.first_frozen >= NOTABLY_FROZEN:
+        why += f"; early updates leave {verdict.first_frozen:.0%} of the first kernel as it was"
+    if verdict.nonfinite_steps:
+        why += f"; gradients were NaN or infinite in {verdict.nonfinite_steps} skipped steps"
+    return why
+
+
+def _outcome(group: Group) -> str:
+    verdicts = group.verdicts
+    accuracies = [verdict.accuracy for verdict in verdicts if not np.isnan(verdict.accuracy)]
+    if not accuracies:
+        return ""
+    accuracy = f"{mean(accuracies).value:.2f}"
+    if len(accuracies) > 1:
+        accuracy += f" ± {np.std(accuracies, ddof=1):.2f}"
+    if all(verdict.at_chance for verdict in verdicts):
+        return f"; the accuracy stays at chance ({accuracy}, chance {verdicts[0].chance:.2f})"
+    return f"; it trains to an accuracy of {accuracy}"

@@ -1,0 +1,88 @@
+"""What is compared with what, and what comes of it."""
+
+import numpy as np
+import pytest
+from test_analysis import write_run
+
+from keraskip.analysis import degradations, effects, grouped
+from keraskip.runs import load_run
+
+LAYERS = np.arange(20)
+
+
+def runs_of(folder, family, depth, slope=0.0, accuracies=(0.5,), **settings):
+    """One run for each accuracy, of seeds 0, 1 and so on, whose signal shrinks so much a layer."""
+    found = []
+    for seed, accuracy in enumerate(accuracies):
+        name = f"{family}{depth}_seed{seed}"
+        arguments = {"depth": depth, **settings}
+        trial = {"name": name, "family": family, "seed": seed, "arguments": arguments}
+        heights = -9 + slope * LAYERS + 0.01 * (-1.0) ** LAYERS
+        epochs = [{"epoch": 0, "steps": 20, "accuracy": accuracy}]
+        info = {"trial": trial}
+        found.append(load_run(write_run(folder / name, 10.0**heights, info=info, epochs=epochs)))
+    return found
+
+
+def test_a_network_is_compared_with_its_plain_twin(tmp_path):
+    runs = [
+        *runs_of(tmp_path, "plain", 20, 0.3),
+        *runs_of(tmp_path, "plain", 56, 0.4),
+        *runs_of(tmp_path, "resnet", 56, 0.1, shortcut="A"),
+        *runs_of(tmp_path, "densenet", 19, 0.0, growth_rate=12),
+    ]
+    found = {(e.reference.name, e.other.name): e.orders for e in effects(grouped(runs))}
+    assert list(found) == [("plain56", "resnet56"), ("plain20", "densenet19")]
+    orders = found["plain56", "resnet56"]
+    assert orders.value == pytest.approx(0.3 * 18, rel=0.01)
+    assert 0 < orders.low < orders.high
+
+
+@pytest.mark.parametrize(("family", "depth"), [("resnet", 20), ("densenet", 40)])
+def test_no_twin(tmp_path, family, depth):
+    plain = runs_of(tmp_path, "plain", 20, activation="tanh")
+    assert effects(grouped([*plain, *runs_of(tmp_path, family, depth)])) == []
+
+
+def test_runs_of_ones_own_are_compared_with_the_first(tmp_path):
+    runs = []
+    for name, slope in (("mine", 0.4), ("changed", 0.1), ("other", 0.2)):
+        heights = -9 + slope * LAYERS
+        runs.append(load_run(write_run(tmp_path / name, 10.0**heights)))
+    found = effects(grouped(runs))
+    assert [(e.reference.name, e.other.name) for e in found] == [
+        ("mine", "changed"),
+        ("mine", "other"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shallow", "deep", "finding"),
+    [
+        ([0.95, 0.96, 0.95], [0.90, 0.91, 0.89], "degraded"),
+        ([0.90, 0.91, 0.89], [0.95, 0.96, 0.95], "not degraded"),
+        ([0.95, 0.90, 0.85], [0.94, 0.86, 0.90], "inconclusive"),
+        ([0.95], [0.50], "inconclusive"),
+    ],
+)
+def test_degradation(tmp_path, shallow, deep, finding):
+    runs = runs_of(tmp_path, "plain", 20, accuracies=shallow)
+    runs += runs_of(tmp_path, "plain", 56, accuracies=deep)
+    (found,) = degradations(grouped(runs))
+    assert (found.shallow.name, found.deep.name) == ("plain20", "plain56")
+    assert found.gap.value == pytest.approx(np.mean(shallow) - np.mean(deep))
+    assert found.finding == finding
+    assert found.cell == f"signal healthy, {finding}"
+
+
+def test_unequal_budgets_say_nothing_of_depth(tmp_path):
+    shallow = runs_of(tmp_path, "plain", 20, accuracies=[0.95, 0.96])
+    deep = runs_of(tmp_path, "plain", 56, accuracies=[0.1, 0.1])
+    deep[0].info["epochs"].append({"epoch": 1, "steps": 20, "accuracy": 0.1})
+    assert degradations(grouped([*shallow, *deep]))[0].finding == "inconclusive"
+
+
+def test_only_depth_may_differ(tmp_path):
+    runs = runs_of(tmp_path, "plain", 20, activation="tanh")
+    runs += runs_of(tmp_path, "plain", 56, activation="relu")
+    assert degradations(grouped(runs)) == []

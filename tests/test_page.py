@@ -1,0 +1,130 @@
+"""The report in a browser: its controls, what it shows, and who can read it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from test_analysis import write_run
+from test_report import INFO, NASTY
+
+import keraskip
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+# Twenty layers, whose signal loses an order every ten steps.
+HEIGHTS = -2 + 0.05 * np.arange(20) - 0.1 * np.arange(40)[:, None]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    runs = [
+        write_run(folder / name, 10.0 ** (HEIGHTS + shift), steps=40, info=INFO, epochs=EPOCHS)
+        for name, shift in (("steady", 0), (NASTY, -1))
+    ]
+    return keraskip.compare(*runs).save(folder / "report.html")
+
+
+EPOCHS = [{"epoch": n, "steps": 20, "accuracy": 0.1, "val_accuracy": 0.1} for n in range(2)]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[1280, 400])
+def page(browser, report, request):
+    """The open report, with what it asked for and complained about."""
+    page = browser.new_page(viewport={"width": request.param, "height": 900})
+    page.requests, page.complaints = [], []
+    page.on("request", lambda request: page.requests.append(request.url))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.goto(report.as_uri())
+    page.wait_for_selector("body[data-drawn=yes]")
+    yield page
+    assert page.complaints == []
+    assert [url for url in page.requests if not url.startswith(("file:", "data:"))] == []
+    page.close()
+
+
+def drawn(page, chart):
+    """The rows that a chart draws, from the view that Vega made of it."""
+    data = "facet_domain" if chart == "heat" else "data_0"
+    return json.loads(page.evaluate(f"JSON.stringify(keraskipViews.{chart}.data('{data}'))"))
+
+
+def move_slider(page, place):
+    page.locator("#moment").evaluate(
+        "(slider, place) => { slider.value = place; slider.dispatchEvent(new Event('input')) }",
+        place,
+    )
+    page.wait_for_function("place => document.body.dataset.moment === String(place)", arg=place)
+
+
+def test_all_charts_are_drawn_and_nothing_is_wider_than_the_page(page):
+    assert page.locator("canvas").count() == 6
+    assert page.locator("tbody tr").count() == 2
+    assert page.locator("img").count() == 0
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"]
+
+
+def test_the_slider_moves_the_profiles(page):
+    last = int(page.locator("#moment").get_attribute("max"))
+    first = {row["depth"]: row["rms"] for row in drawn(page, "backward") if row["run"] == "steady"}
+    move_slider(page, last)
+    after = {row["depth"]: row["rms"] for row in drawn(page, "backward") if row["run"] == "steady"}
+    assert len(first) == len(after) == 19
+    assert page.locator("#steps").text_content().endswith("39")
+    ratios = np.array([after[depth] / first[depth] for depth in first])
+    np.testing.assert_allclose(np.log10(ratios), -3.6, atol=0.3)
+
+
+def test_a_run_that_is_toggled_is_gone_everywhere(page):
+    charts = page.evaluate("Object.keys(keraskipViews)")
+    assert len(charts) == 6
+    for hidden, left in ((True, {"steady"}), (False, {"steady", NASTY})):
+        page.locator("input[name=run]").nth(1).set_checked(not hidden)
+        page.wait_for_function(f"document.body.dataset.hidden === '{int(hidden)}'")
+        for chart in charts:
+            assert {row.get("run") or row["group"] for row in drawn(page, chart)} == left
+
+
+def test_hover_names_the_layer(page):
+    canvas = page.locator("#chart-backward canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    tooltip = page.locator("#vg-tooltip-element.visible")
+    for across in np.linspace(0.15, 0.95, 40):
+        for down in np.linspace(0.05, 0.8, 40):
+            page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+            if tooltip.count():
+                assert "layer" in tooltip.text_content()
+                return
+    pytest.fail("nothing to hover over")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_keeps_anyone_from_reading(page, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_function("() => document.body.dataset.drawn === 'yes'")
+    violations = Axe().run(page).response["violations"]
+    serious = [v for v in violations if v["impact"] in ("serious", "critical")]
+    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in serious] == []
+
+
+def test_the_slider_works_by_keyboard(page):
+    page.locator("#moment").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.body.dataset.moment === '1'")
+    assert page.locator("#moment").get_attribute("aria-valuetext") == "steps 1"
