@@ -26,6 +26,7 @@ TITLES = {
     "learning": "Training",
     "frozen": "Frozen: elements that the update left as they were",
     "ratio": "Update : weight",
+    "scale_free": "Scale-free gradient of the kernels",
     "heat": "Signal by layer and step",
     "probes": "Probes after the last epoch",
 }
@@ -41,6 +42,8 @@ TEXTS = {
     "were, against depth. That of the first kernel is in the table of verdicts.",
     "ratio": "Line chart: norm of the update over norm of the weight of each kernel, against "
     "depth. Its median is in the table of verdicts.",
+    "scale_free": "Line chart: norm of the gradient times norm of the weight of each kernel of the "
+    "networks with normalisation, against depth.",
     "probes": "Line charts: what each probe saw in each layer after the last epoch, against depth.",
     "heat": "Heat map for each run: RMS gradient by depth and steps.",
 }
@@ -78,6 +81,7 @@ def charts(
             has them.
         legend: whether the charts say which line is which group.
     """
+    runs = [run for group in groups for run in group.runs]
     encodings = _encodings(groups, legend)
     lines = {
         "backward": _over_depth(profiles, "backward", _RMS),
@@ -86,9 +90,13 @@ def charts(
         # A logarithm has no zero.
         "ratio": _over_depth(profiles, "kernel", _RATIO).transform_filter("datum.ratio > 0"),
     }
+    normalised = [run.name for run in runs if run.weights["role"].isin(["beta", "gamma"]).any()]
+    if normalised:
+        lines["scale_free"] = _over_depth(profiles, "kernel", _SCALE_FREE).transform_filter(
+            alt.FieldOneOfPredicate("run", normalised)
+        )
     found: dict[str, Any] = {name: chart.encode(**encodings) for name, chart in lines.items()}
     found["learning"] = _learning(groups, encodings)
-    runs = [run for group in groups for run in group.runs]
     signal = "kernel" if "kernel" in map(signal_of, runs) else "backward"
     found["heat"] = _heat(profiles, [run.name for run in runs], signal)
     if any(len(run.probes) for run in runs):
@@ -143,6 +151,12 @@ _RATIO = alt.Y(
     scale=alt.Scale(type="log"),
     axis=alt.Axis(format=".0e", tickCount=8),
 )
+_SCALE_FREE = alt.Y(
+    "scale_free:Q",
+    title="||gradient|| ||weight||",
+    scale=alt.Scale(type="log"),
+    axis=alt.Axis(format=".0e", tickCount=8),
+)
 _TOOLTIP: list[Any] = [
     "run:N",
     "layer:N",
@@ -185,7 +199,7 @@ def _heat(profiles: pd.DataFrame | alt.NamedData, names: list[str], signal: str)
             tooltip=["steps:N", *_TOOLTIP],
         )
         .properties(width=290, height=180)
-        .facet(alt.Facet("run:N", title=None, sort=names), columns=3)
+        .facet(alt.Facet("run:N", title=None, sort=names).header(labelLimit=280), columns=3)
         .resolve_scale(y="independent")
     )
 
@@ -210,7 +224,9 @@ def _learning(groups: Sequence[Group], encodings: dict[str, Any]) -> alt.LayerCh
         alt.Tooltip("distinct(run):Q", title="seeds"),
     ]
     chart = alt.Chart(rows).transform_filter(SHOWN)
-    chart = chart.encode(x=alt.X("epoch:Q", title="epoch").axis(tickMinStep=1, format="d"))
+    # Half an epoch has no number.
+    whole = "datum.value % 1 ? '' : format(datum.value, 'd')"
+    chart = chart.encode(x=alt.X("epoch:Q", title="epoch").axis(tickMinStep=1, labelExpr=whole))
     band = chart.mark_area(opacity=0.2).encode(
         y=alt.Y(f"min({metric}):Q", **options), y2=f"max({metric}):Q", color=encodings["color"]
     )

@@ -44,6 +44,16 @@ def test_no_twin(tmp_path, family, depth):
     assert effects(grouped([*plain, *runs_of(tmp_path, family, depth)])) == []
 
 
+def test_without_a_plain_twin_a_network_that_differs_in_one_setting(tmp_path):
+    runs = []
+    for shortcut, depth in (("A", 20), ("B", 20), ("B", 56)):
+        folder = tmp_path / shortcut
+        runs += runs_of(folder, "resnet", depth, shortcut=shortcut)
+    found = effects(grouped(runs))
+    names = [(e.reference.settings["shortcut"], e.other.settings["shortcut"]) for e in found]
+    assert names == [("A", "B")]
+
+
 def test_runs_of_ones_own_are_compared_with_the_first(tmp_path):
     runs = []
     for name, slope in (("mine", 0.4), ("changed", 0.1), ("other", 0.2)):

@@ -19,7 +19,8 @@ class Effect:
     """How another network changes the attenuation of a reference.
 
     Attributes:
-        reference: the plain network; in runs that no study made, the first one.
+        reference: the plain network, or one that differs in one other setting; in runs that no
+            study made, the first one.
         other: the network that is compared with it.
         orders: attenuation of the reference minus that of the other, in orders of magnitude:
             positive where the other one keeps more of the signal.
@@ -56,21 +57,25 @@ class Degradation:
 def effects(groups: Sequence[Group]) -> list[Effect]:
     """What the skips changed: each network beside its plain twin of about the same depth.
 
-    Groups that no study made are each compared with the first one.
+    A network without such a twin is compared with the first one that differs in one setting other
+    than depth, and groups that no study made with the first group.
     """
-    if len(groups) > 1 and not any(group.settings for group in groups):
-        return _effects([(groups[0], other) for other in groups[1:]])
-    plain = [group for group in groups if group.settings.get("family") == "plain"]
-    others = [group for group in groups if group.settings.get("family") not in (None, "plain")]
-    return _effects([(twin, other) for other in others if (twin := _twin(other, plain))])
-
-
-def _effects(pairs: Sequence[tuple[Group, Group]]) -> list[Effect]:
+    pairs = [(_reference(group, groups), group) for group in groups]
     return [
         Effect(reference, other, reference.attenuation - other.attenuation)
         for reference, other in pairs
-        if reference.attenuation and other.attenuation
+        if reference and reference.attenuation and other.attenuation
     ]
+
+
+def _reference(group: Group, groups: Sequence[Group]) -> Group | None:
+    before = groups[: groups.index(group)]
+    if not any(one.settings for one in groups):
+        return groups[0] if before else None
+    if group.settings.get("family") == "plain":
+        return _first_sibling(group, before)
+    plain = [other for other in groups if other.settings.get("family") == "plain"]
+    return _twin(group, plain) or _first_sibling(group, before)
 
 
 def _twin(group: Group, candidates: Sequence[Group]) -> Group | None:
@@ -78,10 +83,20 @@ def _twin(group: Group, candidates: Sequence[Group]) -> Group | None:
     alike = {
         abs(log(group.settings["depth"] / other.settings["depth"])): other
         for other in candidates
-        if _without(other, OF_SKIPS) == _without(group, OF_SKIPS)
+        if {"depth"} <= group.settings.keys() & other.settings.keys()
+        and _without(other, OF_SKIPS) == _without(group, OF_SKIPS)
     }
     nearest = min(alike, default=SAME_DEPTH)
     return alike[nearest] if nearest < SAME_DEPTH else None
+
+
+def _first_sibling(group: Group, candidates: Sequence[Group]) -> Group | None:
+    for other in candidates:
+        mine, theirs = group.settings, other.settings
+        names = {name for name in mine | theirs if mine.get(name) != theirs.get(name)}
+        if len(names) == 1 and names != {"depth"}:
+            return other
+    return None
 
 
 def degradations(groups: Sequence[Group]) -> list[Degradation]:

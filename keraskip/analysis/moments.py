@@ -11,7 +11,8 @@ from keraskip.runs import Run
 
 # So many stretches of steps; the first ones are short, as most happens there.
 MOMENTS = 24
-COLUMNS = ("run", "signal", "layer", "depth", "moment", "rms", "low", "high", "frozen", "ratio")
+COLUMNS = ("run", "signal", "layer", "depth", "moment", "rms", "low", "high", "frozen", "ratio",
+           "scale_free")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,10 @@ def profile(run: Run, signal: str, steps: slice) -> pd.DataFrame:
     Returns:
         A frame with `layer`, `path`, `depth`, `rms`, the geometric mean of the RMS gradient,
         `low` and `high`, its extremes, `frozen`, the mean share of elements that updates left as
-        they were, and `update_ratio`, the median of ||update|| / ||weight||, about 1e-3 where
-        training goes well (Karpathy, CS231n).
+        they were, `update_ratio`, the median of ||update|| / ||weight||, about 1e-3 where training
+        goes well (Karpathy, CS231n), and `scale_free`, the geometric mean of
+        ||gradient|| ||weight||: where a normalisation follows, a larger weight has a smaller
+        gradient for the same function, and the product can be compared (van Laarhoven 2017).
     """
     columns = hidden_weights(run, signal)
     rows = run.weights.loc[columns, ["layer", "path", "depth"]].copy()
@@ -78,6 +80,8 @@ def profile(run: Run, signal: str, steps: slice) -> pd.DataFrame:
     rows["frozen"] = _frame(run.frozen, steps, columns).mean().to_numpy()
     weight_norm = _frame(run.weight_norm, steps, columns).replace(0, np.nan)
     ratio = _frame(run.update_norm, steps, columns) / weight_norm
+    product = np.log10(weight_norm).mean().to_numpy() + np.log10(run.weights["size"][columns]) / 2
+    rows["scale_free"] = rows["rms"] * 10**product
     rows["update_ratio"] = ratio.median().to_numpy()
     return rows.dropna(subset=["rms"]).reset_index(drop=True)
 

@@ -47,7 +47,7 @@ def about_degradation(found: Degradation) -> str:
     return f"{deep.label}: {verdict}; {size}. The signal is {deep.verdict}."
 
 
-def interval(estimate: Estimate, style: str = ".1f") -> str:
+def interval(estimate: Estimate, style: str = "z.1f") -> str:
     """The number with its interval."""
     low, high = (format(end, style) for end in (estimate.low, estimate.high))
     return f"{estimate.value:{style}} [{low}, {high}]"
