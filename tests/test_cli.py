@@ -88,7 +88,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, runs, arguments, messag
 
 
 def test_compare_trains_and_reports_and_after_a_kill_goes_on(tmp_path):
-    command = [KERASKIP, "compare", "--depths", "8", "--epochs", "3", "--out", "out"]
+    command = [KERASKIP, "compare", "--depths", "8", "--epochs", "2", "--out", "out"]
     first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
     study = tmp_path / "out" / "vanishing"
     deadline = time.monotonic() + 120
