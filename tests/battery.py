@@ -73,7 +73,8 @@ BATTERY = (
     Known("densenet55, tanh", build_densenet, {"depth": 55, **TANH},
           "healthy", "each layer sees the loss (Huang 2017)"),
     Known("plain56, batch norm", build_plain, {"depth": 56},
-          "exploding", "batch norm makes plain networks explode (Yang 2019)"),
+          "healthy", "gradients are not why it trains badly (He 2015, 4.1); it explodes in step 0 "
+          "(Yang 2019)"),
     Known("plain8, relu, one layer dead", build_plain, {"depth": 8, **he()},
           "dead", "a bias of -10,000", change=kill),
     Known("resnet8, learning rate 1e4", build_resnet, {"depth": 8, **he()},

@@ -49,6 +49,16 @@ def test_findings_carry_their_numbers(runs):
     assert finding.endswith("the accuracy stays at chance (0.10, chance 0.10).")
 
 
+def test_what_happens_in_step_0_alone_is_said(tmp_path):
+    depth = np.arange(20)
+    heights = np.tile(-2 + 0.01 * depth, (40, 1))
+    heights[0] = 3 - 0.3 * depth
+    run = write_run(tmp_path / "normed", 10.0**heights, steps=40, info=INFO)
+    finding = keraskip.compare(run).findings[0]
+    assert "normed is healthy" in finding
+    assert re.search(r"in step 0 alone it grows 250,000-fold", finding)
+
+
 @pytest.mark.parametrize(
     ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<svg"), (".pdf", b"%PDF")]
 )

@@ -19,9 +19,10 @@ from keraskip.analysis.profiles import (
     profile,
     signal_of,
 )
-from keraskip.analysis.verdicts import RULES, Verdict, judge, judge_together
+from keraskip.analysis.verdicts import HEALTHY_ORDERS, RULES, Verdict, judge, judge_together
 
 __all__ = [
+    "HEALTHY_ORDERS",
     "RULES",
     "SIGNALS",
     "SMALLEST",

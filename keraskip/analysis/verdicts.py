@@ -48,6 +48,8 @@ class Verdict:
         reason: why, in a few words.
         attenuation: by how many orders of magnitude the signal shrinks from the last to the first
             hidden layer, negative where it grows; None where there is too little to fit.
+        at_start: the same in step 0 alone, where batch normalisation makes plain networks explode
+            (Yang et al. 2019).
         signal: which signal that was, `backward` or, in networks without biases, `kernel`.
         first_rms: RMS gradient of the first kernel at step 0.
         first_frozen: share of the first kernel's elements that the early updates left as they were.
@@ -64,6 +66,7 @@ class Verdict:
     verdict: str
     reason: str
     attenuation: Estimate | None
+    at_start: Estimate | None
     signal: str
     first_rms: float
     first_frozen: float
@@ -79,7 +82,7 @@ class Verdict:
 def judge(run: Run) -> Verdict:
     """The verdict on one run by `RULES`, with its numbers."""
     signal = signal_of(run)
-    found = _attenuation(run, signal)
+    found = _attenuation(run, signal, early_steps(run))
     verdict, reason = _verdict(run, found)
     first_rms, first_frozen, update_ratio = _kernels(run)
     accuracy, held_out = _accuracies(run)
@@ -88,6 +91,7 @@ def judge(run: Run) -> Verdict:
         verdict=verdict,
         reason=reason,
         attenuation=found,
+        at_start=_attenuation(run, signal, slice(0, 1)),
         signal=signal,
         first_rms=first_rms,
         first_frozen=first_frozen,
@@ -127,12 +131,12 @@ def judge_together(
     return *_by_attenuation(found), found
 
 
-def _attenuation(run: Run, signal: str) -> Estimate | None:
-    """The fall of the signal in the early steps, their stretches being the profiles."""
+def _attenuation(run: Run, signal: str, steps: slice) -> Estimate | None:
+    """The fall of the signal in some steps, their stretches being the profiles."""
     if not len(run.steps):
         return None
     columns = hidden_weights(run, signal)
-    heights = log_rms(run, columns, early_steps(run))
+    heights = log_rms(run, columns, steps)
     stretches = np.array_split(heights, min(STRETCHES, len(heights)))
     depth = run.weights["depth"].to_numpy(float)[columns]
     return fall(depth, np.array([stretch.mean(axis=0) for stretch in stretches]))

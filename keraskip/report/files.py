@@ -67,7 +67,7 @@ def as_json(comparison: "Comparison") -> str:
 def as_csv(comparison: "Comparison") -> str:
     """One line for each run, with the numbers of its verdict."""
     frame = pd.json_normalize(_verdict_rows(comparison), sep="_")
-    return frame.drop(columns="attenuation", errors="ignore").to_csv(index=False)
+    return frame.drop(columns=["attenuation", "at_start"], errors="ignore").to_csv(index=False)
 
 
 def as_markdown(comparison: "Comparison") -> str:
@@ -92,7 +92,7 @@ def _plain(text: str) -> str:
 def _verdict_rows(comparison: "Comparison") -> list[dict[str, Any]]:
     return [
         {name: _number(value) for name, value in asdict(verdict).items()}
-        | {"attenuation": _estimate(verdict.attenuation)}
+        | {name: _estimate(getattr(verdict, name)) for name in ("attenuation", "at_start")}
         for verdict in comparison.verdicts
     ]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keraskip.analysis import Degradation, Effect, Estimate, Group, Verdict, mean
+from keraskip.analysis import HEALTHY_ORDERS, Degradation, Effect, Estimate, Group, Verdict, mean
 
 # Rounding freezes a stray element in any run.
 NOTABLY_FROZEN = 0.01
@@ -75,6 +75,10 @@ def _why(verdict: Verdict, kind: str, reason: str, found: Estimate | None) -> st
     change = "shrinks" if found.value >= 0 else "grows"
     signal = "backward signal" if verdict.signal == "backward" else "kernel gradient"
     why = f"from the last to the first hidden layer the {signal} {change} {factor(found)}"
+    start = verdict.at_start
+    if kind == "healthy" and start and abs(start.value) > HEALTHY_ORDERS:
+        change = "shrinks" if start.value > 0 else "grows"
+        why += f"; in step 0 alone it {change} {factor(start)}"
     if verdict.first_frozen >= NOTABLY_FROZEN:
         why += f"; early updates leave {verdict.first_frozen:.0%} of the first kernel as it was"
     if verdict.nonfinite_steps:
