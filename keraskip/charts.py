@@ -108,13 +108,12 @@ def looks_of(groups: Sequence[Group]) -> list[tuple[str, tuple[int, ...]]]:
     """For each group the colour of its family, and a dash of its own within that."""
     families = [group.settings.get("family", group.label) for group in groups]
     places = {family: place for place, family in enumerate(dict.fromkeys(families))}
-    return [
-        (
-            COLOURS[places[family] % len(COLOURS)],
-            DASHES[families[:number].count(family) % len(DASHES)],
-        )
-        for number, family in enumerate(families)
-    ]
+    looks: list[tuple[str, tuple[int, ...]]] = []
+    for number, family in enumerate(families):
+        round_of_colours, colour = divmod(places[family], len(COLOURS))
+        dash = (round_of_colours + families[:number].count(family)) % len(DASHES)
+        looks.append((COLOURS[colour], DASHES[dash]))
+    return looks
 
 
 def with_groups(rows: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:

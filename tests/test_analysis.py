@@ -1,10 +1,12 @@
 """Verdicts on runs whose state is known because the numbers were made for it."""
 
+import json
+
 import numpy as np
 import pytest
 from battery import BATTERY, verdict_on
 
-from keraskip.analysis import RULES, SMALLEST, grouped, judge, profile
+from keraskip.analysis import RULES, SMALLEST, early_steps, grouped, judge, profile
 from keraskip.callbacks.statistics import STATISTICS
 from keraskip.runs import RunWriter, load_run
 
@@ -74,13 +76,13 @@ def test_attenuation_is_the_fall_between_the_hidden_layers(tmp_path):
 
 def test_a_gradient_of_exactly_zero_is_the_smallest_number_not_minus_infinity(tmp_path):
     run = load_run(write_run(tmp_path, np.zeros(20)))
-    rms = profile(run, "backward", slice(0, 1))["rms"]
+    rms = profile(run, "backward", early_steps(run))["rms"]
     assert rms.to_numpy() == pytest.approx(SMALLEST, rel=1e-9, abs=0)
 
 
 def test_the_output_layer_is_left_out(tmp_path):
     run = load_run(write_run(tmp_path, np.ones(5)))
-    assert profile(run, "kernel", slice(0, 1))["depth"].tolist() == [1, 2, 3, 4]
+    assert profile(run, "kernel", early_steps(run))["depth"].tolist() == [1, 2, 3, 4]
 
 
 def changed(path, statistic, step, columns, value):
@@ -92,18 +94,65 @@ def changed(path, statistic, step, columns, value):
     return run
 
 
-def test_a_nan_is_named_with_its_step(tmp_path):
-    verdict = judge(changed(tmp_path, "grad_nonfinite", 7, 3, 2))
-    assert verdict.verdict == "diverged"
+def broken(path, steps):
+    """A healthy run in which all gradients of some steps are infinite and change nothing."""
+    run = changed(path, "grad_nonfinite", steps, slice(None), 2)
+    for statistic, value in (("grad_norm", np.inf), ("update_norm", 0)):
+        run.statistics[statistic] = getattr(run, statistic).copy()
+        run.statistics[statistic][steps] = value
+    return run
+
+
+def test_gradients_that_stay_nan_are_named_with_their_first_step(tmp_path):
+    run = broken(tmp_path, slice(7, None))
+    run.update_norm[:] = np.nan
+    verdict = judge(run)
+    assert (verdict.verdict, verdict.attenuation) == ("diverged", None)
     assert "step 7" in verdict.reason
 
 
-def test_a_nan_that_a_loss_scale_skips_is_only_counted(tmp_path):
-    run = changed(tmp_path, "grad_nonfinite", 7, 3, 2)
-    run.statistics["update_norm"] = run.update_norm.copy()
-    run.update_norm[7] = 0
+def test_nan_from_the_first_step(tmp_path):
+    run = broken(tmp_path, slice(None))
+    run.update_norm[:] = np.nan
     verdict = judge(run)
-    assert (verdict.verdict, verdict.nonfinite_steps) == ("healthy", 1)
+    assert verdict.verdict == "diverged"
+    assert np.isnan([verdict.first_rms, verdict.first_frozen, verdict.update_ratio]).all()
+
+
+@pytest.mark.parametrize("steps", [0, 7, [0, 19], slice(1, 4)])
+def test_steps_that_a_loss_scale_skips_are_only_counted(tmp_path, steps):
+    run = broken(tmp_path, steps)
+    # A weight that never gets a gradient.
+    for statistic in ("grad_norm", "update_norm", "grad_nonfinite"):
+        getattr(run, statistic)[:, 5] = np.nan
+    verdict = judge(run)
+    assert verdict.verdict == "healthy"
+    assert verdict.nonfinite_steps == len(np.arange(20)[steps].ravel())
+    assert verdict.first_rms == pytest.approx(1e-3)
+
+
+def test_steps_that_only_accumulate_are_left_out(tmp_path):
+    run = load_run(write_run(tmp_path, 10.0 ** (-9 + 0.4 * LAYERS), steps=40))
+    for statistic in run.statistics:
+        run.statistics[statistic] = getattr(run, statistic).copy()
+        run.statistics[statistic][np.arange(40) % 4 < 3] = np.nan
+    verdict = judge(run)
+    assert verdict.verdict == "vanishing"
+    assert verdict.first_rms == pytest.approx(1e-3)
+
+
+def test_a_bias_before_a_normalisation_is_no_signal(tmp_path):
+    run = load_run(write_run(tmp_path, np.full(20, 1e-2)))
+    kernels = run.weights["role"] == "kernel"
+    run.weights.loc[kernels, "role"] = "beta"
+    run.weights.loc[kernels, "shape"] = run.weights.loc[~kernels, "shape"].to_numpy()
+    run.statistics["grad_norm"] = np.where(kernels, 1e-2, 1e-10 * np.ones((20, 1)))
+    assert judge(run).verdict == "healthy"
+
+
+def test_a_run_of_some_layers_knows_how_deep_the_network_is(tmp_path):
+    run = load_run(write_run(tmp_path, np.ones(5), info={"depth": 9}))
+    assert profile(run, "kernel", early_steps(run))["depth"].tolist() == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(("growth", "verdict"), [(50, "healthy"), (1e4, "diverged")])
@@ -141,6 +190,11 @@ def test_seeds_of_one_network_are_judged_together(tmp_path):
         heights = -9 + (0.4 + 0.01 * draw.normal()) * LAYERS
         write_run(tmp_path / f"net_seed{seed}", 10.0**heights)
     write_run(tmp_path / "other", 10.0**heights)
+    # Keras goes on numbering layers.
+    info = json.loads((tmp_path / "net_seed1" / "run.json").read_text())
+    for weight in info["weights"]:
+        weight["path"] = "sequential_1/" + weight["path"]
+    (tmp_path / "net_seed1" / "run.json").write_text(json.dumps(info))
     runs = [load_run(tmp_path / name) for name in ("net_seed0", "other", "net_seed1", "net_seed2")]
     groups = grouped(runs)
     assert [(group.name, len(group.runs)) for group in groups] == [("net", 3), ("other", 1)]
@@ -150,7 +204,8 @@ def test_seeds_of_one_network_are_judged_together(tmp_path):
 
 def test_a_seed_that_diverged_leaves_the_group_without_a_verdict(tmp_path):
     good = load_run(write_run(tmp_path / "net_seed0", np.full(20, 1e-2)))
-    bad = changed(tmp_path / "net_seed1", "grad_nonfinite", 7, 3, 2)
+    bad = broken(tmp_path / "net_seed1", slice(7, None))
+    bad.update_norm[:] = np.nan
     assert grouped([good, bad])[0].judgement[:2] == ("inconclusive", "1 of 2 seeds diverged")
 
 

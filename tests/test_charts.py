@@ -5,7 +5,7 @@ import pytest
 from test_analysis import write_run
 
 from keraskip.analysis import grouped
-from keraskip.charts import COLOURS, overview
+from keraskip.charts import COLOURS, looks_of, overview
 from keraskip.runs import load_run
 
 
@@ -25,6 +25,11 @@ def test_families_share_a_colour_and_differ_in_dashes(runs):
     assert colours["domain"] == ["plain8", "plain14", "resnet8"]
     assert colours["range"] == [COLOURS[0], COLOURS[0], COLOURS[1]]
     assert dashes["range"][0] == dashes["range"][2] != dashes["range"][1]
+
+
+def test_runs_of_ones_own_look_different(tmp_path):
+    runs = [load_run(write_run(tmp_path / f"run{n}", np.ones(6))) for n in range(20)]
+    assert len(set(looks_of(grouped(runs)))) == 20
 
 
 def test_the_drawn_numbers_are_the_recorded_ones(runs):

@@ -66,6 +66,15 @@ def test_runs_of_ones_own_are_compared_with_the_first(tmp_path):
     ]
 
 
+def test_a_dead_network_and_one_with_another_signal_are_not_compared(tmp_path):
+    runs = [load_run(write_run(tmp_path / name, np.full(20, 1e-2))) for name in ("a", "b", "c")]
+    runs[1].statistics["grad_norm"] = np.where(np.arange(40) < 20, 0, runs[1].grad_norm)
+    runs[2].weights["role"] = runs[2].weights["role"].replace("bias", "scale")
+    found = grouped(runs)
+    assert [group.verdict for group in found] == ["healthy", "dead", "healthy"]
+    assert effects(found) == []
+
+
 @pytest.mark.parametrize(
     ("shallow", "deep", "finding"),
     [
@@ -90,6 +99,18 @@ def test_unequal_budgets_say_nothing_of_depth(tmp_path):
     deep = runs_of(tmp_path, "plain", 56, accuracies=[0.1, 0.1])
     deep[0].info["epochs"].append({"epoch": 1, "steps": 20, "accuracy": 0.1})
     assert degradations(grouped([*shallow, *deep]))[0].finding == "inconclusive"
+
+
+@pytest.mark.parametrize("info", [{"trial": "mine"}, {"classes": 10}, {"trial": {"depth": "9"}}])
+def test_facts_of_ones_own_do_no_harm(tmp_path, info):
+    epochs = [{"epoch": 0, "steps": 20, "accuracy": 0.5}]
+    runs = [
+        load_run(write_run(tmp_path / name, np.ones(20), info=info, epochs=epochs)) for name in "ab"
+    ]
+    groups = grouped(runs)
+    assert [group.verdict for group in groups] == ["healthy", "healthy"]
+    assert degradations(groups) == []
+    effects(groups)
 
 
 def test_only_depth_may_differ(tmp_path):

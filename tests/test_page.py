@@ -14,6 +14,8 @@ CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
 # Twenty layers, whose signal loses an order every ten steps.
 HEIGHTS = -2 + 0.05 * np.arange(20) - 0.1 * np.arange(40)[:, None]
+# As in a step that a loss scale skips.
+HEIGHTS[3] = np.inf
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,8 @@ def effects(groups: Sequence[Group]) -> list[Effect]:
         Effect(reference, other, reference.attenuation - other.attenuation)
         for reference, other in pairs
         if reference and reference.attenuation and other.attenuation
+        # A kernel's gradient is another thing than the backward signal.
+        if reference.verdicts[0].signal == other.verdicts[0].signal
     ]
 
 
@@ -81,10 +83,9 @@ def _reference(group: Group, groups: Sequence[Group]) -> Group | None:
 def _twin(group: Group, candidates: Sequence[Group]) -> Group | None:
     """The candidate of the nearest depth that differs in nothing but the skips."""
     alike = {
-        abs(log(group.settings["depth"] / other.settings["depth"])): other
+        abs(log(group.depth / other.depth)): other
         for other in candidates
-        if {"depth"} <= group.settings.keys() & other.settings.keys()
-        and _without(other, OF_SKIPS) == _without(group, OF_SKIPS)
+        if group.depth and other.depth and _without(other, OF_SKIPS) == _without(group, OF_SKIPS)
     }
     nearest = min(alike, default=SAME_DEPTH)
     return alike[nearest] if nearest < SAME_DEPTH else None
@@ -101,14 +102,17 @@ def _first_sibling(group: Group, candidates: Sequence[Group]) -> Group | None:
 
 def degradations(groups: Sequence[Group]) -> list[Degradation]:
     """Each deeper network beside the shallowest that differs in nothing but its depth."""
+    known = [(group.depth, group) for group in groups if group.depth and group.train_errors]
+    known.sort(key=lambda pair: pair[0])
     found = []
-    deep = [group for group in groups if "depth" in group.settings and group.train_errors]
-    for group in sorted(deep, key=lambda group: group.settings["depth"]):
+    for depth, group in known:
         alike = [
-            other for other in deep if _without(other, ("depth",)) == _without(group, ("depth",))
+            (other_depth, other)
+            for other_depth, other in known
+            if _without(other, ("depth",)) == _without(group, ("depth",))
         ]
-        shallow = min(alike, key=lambda other: other.settings["depth"])
-        if shallow.settings["depth"] < group.settings["depth"]:
+        shallowest, shallow = alike[0]
+        if shallowest < depth:
             found.append(_degradation(shallow, group))
     return found
 

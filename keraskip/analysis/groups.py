@@ -36,6 +36,12 @@ class Group:
         """What the group is called: a single run keeps its whole name."""
         return self.name if len(self.runs) > 1 else self.runs[0].name
 
+    @property
+    def depth(self) -> float | None:
+        """The depth that the settings give, if it is a number."""
+        depth = self.settings.get("depth")
+        return depth if isinstance(depth, int | float) and depth > 0 else None
+
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """The finding about each run."""
@@ -75,14 +81,24 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     """
     members: dict[str, list[Run]] = {}
     for run in runs:
-        key = [_stem(run), sorted(settings(run).items()), run.weights["path"].tolist()]
-        members.setdefault(json.dumps(key), []).append(run)
-    return [Group(_stem(own[0]), tuple(own), settings(own[0])) for own in members.values()]
+        # Not the paths: Keras goes on numbering layers in a second model.
+        weights = run.weights[["role", "depth", "shape"]].to_numpy().tolist()
+        key = json.dumps([_stem(run), sorted(settings(run).items()), weights], default=str)
+        members.setdefault(key, []).append(run)
+    stems = [_stem(own[0]) for own in members.values()]
+    groups = []
+    for place, own in enumerate(members.values()):
+        same = stems[:place].count(stems[place])
+        name = f"{stems[place]} ({same + 1})" if same else stems[place]
+        groups.append(Group(name, tuple(own), settings(own[0])))
+    return groups
 
 
 def settings(run: Run) -> dict[str, Any]:
     """What the run's trial says, in one level, without the name and the seed."""
-    trial = run.info.get("trial", {})
+    trial = run.info.get("trial")
+    if not isinstance(trial, dict):
+        return {}
     flat = {**trial, **trial.get("arguments", {})}
     return {key: flat[key] for key in flat if key not in ("name", "seed", "arguments")}
 

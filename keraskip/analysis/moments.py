@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from keraskip.analysis.profiles import SIGNALS, early_steps, profile
+from keraskip.analysis.profiles import SIGNALS, early_steps, profile, sound_steps
 from keraskip.runs import Run
 
 # So many stretches of steps; the first ones are short, as most happens there.
@@ -25,18 +25,23 @@ class Moment:
     def __str__(self) -> str:
         return f"{self.first}" if self.first == self.last else f"{self.first}–{self.last}"
 
-    def of(self, run: Run) -> slice:
-        """The rows of a run whose steps these are."""
-        first, end = np.searchsorted(run.steps, [self.first, self.last + 1])
-        return slice(int(first), int(end))
+    def of(self, run: Run, rows: np.ndarray) -> np.ndarray:
+        """Which rows of a run, of these, are of these steps."""
+        first, end = np.searchsorted(run.steps[rows], [self.first, self.last + 1])
+        return rows[first:end]
 
 
 def moments(runs: Sequence[Run]) -> list[Moment]:
-    """Step 0 and stretches that grow with the step's number, up to the last one of all runs."""
+    """Step 0 and stretches that grow with the step's number, up to the last one of all runs.
+
+    Stretches without a recorded step are left out.
+    """
     last = max((int(run.steps[-1]) for run in runs if len(run.steps)), default=0)
     ends = np.unique(np.geomspace(1, last + 1, MOMENTS).round().astype(int))
     starts = [0, *ends[:-1].tolist()]
-    return [Moment(first, end - 1) for first, end in zip(starts, ends.tolist(), strict=True)]
+    found = [Moment(first, end - 1) for first, end in zip(starts, ends.tolist(), strict=True)]
+    rows = [(run, sound_steps(run)) for run in runs]
+    return [one for one in found if any(len(one.of(run, sound)) for run, sound in rows)] or found
 
 
 def profiles_at(runs: Sequence[Run], chosen: Sequence[Moment]) -> pd.DataFrame:
@@ -44,9 +49,10 @@ def profiles_at(runs: Sequence[Run], chosen: Sequence[Moment]) -> pd.DataFrame:
 
     Both extremes of the RMS gradient in the steps of a moment are kept beside its mean.
     """
+    rows = [(run, sound_steps(run)) for run in runs]
     return _joined(
-        _labelled(run, signal, number, moment.of(run))
-        for run in runs
+        _labelled(run, signal, number, moment.of(run, sound))
+        for run, sound in rows
         for number, moment in enumerate(chosen)
         for signal in SIGNALS
     )
@@ -59,8 +65,8 @@ def early_profiles(runs: Sequence[Run]) -> pd.DataFrame:
     )
 
 
-def _labelled(run: Run, signal: str, number: int, steps: slice) -> pd.DataFrame:
-    if steps.start >= steps.stop:
+def _labelled(run: Run, signal: str, number: int, steps: np.ndarray) -> pd.DataFrame:
+    if not len(steps):
         return pd.DataFrame()
     rows = profile(run, signal, steps).assign(run=run.name, signal=signal, moment=number)
     return rows.rename(columns={"update_ratio": "ratio"})

@@ -15,53 +15,69 @@ FEWEST_STEPS = 20
 SMALLEST = 2.0**-149
 
 
-def early_steps(run: Run) -> slice:
-    """The first tenth of the recorded steps; of a short run 20 of them, if there are so many."""
-    return slice(0, _window(run))
+def sound_steps(run: Run) -> np.ndarray:
+    """The rows of the steps whose gradients are all finite.
+
+    A step that a loss scale skips is not among them, nor, of effective gradients, one that only
+    accumulates.
+    """
+    # A weight that never got a gradient has no statistics.
+    known = ~np.isnan(run.grad_norm).all(axis=0)
+    return np.flatnonzero(np.isfinite(run.grad_norm[:, known]).all(axis=1))
 
 
-def late_steps(run: Run) -> slice:
-    """As many steps from the end of the run."""
-    return slice(len(run.steps) - _window(run), len(run.steps))
+def early_steps(run: Run) -> np.ndarray:
+    """The rows of the first tenth of the sound steps; of a short run 20, if there are so many."""
+    return sound_steps(run)[: _window(run)]
+
+
+def late_steps(run: Run) -> np.ndarray:
+    """As many rows from the end of the run."""
+    return sound_steps(run)[-_window(run) :]
 
 
 def _window(run: Run) -> int:
-    return min(len(run.steps), max(FEWEST_STEPS, round(WINDOW * len(run.steps))))
+    return max(FEWEST_STEPS, round(WINDOW * len(run.steps)))
 
 
 def signal_of(run: Run) -> str:
-    """The signal that tells most: `"backward"`, or `"kernel"` in a network of hardly any biases."""
-    hidden = run.weights["depth"] < run.weights["depth"].max()
-    biases = hidden & run.weights["role"].isin(BACKWARD_ROLES)
-    return "backward" if biases.sum() > 2 else "kernel"
+    """The signal that tells most: `"backward"`, or `"kernel"` in a network of few biases."""
+    depths = run.weights["depth"]
+    backward, kernel = (depths[hidden_weights(run, signal)].nunique() for signal in SIGNALS)
+    return "backward" if 2 * backward >= max(kernel, 1) else "kernel"
 
 
 def hidden_weights(run: Run, signal: str) -> np.ndarray:
     """Which weights show a signal, as numbers of their columns.
 
-    The output layer is left out: nothing of the network lies between it and the loss.
+    The output layer is left out: nothing of the network lies between it and the loss. So is a bias
+    with a normalisation behind it, which takes its effect away and leaves it rounding errors.
     """
     weights = run.weights
-    is_kernel = weights["shape"].map(len) > 1
-    chosen = is_kernel if signal == "kernel" else weights["role"].isin(BACKWARD_ROLES)
-    chosen &= weights["depth"] < weights["depth"].max()
-    # A weight that got no gradient has no statistics.
+    role, depth = weights["role"], weights["depth"]
+    is_backward = role.isin(BACKWARD_ROLES)
+    if signal == "kernel":
+        chosen = (weights["shape"].map(len) > 1) & ~is_backward
+    else:
+        is_idle = (role == "bias") & depth.isin(depth[role == "beta"])
+        chosen = is_backward & ~is_idle
+    chosen &= depth < run.info.get("depth", depth.max())
     return np.flatnonzero(chosen & ~np.isnan(run.grad_norm).all(axis=0))
 
 
-def log_rms(run: Run, columns: np.ndarray, steps: slice) -> np.ndarray:
+def log_rms(run: Run, columns: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """log10 of the RMS gradient of some weights [S, weights]."""
     rms = run.grad_norm[steps][:, columns] / np.sqrt(run.weights["size"].to_numpy()[columns])
     return np.log10(np.maximum(rms.astype(float), SMALLEST))
 
 
-def profile(run: Run, signal: str, steps: slice) -> pd.DataFrame:
+def profile(run: Run, signal: str, steps: np.ndarray) -> pd.DataFrame:
     """What each hidden layer has, over some steps.
 
     Args:
         run: a run.
         signal: `"backward"` or `"kernel"`.
-        steps: which of the recorded steps.
+        steps: rows of the steps, such as `early_steps(run)`.
 
     Returns:
         A frame with `layer`, `path`, `depth`, `rms`, the geometric mean of the RMS gradient,
@@ -86,5 +102,5 @@ def profile(run: Run, signal: str, steps: slice) -> pd.DataFrame:
     return rows.dropna(subset=["rms"]).reset_index(drop=True)
 
 
-def _frame(statistic: np.ndarray, steps: slice, columns: np.ndarray) -> pd.DataFrame:
+def _frame(statistic: np.ndarray, steps: np.ndarray, columns: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(statistic[steps][:, columns])

@@ -13,6 +13,7 @@ from keraskip.analysis.profiles import (
     log_rms,
     profile,
     signal_of,
+    sound_steps,
 )
 from keraskip.runs import Run
 
@@ -26,7 +27,7 @@ CLEARLY_ALIVE = 1e-20
 STRETCHES = 8
 
 RULES = {
-    "diverged": "a gradient was NaN or infinite in a step that the optimizer did not skip, or the "
+    "diverged": "gradients became NaN or infinite and stayed so, or the "
     f"weights grew by more than {HEALTHY_ORDERS:g} orders of magnitude",
     "dead": "at the end of the run a hidden layer gets gradients of exactly 0, while the recorded "
     f"layer above it has a signal above {CLEARLY_ALIVE:g}, too much for an underflow",
@@ -47,7 +48,8 @@ class Verdict:
         verdict: one of `RULES`, the first one that holds.
         reason: why, in a few words.
         attenuation: by how many orders of magnitude the signal shrinks from the last to the first
-            hidden layer, negative where it grows; None where there is too little to fit.
+            hidden layer, negative where it grows; None where there is too little to fit, and in a
+            run that is dead or diverged.
         at_start: the same in step 0 alone, where batch normalisation makes plain networks explode
             (Yang et al. 2019).
         signal: which signal that was, `backward` or, in networks without biases, `kernel`.
@@ -84,6 +86,9 @@ def judge(run: Run) -> Verdict:
     signal = signal_of(run)
     found = _attenuation(run, signal, early_steps(run))
     verdict, reason = _verdict(run, found)
+    # A line through zeros says nothing.
+    if verdict in ("dead", "diverged"):
+        found = None
     first_rms, first_frozen, update_ratio = _kernels(run)
     accuracy, held_out = _accuracies(run)
     return Verdict(
@@ -91,7 +96,7 @@ def judge(run: Run) -> Verdict:
         verdict=verdict,
         reason=reason,
         attenuation=found,
-        at_start=_attenuation(run, signal, slice(0, 1)),
+        at_start=_attenuation(run, signal, sound_steps(run)[:1]),
         signal=signal,
         first_rms=first_rms,
         first_frozen=first_frozen,
@@ -122,8 +127,8 @@ def judge_together(
             return special, single[0].reason, None
         if count:
             return "inconclusive", f"{count} of {len(runs)} seeds {special}", None
-    if not all(len(run.steps) for run in runs):
-        return "inconclusive", "a run without steps", None
+    if not all(len(early_steps(run)) for run in runs):
+        return "inconclusive", "a run without sound steps", None
     signal = single[0].signal
     columns = hidden_weights(runs[0], signal)
     heights = [log_rms(run, columns, early_steps(run)).mean(axis=0) for run in runs]
@@ -131,9 +136,9 @@ def judge_together(
     return *_by_attenuation(found), found
 
 
-def _attenuation(run: Run, signal: str, steps: slice) -> Estimate | None:
+def _attenuation(run: Run, signal: str, steps: np.ndarray) -> Estimate | None:
     """The fall of the signal in some steps, their stretches being the profiles."""
-    if not len(run.steps):
+    if not len(steps):
         return None
     columns = hidden_weights(run, signal)
     heights = log_rms(run, columns, steps)
@@ -157,7 +162,7 @@ def _verdict(run: Run, found: Estimate | None) -> tuple[str, str]:
 
 def _by_attenuation(found: Estimate | None) -> tuple[str, str]:
     if found is None:
-        return "inconclusive", f"fewer than {FEWEST_LAYERS} hidden layers, or gradients with NaN"
+        return "inconclusive", f"fewer than {FEWEST_LAYERS} hidden layers"
     if found.low > HEALTHY_ORDERS:
         return "vanishing", "the signal shrinks on its way down"
     if found.high < -HEALTHY_ORDERS:
@@ -169,26 +174,31 @@ def _by_attenuation(found: Estimate | None) -> tuple[str, str]:
 
 def _divergence(run: Run) -> str:
     """Why the run counts as diverged; empty if it does not."""
-    broken = np.nansum(run.grad_nonfinite, axis=1) > 0
-    # A loss scale skips such a step, and all weights stay as they were.
-    skipped = (np.nan_to_num(run.update_norm, nan=1.0) == 0).all(axis=1)
-    places = np.flatnonzero(broken & ~skipped)
-    if len(places):
-        return f"a gradient was NaN or infinite, first in step {run.steps[places[0]]}"
-    norms = np.sqrt(np.nansum(np.square(run.weight_norm.astype(float)), axis=1))
-    if norms[0] > 0 and np.log10(norms.max() / norms[0]) > HEALTHY_ORDERS:
+    sound = sound_steps(run)
+    broken = np.flatnonzero(np.nansum(run.grad_nonfinite, axis=1))
+    # What a loss scale skips does no harm: sound steps follow, or no weight was changed.
+    for_good = broken[broken > sound.max(initial=-1)]
+    updates = run.update_norm[for_good[-1:]]
+    known = ~np.isnan(run.grad_norm).all(axis=0)
+    if len(for_good) and (updates[:, known] != 0).any():
+        return f"gradients are NaN or infinite from step {run.steps[for_good[0]]} on"
+    norms = np.sqrt(np.nansum(np.square(run.weight_norm[sound].astype(float)), axis=1))
+    if len(norms) and norms[0] > 0 and np.log10(norms.max() / norms[0]) > HEALTHY_ORDERS:
         return f"the weights grew {norms.max() / norms[0]:.0f}-fold"
     return ""
 
 
 def _dead_layers(run: Run) -> list[str]:
     """Layers whose zeros at the end are no underflow of a signal that vanishes, first one first."""
+    late = late_steps(run)
+    if not len(late):
+        return []
     columns = hidden_weights(run, signal_of(run))
     weights = run.weights.loc[columns]
-    rms = 10 ** log_rms(run, columns, late_steps(run)).max(axis=0)
-    silent = (run.grad_norm[late_steps(run)][:, columns] == 0).all(axis=0)
+    rms = 10 ** log_rms(run, columns, late).max(axis=0)
+    silent = (run.grad_norm[late][:, columns] == 0).all(axis=0)
     output = run.weights["depth"] == run.weights["depth"].max()
-    above = run.grad_norm[late_steps(run)][:, output].max(initial=0)
+    above = np.nanmax(run.grad_norm[late][:, output], initial=0)
     dead: list[str] = []
     for place in reversed(range(len(columns))):
         # Below a dead layer all is silent, for its sake.
@@ -200,15 +210,16 @@ def _dead_layers(run: Run) -> list[str]:
 
 def _kernels(run: Run) -> tuple[float, float, float]:
     """RMS gradient at step 0 and early frozen share of the kernel nearest to the input, and the
-    early ratio of update to weight of all kernels.
+    early ratio of update to weight of all kernels; NaN where gradients are.
     """
-    if not len(run.steps):
+    if not len(sound_steps(run)):
         return np.nan, np.nan, np.nan
-    first, early = profile(run, "kernel", slice(0, 1)), profile(run, "kernel", early_steps(run))
-    if first.empty:
-        return np.nan, np.nan, np.nan
-    ratio = float(early["update_ratio"].median())
-    return float(first["rms"].iloc[0]), float(early["frozen"].iloc[0]), ratio
+    first = profile(run, "kernel", sound_steps(run)[:1])
+    early = profile(run, "kernel", early_steps(run))
+    first_rms = np.nan if first.empty else float(first["rms"].iloc[0])
+    if early.empty:
+        return first_rms, np.nan, np.nan
+    return first_rms, float(early["frozen"].iloc[0]), float(early["update_ratio"].median())
 
 
 def _accuracies(run: Run) -> tuple[float, float]:
@@ -219,7 +230,7 @@ def _accuracies(run: Run) -> tuple[float, float]:
 
 def _at_chance(run: Run, accuracy: float) -> bool | None:
     """Whether guessing would give so much or more in one of forty tries."""
-    if "classes" not in run.info or np.isnan(accuracy):
+    if not {"classes", "train_images"} <= run.info.keys() or np.isnan(accuracy):
         return None
     chance, images = 1 / run.info["classes"], run.info["train_images"]
     return bool(accuracy <= chance + 1.96 * np.sqrt(chance * (1 - chance) / images))

@@ -52,6 +52,8 @@ class Record:
         variables, weights, order = weights_by_depth(model, self.layers)
         if not self._weights:
             facts = {"model": model.name, "depth_from": order, "gradient": self.kind}
+            # Also where only some layers are recorded.
+            facts["depth"] = max(weight["depth"] for weight in weights_by_depth(model)[1])
             info = {**provenance(), **facts, **self.info}
             if _is_first_process():
                 columns = columns_of(self.statistics)

@@ -221,7 +221,7 @@ def _columns(frame: pd.DataFrame) -> dict[str, Any]:
         values = frame[column]
         if values.dtype.kind in "fi":
             numbers = [float(f"{value:.3e}") for value in values]
-            found[str(column)] = {"values": [None if np.isnan(n) else n for n in numbers]}
+            found[str(column)] = {"values": [n if np.isfinite(n) else None for n in numbers]}
         else:
             codes, names = pd.factorize(values)
             found[str(column)] = {"values": codes.tolist(), "names": list(names)}
@@ -230,7 +230,7 @@ def _columns(frame: pd.DataFrame) -> dict[str, Any]:
 
 def _in_a_script(data: Any) -> str:
     """JSON in which no name of a run or layer can end the script: "<" is an escape."""
-    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:

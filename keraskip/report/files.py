@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Raised when a name goes or changes its meaning; new names leave it as it is.
 SCHEMA_VERSION = 1
+ESTIMATES, ESTIMATE = ("attenuation", "at_start"), ("value", "low", "high")
 PROVENANCE = ("started", "status", "seed", "command", "versions", "device", "git", "trial")
 
 
@@ -66,8 +67,12 @@ def as_json(comparison: "Comparison") -> str:
 
 def as_csv(comparison: "Comparison") -> str:
     """One line for each run, with the numbers of its verdict."""
-    frame = pd.json_normalize(_verdict_rows(comparison), sep="_")
-    return frame.drop(columns=["attenuation", "at_start"], errors="ignore").to_csv(index=False)
+    unknown = dict.fromkeys(ESTIMATE)
+    rows = [
+        {**row, **{name: row[name] or unknown for name in ESTIMATES}}
+        for row in _verdict_rows(comparison)
+    ]
+    return pd.json_normalize(rows, sep="_").to_csv(index=False)
 
 
 def as_markdown(comparison: "Comparison") -> str:
@@ -92,7 +97,7 @@ def _plain(text: str) -> str:
 def _verdict_rows(comparison: "Comparison") -> list[dict[str, Any]]:
     return [
         {name: _number(value) for name, value in asdict(verdict).items()}
-        | {name: _estimate(getattr(verdict, name)) for name in ("attenuation", "at_start")}
+        | {name: _estimate(getattr(verdict, name)) for name in ESTIMATES}
         for verdict in comparison.verdicts
     ]
 
@@ -100,8 +105,7 @@ def _verdict_rows(comparison: "Comparison") -> list[dict[str, Any]]:
 def _estimate(estimate: Estimate | None) -> dict[str, float | None] | None:
     if estimate is None:
         return None
-    names = ("value", "low", "high")
-    return {name: _number(getattr(estimate, name)) for name in names}
+    return {name: _number(getattr(estimate, name)) for name in ESTIMATE}
 
 
 def _number(value: Any) -> Any:

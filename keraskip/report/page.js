@@ -23,7 +23,7 @@ function scheme() {
   const grid = dark.matches ? "#3a3a3a" : "#e5e5e5";
   const words = { labelColor: ink, titleColor: ink };
   return {
-    background: null, view: { stroke: null }, legend: words,
+    background: dark.matches ? "#161616" : "#ffffff", view: { stroke: null }, legend: words,
     header: { labelColor: ink, labelFontWeight: 600 },
     axis: { ...words, gridColor: grid, domainColor: ink, tickColor: ink,
       labelFontSize: 11, titleFontSize: 12 },

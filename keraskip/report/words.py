@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keraskip.analysis import HEALTHY_ORDERS, Degradation, Effect, Estimate, Group, Verdict, mean
+from keraskip.analysis import HEALTHY_ORDERS, Degradation, Effect, Estimate, Group, mean
 
 # Rounding freezes a stray element in any run.
 NOTABLY_FROZEN = 0.01
@@ -10,10 +10,8 @@ NOTABLY_FROZEN = 0.01
 
 def about_group(group: Group) -> str:
     """What became of the signal in one network, and how well it trained."""
-    verdict = group.verdicts[0]
     seeds = f" ({len(group.runs)} seeds)" if len(group.runs) > 1 else ""
-    kind, reason, found = group.judgement
-    return f"{group.label}{seeds} is {kind}: {_why(verdict, kind, reason, found)}{_outcome(group)}."
+    return f"{group.label}{seeds} is {group.verdict}: {_why(group)}{_outcome(group)}."
 
 
 def about_effect(effect: Effect) -> str:
@@ -69,21 +67,28 @@ def times(orders: float) -> str:
     return f"{change:,.0f}-fold" if change < 1e6 else f"{change:.1e}-fold"
 
 
-def _why(verdict: Verdict, kind: str, reason: str, found: Estimate | None) -> str:
+def _why(group: Group) -> str:
+    kind, reason, found = group.judgement
     if not found or kind in ("diverged", "dead"):
         return reason
-    change = "shrinks" if found.value >= 0 else "grows"
-    signal = "backward signal" if verdict.signal == "backward" else "kernel gradient"
-    why = f"from the last to the first hidden layer the {signal} {change} {factor(found)}"
-    start = verdict.at_start
+    first = group.verdicts[0]
+    signal = "backward signal" if first.signal == "backward" else "kernel gradient"
+    why = f"from the last to the first hidden layer the {signal} {_change(found)} {factor(found)}"
+    start = first.at_start
     if kind == "healthy" and start and abs(start.value) > HEALTHY_ORDERS:
-        change = "shrinks" if start.value > 0 else "grows"
-        why += f"; in step 0 alone it {change} {factor(start)}"
-    if verdict.first_frozen >= NOTABLY_FROZEN:
-        why += f"; early updates leave {verdict.first_frozen:.0%} of the first kernel as it was"
-    if verdict.nonfinite_steps:
-        why += f"; gradients were NaN or infinite in {verdict.nonfinite_steps} skipped steps"
+        of_seed = f" of {first.run}" if len(group.runs) > 1 else ""
+        why += f"; in step 0{of_seed} alone it {_change(start)} {factor(start)}"
+    frozen = mean([verdict.first_frozen for verdict in group.verdicts]).value
+    if frozen >= NOTABLY_FROZEN:
+        why += f"; early updates leave {frozen:.0%} of the first kernel as it was"
+    skipped = sum(verdict.nonfinite_steps for verdict in group.verdicts)
+    if skipped:
+        why += f"; gradients were NaN or infinite in {skipped} skipped steps"
     return why
+
+
+def _change(orders: Estimate) -> str:
+    return "shrinks" if orders.value >= 0 else "grows"
 
 
 def _outcome(group: Group) -> str:
@@ -94,6 +99,6 @@ def _outcome(group: Group) -> str:
     accuracy = f"{mean(accuracies).value:.2f}"
     if len(accuracies) > 1:
         accuracy += f" ± {np.std(accuracies, ddof=1):.2f}"
-    if all(verdict.at_chance for verdict in verdicts):
+    if all(verdict.at_chance for verdict in verdicts if not np.isnan(verdict.accuracy)):
         return f"; the accuracy stays at chance ({accuracy}, chance {verdicts[0].chance:.2f})"
     return f"; it trains to an accuracy of {accuracy}"
