@@ -132,29 +132,19 @@ def _encodings(groups: Sequence[Group], legend: bool) -> dict[str, Any]:
     return {"color": colour, "strokeDash": dash}
 
 
-_RMS = alt.Y(
-    "rms:Q",
-    title="RMS gradient",
-    scale=alt.Scale(type="log"),
-    axis=alt.Axis(format=".0e", tickCount=8),
-)
+def _logarithmic(field: str, title: str) -> alt.Y:
+    scale, axis = alt.Scale(type="log"), alt.Axis(format=".0e", tickCount=8)
+    return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
+
+
+_RMS = _logarithmic("rms", "RMS gradient")
+_RATIO = _logarithmic("ratio", "||update|| / ||weight||")
+_SCALE_FREE = _logarithmic("scale_free", "||gradient|| ||weight||")
 _FROZEN = alt.Y(
     "frozen:Q",
     title="share of elements",
     scale=alt.Scale(domain=[0, 1]),
     axis=alt.Axis(format="%"),
-)
-_RATIO = alt.Y(
-    "ratio:Q",
-    title="||update|| / ||weight||",
-    scale=alt.Scale(type="log"),
-    axis=alt.Axis(format=".0e", tickCount=8),
-)
-_SCALE_FREE = alt.Y(
-    "scale_free:Q",
-    title="||gradient|| ||weight||",
-    scale=alt.Scale(type="log"),
-    axis=alt.Axis(format=".0e", tickCount=8),
 )
 _TOOLTIP: list[Any] = [
     "run:N",
