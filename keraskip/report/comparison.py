@@ -1,41 +1,31 @@
 """A comparison of runs: its findings in words, as a table, and as a report to open or to print."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import altair as alt
-import jinja2
 import numpy as np
-import pandas as pd
-import vl_convert
 from rich.text import Text
 
 from keraskip.analysis import (
-    RULES,
     Degradation,
     Effect,
     Group,
-    Moment,
     Verdict,
     degradations,
     effects,
     grouped,
-    moments,
-    profiles_at,
 )
-from keraskip.charts import PARAMETERS, TEXTS, TITLES, charts, looks_of, overview, with_groups
-from keraskip.report import files, words
+from keraskip.charts import overview
+from keraskip.report import files, page, words
 from keraskip.runs import Run, load_run
 from keraskip.tables import add_row, new_table, printed
 
 PICTURES = (".png", ".svg", ".pdf")
 WRITTEN: dict[str, Callable[["Comparison"], str]] = {
-    ".html": lambda comparison: comparison._html(),
+    ".html": page.as_html,
     ".json": files.as_json,
     ".csv": files.as_csv,
     ".md": files.as_markdown,
@@ -140,48 +130,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """In a notebook, the table and the findings."""
-        return self._rendered("summary.html.jinja")
-
-    def _html(self) -> str:
-        version = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
-        draw = resources.files("keraskip.report").joinpath("page.js").read_text("utf-8")
-        chosen = moments(self.runs)
-        profiles = with_groups(profiles_at(self.runs, chosen), self.groups)
-        found = charts(self.groups, alt.NamedData("profiles"))
-        specifications = {
-            name: _as_wide_as_its_place(chart).add_params(*PARAMETERS).to_dict()
-            for name, chart in found.items()
-        }
-        return self._rendered(
-            "report.html.jinja",
-            charts=_in_a_script(specifications),
-            profiles=_in_a_script(_columns(profiles.assign(steps=_labels(profiles, chosen)))),
-            titles={name: title for name, title in TITLES.items() if name in found},
-            texts=TEXTS,
-            looks=self._looks(),
-            moments=list(map(str, chosen)),
-            script=vl_convert.javascript_bundle(draw, vl_version=version),
-        )
-
-    def _looks(self) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """Colour and dash of each run."""
-        looks = zip(self.groups, looks_of(self.groups), strict=True)
-        return {run.name: look for group, look in looks for run in group.runs}
-
-    def _rendered(self, template: str, **more: Any) -> str:
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("keraskip.report", "."), autoescape=True, trim_blocks=True
-        )
-        return environment.get_template(template).render(
-            columns=self.columns,
-            rows=self.rows,
-            about_groups=[words.about_group(group) for group in self.groups],
-            about_effects=[words.about_effect(effect) for effect in self.effects],
-            about_degradations=[words.about_degradation(found) for found in self.degradations],
-            rules=RULES,
-            runs=self.runs,
-            **more,
-        )
+        return page.as_summary(self)
 
 
 def compare(*runs: str | Path | Run) -> Comparison:
@@ -204,33 +153,6 @@ def compare(*runs: str | Path | Run) -> Comparison:
     if not loaded or len(set(names)) < len(names):
         raise ValueError(f"compare needs runs, each with a name of its own. Received: {names}")
     return Comparison(loaded)
-
-
-def _as_wide_as_its_place(chart: Any) -> Any:
-    return chart if isinstance(chart, alt.FacetChart) else chart.properties(width="container")
-
-
-def _labels(profiles: pd.DataFrame, chosen: Sequence[Moment]) -> list[str]:
-    return [str(chosen[number]) for number in profiles["moment"]]
-
-
-def _columns(frame: pd.DataFrame) -> dict[str, Any]:
-    """The columns of a frame in few bytes: names once, numbers in four digits."""
-    found: dict[str, Any] = {}
-    for column in frame:
-        values = frame[column]
-        if values.dtype.kind in "fi":
-            numbers = [float(f"{value:.3e}") for value in values]
-            found[str(column)] = {"values": [n if np.isfinite(n) else None for n in numbers]}
-        else:
-            codes, names = pd.factorize(values)
-            found[str(column)] = {"values": codes.tolist(), "names": list(names)}
-    return found
-
-
-def _in_a_script(data: Any) -> str:
-    """JSON in which no name of a run or layer can end the script: "<" is an escape."""
-    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:
