@@ -39,7 +39,6 @@ SIZES = (
     Size("resnet44",            B,    661_338,    664_698),
     Size("resnet56",            B,    855_770,    860_026, 125.748),
     Size("resnet110",           B,  1_730_714,  1_739_002),
-    Size("resnet1202",          B, 19_424_026, 19_513_850),
     # He et al. 2016 (arXiv 1603.05027), Fig. 4e.
     Size("preact_resnet110",   {},  1_727_962, None),
     Size("preact_resnet110",    B,  1_730_522, None),
