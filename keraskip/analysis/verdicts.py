@@ -50,10 +50,10 @@ class Verdict:
         attenuation: by how many orders of magnitude the signal shrinks from the last to the first
             hidden layer, negative where it grows; None where there is too little to fit, and in a
             run that is dead or diverged.
-        at_start: the same in step 0 alone, where batch normalisation makes plain networks explode
-            (Yang et al. 2019).
+        at_start: the same in the first sound step alone, where batch normalisation makes plain
+            networks explode (Yang et al. 2019).
         signal: which signal that was, `backward` or, in networks without biases, `kernel`.
-        first_rms: RMS gradient of the first kernel at step 0.
+        first_rms: RMS gradient of the first kernel in the first sound step.
         first_frozen: share of the first kernel's elements that the early updates left as they were.
         update_ratio: median of ||update|| / ||weight|| of the hidden kernels in the early steps.
         nonfinite_steps: number of steps with a gradient that was NaN or infinite.

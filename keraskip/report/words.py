@@ -77,7 +77,7 @@ def _why(group: Group) -> str:
     start = first.at_start
     if kind == "healthy" and start and abs(start.value) > HEALTHY_ORDERS:
         of_seed = f" of {first.run}" if len(group.runs) > 1 else ""
-        why += f"; in step 0{of_seed} alone it {_change(start)} {factor(start)}"
+        why += f"; in the first step{of_seed} alone it {_change(start)} {factor(start)}"
     frozen = mean([verdict.first_frozen for verdict in group.verdicts]).value
     if frozen >= NOTABLY_FROZEN:
         why += f"; early updates leave {frozen:.0%} of the first kernel as it was"
