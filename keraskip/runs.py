@@ -39,9 +39,12 @@ class RunWriter:
         weights: one row per recorded weight, in the order of the statistics' columns.
         statistics: names of the statistics.
         scalars: names of the numbers that each step has one of.
+        initial_epoch: how many epochs of the run in the folder to keep and to go on with; what
+            was recorded after them is dropped. 0 starts a new run.
 
     Raises:
         OSError: if the folder cannot be written; so do the methods.
+        ValueError: if the folder holds no run of these weights and statistics with so many epochs.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class RunWriter:
         weights: Sequence[Mapping[str, Any]],
         statistics: Sequence[str],
         scalars: Sequence[str] = (),
+        initial_epoch: int = 0,
     ) -> None:
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
@@ -60,12 +64,19 @@ class RunWriter:
             + [(scalar, pa.float32()) for scalar in scalars]
             + [(statistic, column) for statistic in statistics]
         )
-        # In this order, a crash in between leaves no folder that mixes two runs.
-        (self.path / INFO_FILE).unlink(missing_ok=True)
-        (self.path / STEPS_FILE).write_bytes(self._schema.serialize())
-        self._info = {"schema_version": SCHEMA_VERSION, **info}
-        self._info |= {"status": "running", "weights": list(weights), "epochs": [], "probes": []}
-        self._write_info()
+        if initial_epoch:
+            self._info = _info_until(self.path, initial_epoch)
+            self._check_same(list(weights))
+            _cut_steps(self.path / STEPS_FILE, self._info["epochs"][-1]["steps"])
+            news = {key: info[key] for key in info if info[key] != self._info.get(key)}
+            self.note("resumed", {"epoch": initial_epoch, **news})
+        else:
+            # In this order, a crash in between leaves no folder that mixes two runs.
+            (self.path / INFO_FILE).unlink(missing_ok=True)
+            (self.path / STEPS_FILE).write_bytes(self._schema.serialize())
+            self._info = {"schema_version": SCHEMA_VERSION, **info}
+            self._info |= {"weights": list(weights), "epochs": [], "probes": []}
+        self.mark("running")
 
     def append(
         self, steps: np.ndarray, values: np.ndarray, scalars: np.ndarray | None = None
@@ -100,7 +111,10 @@ class RunWriter:
         self._write_info()
 
     def note(self, key: str, finding: Mapping[str, Any]) -> None:
-        """Adds a finding to the list under this key."""
+        """Adds a finding to the list under this key.
+
+        One that has a `step` or an `epoch` is dropped when the run goes on from before it.
+        """
         self._info.setdefault(key, []).append(dict(finding))
         self._write_info()
 
@@ -108,6 +122,15 @@ class RunWriter:
         """Notes how the run stands: `"running"`, `"finished"` or `"interrupted"`."""
         self._info["status"] = status
         self._write_info()
+
+    def _check_same(self, weights: list[Mapping[str, Any]]) -> None:
+        with pa.OSFile(str(self.path / STEPS_FILE)) as file:
+            schema = pa.ipc.open_stream(file).schema
+        if self._info["weights"] != weights or schema != self._schema:
+            raise ValueError(
+                "A run goes on with the weights and statistics it began with. "
+                f"Received: others than those in {self.path}"
+            )
 
     def _write_info(self) -> None:
         draft = self.path / f".{INFO_FILE}.draft"
@@ -118,6 +141,69 @@ class RunWriter:
 def _to_json(value: float) -> float | str:
     """JSON has no NaN and no infinity; their names survive the round trip."""
     return value if math.isfinite(value) else str(value)
+
+
+def read_info(path: str | Path) -> dict[str, Any]:
+    """The contents of `run.json` in a run folder.
+
+    Raises:
+        FileNotFoundError: if there is no run in the folder.
+        ValueError: if the folder was written by a version of keraskip with another format.
+    """
+    path = Path(path)
+    if not (path / INFO_FILE).is_file():
+        raise FileNotFoundError(f"There is no run in {path}: it has no {INFO_FILE}.")
+    info = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
+    if info["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(
+            f"This version of keraskip reads run format {SCHEMA_VERSION}. "
+            f"Received: format {info['schema_version']} in {path}"
+        )
+    return info
+
+
+def epoch_row(path: str | Path, epochs: int) -> dict[str, Any]:
+    """The log of the last of so many epochs of a run; ValueError if it has fewer."""
+    rows = read_info(path)["epochs"]
+    if epochs > len(rows):
+        raise ValueError(
+            f"A run goes on after an epoch that it has. Received: initial_epoch={epochs}, "
+            f"and {len(rows)} epochs in {path}"
+        )
+    return rows[epochs - 1]
+
+
+def _info_until(path: Path, epochs: int) -> dict[str, Any]:
+    """What `run.json` said when it had so many epochs."""
+    last = epoch_row(path, epochs)
+    info = read_info(path)
+    # Notes are of a step or of an epoch, a probe of an epoch.
+    limits = {"step": last["next_step"], "epoch": epochs}
+
+    def is_kept(row: Any) -> bool:
+        return all(row[key] < limit for key, limit in limits.items() if key in row)
+
+    lists = {
+        key: [row for row in value if is_kept(row)]
+        for key, value in info.items()
+        if isinstance(value, list) and all(isinstance(row, dict) for row in value)
+    }
+    return {**info, **lists}
+
+
+def _cut_steps(path: Path, rows: int) -> None:
+    """Leaves the first so many rows, which end where a batch does, as epochs do."""
+    with pa.OSFile(str(path)) as file:
+        reader = pa.ipc.open_stream(file)
+        while rows > 0:
+            try:
+                rows -= reader.read_next_batch().num_rows
+            except (StopIteration, pa.ArrowInvalid, OSError):
+                break
+        end = file.tell()
+    if rows:
+        raise ValueError(f"{path} does not hold the steps that {INFO_FILE} beside it counts.")
+    os.truncate(path, end)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,9 +244,10 @@ class Run:
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """The log of each epoch: `epoch`, `steps` (recorded so far), and the metrics."""
+        """The log of each epoch: `epoch`, `steps` (recorded so far), `next_step`, the metrics."""
         frame = pd.DataFrame(self.info["epochs"], columns=self._epoch_columns()).astype(float)
-        return frame.astype({"epoch": int, "steps": int})
+        counts = ("epoch", "steps", "next_step")
+        return frame.astype({name: int for name in counts if name in frame})
 
     @cached_property
     def probes(self) -> pd.DataFrame:
@@ -198,14 +285,7 @@ def load_run(path: str | Path) -> Run:
     (225, 114)
     """
     path = Path(path)
-    if not (path / INFO_FILE).is_file():
-        raise FileNotFoundError(f"There is no run in {path}: it has no {INFO_FILE}.")
-    info = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
-    if info["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(
-            f"This version of keraskip reads run format {SCHEMA_VERSION}. "
-            f"Received: format {info['schema_version']} in {path}"
-        )
+    info = read_info(path)
     weights = pd.DataFrame(info["weights"])
     columns, truncated = _read_columns(path / STEPS_FILE, len(weights))
     steps = columns.pop("step")

@@ -81,7 +81,7 @@ def test_deep_plain_networks_shatter(tmp_path):
     found = {}
     for build in build_plain, build_resnet:
         keras.utils.set_random_seed(0)
-        model = compiled(build(32, input_shape=(8, 8, 3)))
+        model = compiled(build(20, input_shape=(8, 8, 3)))
         run = probed(tmp_path / build.__name__, model)
         (found[build],) = values(run, "shattering").values()
     assert found[build_plain] < found[build_resnet] < 1

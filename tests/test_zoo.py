@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 from reference import SIZES
 
-from keraskip import build, build_densenet, build_plain, list_models
+from keraskip import build, build_densenet, list_models
 from keraskip.models.anatomy import anatomy
 from keraskip.models.zoo import ZOO
 
-# Depth 1202 takes a quarter of a minute; the sizes do not depend on the backend.
+# The deepest, of 1202 layers, takes a quarter of a minute, and Keras' walk through it goes deeper
+# than Python recurses by default. The next deepest is counted in benchmarks/build_time.py.
+COUNTED_THERE = "preact_resnet1001"
+# The sizes do not depend on the backend.
 LARGE = 8_000_000
 on_tensorflow = keras.backend.backend() == "tensorflow"
 
@@ -18,7 +21,7 @@ def count(weights):
     return sum(int(np.prod(weight.shape)) for weight in weights)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", [each for each in SIZES if each.name != COUNTED_THERE], ids=str)
 def test_size(size):
     if size.trainable > LARGE and not on_tensorflow:
         pytest.skip("built under TensorFlow")
@@ -104,9 +107,3 @@ def test_published_facts(entry):
     assert entry.source
     assert entry.recipe
     assert all(1 < error < 40 for error in entry.errors.values())
-
-
-def test_plain_is_deeper_than_python_recurses_by_default():
-    # Keras' walk through the graph takes one call per layer; here 3 layers per convolution.
-    model = build_plain(404, input_shape=(8, 8, 1))
-    assert len(model.layers) > 1200

@@ -17,12 +17,15 @@ class NonFinite:
 
     Args:
         weights: the recorded weights, those nearest to the input first.
+        known: what was found before, in a run that goes on.
     """
 
-    def __init__(self, weights: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, weights: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         self._paths = [weight["path"] for weight in weights]
-        self._gradient_told = False
-        self._statistic_told = False
+        self._gradient_told = any("step" in finding for finding in known)
+        self._statistic_told = any("epoch" in finding for finding in known)
 
     def in_gradients(self, steps: np.ndarray, values: np.ndarray) -> dict[str, Any] | None:
         """The first step with such a gradient, and where on the way back from the loss it began.

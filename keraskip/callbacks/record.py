@@ -1,7 +1,7 @@
 """What becomes of the recorded steps: the run folder, the epoch's logs, the warnings."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from keraskip.callbacks.statistics import columns_of
 from keraskip.callbacks.summary import EpochNorms
 from keraskip.callbacks.tensorboard import TensorBoardLog
 from keraskip.callbacks.weights import weights_by_depth
-from keraskip.runs import RunWriter
+from keraskip.runs import RunWriter, epoch_row, read_info
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Record:
     tensorboard: bool
     probe: Probe | None
     info: dict[str, Any]
+    initial_epoch: int
 
     def __post_init__(self) -> None:
         self._writer: RunWriter | None = None
@@ -43,6 +44,14 @@ class Record:
         self._weights: list[dict[str, Any]] = []
         self._norms, self._nonfinite = EpochNorms([]), NonFinite([])
         self._recorded = 0
+
+    def resume(self) -> int:
+        """The number of the first step to record."""
+        if not self.initial_epoch:
+            return 0
+        last = epoch_row(self.run_dir, self.initial_epoch)
+        self._recorded = last["steps"]
+        return last["next_step"]
 
     def begin(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Measurement:
         """Starts the run, or goes on with it, and says what to measure."""
@@ -57,12 +66,15 @@ class Record:
             info = {**provenance(), **facts, **self.info}
             if _is_first_process():
                 columns = columns_of(self.statistics)
-                self._writer = RunWriter(self.run_dir, info, weights, columns, SCALARS)
+                parts = weights, columns, SCALARS, self.initial_epoch
+                self._writer = RunWriter(self.run_dir, info, *parts)
                 if self.tensorboard:
                     folder = self.run_dir / "tensorboard"
                     self._tensorboard = TensorBoardLog(folder, weights, columns)
             self._weights = weights
-            self._norms, self._nonfinite = EpochNorms(weights), NonFinite(weights)
+            self._norms = EpochNorms(weights)
+            known = read_info(self.run_dir).get("nonfinite", []) if self.initial_epoch else []
+            self._nonfinite = NonFinite(weights, known)
         elif weights != self._weights:
             raise ValueError(
                 "A recorder goes on with the weights it began with; for another model make a new "
@@ -81,11 +93,12 @@ class Record:
             self._attempt(self._tensorboard.add, rows)
         self._report(self._nonfinite.in_gradients(rows.steps, rows.values))
 
-    def end_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
+    def end_epoch(self, epoch: int, next_step: int, logs: dict[str, Any]) -> None:
         """Adds the epoch's norms to its logs, and writes these."""
         logs |= self._norms.take()
         metrics = {name: float(value) for name, value in logs.items() if not np.ndim(value)}
-        self._write("add_epoch", {"epoch": epoch, "steps": self._recorded} | metrics)
+        counts = {"epoch": epoch, "steps": self._recorded, "next_step": next_step}
+        self._write("add_epoch", counts | metrics)
         if self.probe and self._writer:
             self._write("add_probes", epoch, self.probe.look(self._model))
         if self._weights and self.on_nonfinite != "ignore":
@@ -94,6 +107,10 @@ class Record:
     def drop_norms(self) -> None:
         """Forgets the norms of an epoch that did not end."""
         self._norms.take()
+
+    def note(self, key: str, fact: Mapping[str, Any]) -> None:
+        """Adds a fact to `run.json`."""
+        self._write("note", key, fact)
 
     def end(self, status: str) -> None:
         """Notes how the training ended."""

@@ -82,10 +82,14 @@ class GradientRecorder(keras.callbacks.Callback):
             share of residual branches, dead units, shattered gradients. `Run.probes` has them,
             and `keraskip.callbacks.probe.Probe.look` says what they are.
         info: further facts to keep in `run.json`, as JSON values.
+        initial_epoch: as in `fit`, for a training that goes on from a checkpoint, in a new process
+            too: the run in the folder keeps so many epochs, what was recorded after them is
+            dropped, and the new steps follow. `"cosine"` and `"snr"` begin anew there.
 
     Raises:
-        ValueError: for other values of `every`, `statistics`, `kind` or `on_nonfinite`, a bad
-            regular expression and, when training begins, if `layers` leaves no weight.
+        ValueError: for other values of `every`, `statistics`, `kind`, `on_nonfinite` or
+            `initial_epoch`, a bad regular expression and, when training begins, if `layers` leaves
+            no weight or the run in the folder has fewer epochs.
         TypeError: for arguments of another type.
         OSError: when training begins, if the folder cannot be written.
         ImportError: for `tensorboard=True` where TensorBoard is not installed.
@@ -109,6 +113,7 @@ class GradientRecorder(keras.callbacks.Callback):
         tensorboard: bool = False,
         probe: tuple[Any, Any] | None = None,
         info: Mapping[str, Any] | None = None,
+        initial_epoch: int = 0,
     ) -> None:
         super().__init__()
         _check_choice("kind", kind, KINDS)
@@ -116,6 +121,11 @@ class GradientRecorder(keras.callbacks.Callback):
         if tensorboard and not find_spec("tensorboard"):
             raise ImportError(
                 "tensorboard=True needs TensorBoard: pip install 'keraskip[tensorboard]'"
+            )
+        if not isinstance(initial_epoch, int) or initial_epoch < 0:
+            raise ValueError(
+                "initial_epoch must be a number of epochs, 0 for a new run. "
+                f"Received: initial_epoch={initial_epoch!r}"
             )
         self._due = _schedule(every)
         self._record = Record(
@@ -127,6 +137,7 @@ class GradientRecorder(keras.callbacks.Callback):
             tensorboard,
             _probe(probe),
             dict(info or {}),
+            initial_epoch,
         )
         self._capture: Capture | None = None
 
@@ -147,11 +158,22 @@ class GradientRecorder(keras.callbacks.Callback):
         """Write what the epoch recorded, and its logs."""
         if self._capture:
             self._capture.drain()
-        self._record.end_epoch(epoch, {} if logs is None else logs)
+            next_step = self._capture.next_step
+            self._record.end_epoch(epoch, next_step, {} if logs is None else logs)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Write the rest and leave the training step as it was."""
         self._end("finished")
+
+    def note(self, key: str, fact: Mapping[str, Any]) -> None:
+        """Adds a fact to the list under this key in `run.json`, once training has begun.
+
+        Args:
+            key: a name that is not taken there.
+            fact: JSON values; with an `epoch` or a `step`, those that a resumed run repeats are
+                dropped.
+        """
+        self._record.note(key, fact)
 
     @contextmanager
     def recording(
@@ -210,7 +232,7 @@ class GradientRecorder(keras.callbacks.Callback):
     def _next_step(self) -> int:
         """The number with which to go on, after the rest of an interrupted training is written."""
         if not self._capture:
-            return 0
+            return self._record.resume()
         self._capture.drain()
         self._record.drop_norms()
         return self._capture.next_step
