@@ -1,16 +1,39 @@
-"""Studies: which trials, trained once, alike, and told apart from others."""
+"""Studies: which trials, trained alike, going on where they stopped, failing alone."""
 
+import keras
 import numpy as np
 import pytest
 
+from keraskip.data import load_data
 from keraskip.runs import load_run
-from keraskip.study import Trial, check_study, named_study, run_study, vanishing
+from keraskip.study import (
+    STUDIES,
+    Trial,
+    TrialsFailed,
+    check_study,
+    named_study,
+    recipe_of,
+    run_study,
+)
+from keraskip.study.recipes import optimizer
 
-TINY = Trial("plain8", "plain", {"depth": 8, "normalization": None}, epochs=1, batch_size=256)
+SMALL = {"depth": 8, "filters": (4, 8, 16)}
+WAY = {"epochs": 2, "batch_size": 256, "augment": ("crop",), "weight_decay": 1e-4}
+PLAIN = Trial("plain8", "plain", SMALL, **WAY)
+# With randomness of its own.
+RESNET = Trial("resnet8", "resnet", {**SMALL, "stochastic_depth_rate": 0.5}, **WAY)
+
+
+def renamed(trial, name, **changes):
+    return Trial(**{**trial.__dict__, "name": name, **changes})
+
+
+def weights_of(folder):
+    return keras.models.load_model(folder / "model.keras").get_weights()
 
 
 def test_vanishing_pairs_each_depth_with_the_nearest_densenet():
-    assert [trial.name for trial in vanishing()] == [
+    assert [trial.name for trial in named_study("vanishing")] == [
         "plain20",
         "resnet20",
         "densenet19",
@@ -23,58 +46,249 @@ def test_vanishing_pairs_each_depth_with_the_nearest_densenet():
 
 
 @pytest.mark.parametrize(
+    ("study", "depths", "names"),
+    [
+        ("degradation", [20], "plain20 resnet20"),
+        (
+            "shortcuts",
+            [20],
+            "resnet20_A resnet20_constant_scaling resnet20_exclusive_gating "
+            "resnet20_shortcut_only_gating resnet20_C resnet20_dropout",
+        ),
+        ("dense", [40], "densenet40_k12 densenet40_k24 densenet_bc40_k12 resnet38 plain38"),
+        ("depth", [20], "plain20 resnet20 preact_resnet20 densenet19"),
+    ],
+)
+def test_studies_of_the_papers(study, depths, names):
+    trials = named_study(study, depths=depths)
+    assert [trial.name for trial in trials] == names.split()
+    data = load_data()
+    for trial in named_study(study, depths=[14 if depths == [20] else 10]):
+        assert trial.build(data, 10).optimizer.momentum == 0.9
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_has_one_budget_at_its_own_depths(study, tmp_path):
+    assert check_study(named_study(study), tmp_path) == set()
+
+
+def test_published_recipes():
+    assert recipe_of("resnet56") | {"warm_up": 1 / 160} == recipe_of("resnet110")
+    assert recipe_of("plain110")["epochs"] * (45_000 // 128) == pytest.approx(64_000, rel=2e-3)
+    dense = recipe_of("densenet_bc100_k12")
+    assert (dense["batch_size"], dense["epochs"], dense["nesterov"]) == (64, 300, True)
+    assert recipe_of("resnet50v2")["batch_size"] == 256
+    trial = Trial("mine", "resnet20", dataset="cifar10", **recipe_of("resnet20"))
+    assert trial.build(load_data(), 100).name == "resnet20"
+
+
+def test_the_rate_warms_up_and_drops():
+    rates = optimizer(0.1, 0.9, False, 0, 160, (0.5, 0.75), 1 / 16)._learning_rate
+    found = [float(rates(step)) for step in (0, 10, 11, 80, 81, 121)]
+    np.testing.assert_allclose(found, [0.01, 0.01, 0.1, 0.1, 0.01, 0.001], rtol=1e-5)
+
+
+def test_the_decay_enters_the_momentum():
+    made, weight = optimizer(0.1, 0.9, False, 0.01, 1, (), 0), keras.Variable([2.0])
+    expected, velocity = 2.0, 0.0
+    for _ in range(3):
+        made.apply([keras.ops.convert_to_tensor([0.5])], [weight])
+        velocity = 0.9 * velocity - 0.1 * (0.5 + 0.01 * expected)
+        expected += velocity
+    assert keras.ops.convert_to_numpy(weight)[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_seeds_and_settings_of_every_trial():
+    trials = named_study(
+        "degradation",
+        depths=[20],
+        seeds=[3, 4],
+        settings={"epochs": 2, "dataset": "digits", "normalization": "group"},
+    )
+    names = ["plain20_seed3", "plain20_seed4", "resnet20_seed3", "resnet20_seed4"]
+    assert [trial.name for trial in trials] == names
+    assert [trial.seed for trial in trials] == [3, 4, 3, 4]
+    assert {(trial.epochs, trial.dataset, trial.batch_size) for trial in trials} == {
+        (2, "digits", 128)
+    }
+    assert all(trial.arguments["normalization"] == "group" for trial in trials)
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"depths": [20, 57]}, r"depth=57 \(nearest: 56, 62\)"),
-        ({"depths": []}, "at least one depth"),
-        ({"epochs": 0}, "epochs=0"),
-        ({"seed": -1}, "seed=-1"),
+        ({"depths": []}, "at least one"),
+        ({"depths": [20, 20]}, r"\[20, 20\]"),
+        ({"seeds": []}, "at least one"),
+        ({"seeds": [1, 1]}, r"\[1, 1\]"),
+        ({"seeds": [-1]}, "seed=-1"),
+        ({"settings": {"epochs": 0}}, "epochs=0"),
+        ({"settings": {"epochs": 2.5}}, "epochs=2.5"),
+        ({"settings": {"batch_size": 0}}, "batch_size=0"),
+        ({"settings": {"learning_rate": "fast"}}, "learning_rate='fast'"),
+        ({"settings": {"momentum": 1}}, "momentum=1"),
+        ({"settings": {"rate_drops": [0.5, 2]}}, r"rate_drops=\[0.5, 2\]"),
+        ({"settings": {"augment": ["rotate"]}}, "augment=.'rotate'"),
+        ({"settings": {"seed": 3}}, "seed=3"),
     ],
 )
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        vanishing(**settings)
+        named_study("vanishing", **settings)
 
 
 def test_an_unknown_study_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"vanishing.*study='vanish'"):
+    with pytest.raises(ValueError, match=r"degradation.*study='vanish' \(nearest: vanishing"):
         named_study("vanish")
 
 
-def test_trials_of_one_name_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="name of its own"):
-        check_study([TINY, TINY], tmp_path)
+FILE = """
+from keraskip.study import Trial
 
 
-def test_a_finished_trial_is_not_trained_again_and_another_ones_run_not_touched(tmp_path):
-    run_study([TINY], tmp_path)
-    written = (tmp_path / "plain8" / "run.json").stat().st_mtime_ns
-    told = []
-    run_study([TINY], tmp_path, progress=lambda *news: told.append(news))
-    assert (tmp_path / "plain8" / "run.json").stat().st_mtime_ns == written
-    assert told == [(0, TINY, 1)]
-    with pytest.raises(ValueError, match="other settings"):
-        run_study([Trial("plain8", "plain", {"depth": 14}, epochs=1)], tmp_path)
+def trials(depths=(8,)):
+    return [Trial(f"plain{depth}", "plain", {"depth": depth}) for depth in depths]
+"""
 
 
-def test_an_unfinished_trial_is_trained_anew(tmp_path):
-    run_study([TINY], tmp_path)
-    info = tmp_path / "plain8" / "run.json"
-    info.write_text(info.read_text().replace('"finished"', '"running"'))
-    run_study([TINY], tmp_path)
-    assert load_run(tmp_path / "plain8").info["status"] == "finished"
+def test_a_study_from_a_file(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(FILE)
+    assert [trial.name for trial in named_study(str(file), depths=[14, 8])] == ["plain8", "plain14"]
+    file.write_text(f"{FILE}\ntrials = trials()")
+    assert [trial.name for trial in named_study(str(file), seeds=[1, 2])][1] == "plain8_seed2"
+    with pytest.raises(ValueError, match="a list of trials"):
+        named_study(str(file), depths=[8])
 
 
-def test_equal_seeds_give_equal_runs_and_other_seeds_others(tmp_path):
-    trials = {name: Trial(name, "plain", TINY.arguments, epochs=1, batch_size=256) for name in "ab"}
-    trials["c"] = Trial("c", "plain", TINY.arguments, epochs=1, batch_size=256, seed=1)
-    folders = run_study(list(trials.values()), tmp_path)
-    first, second, third = (load_run(folder).grad_norm for folder in folders)
-    assert np.array_equal(first, second)
-    assert not np.allclose(first, third)
+@pytest.mark.parametrize("text", ["", "trials = []", "trials = [1]", "1 / 0", "this is no Python"])
+def test_a_file_without_trials_is_refused(tmp_path, text):
+    file = tmp_path / "mine.py"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=r"mine\.py"):
+        named_study(str(file))
+    with pytest.raises(OSError, match=r"none\.py"):
+        named_study(str(tmp_path / "none.py"))
+
+
+@pytest.mark.parametrize(
+    ("trials", "message"),
+    [
+        ([], "a name of its own"),
+        ([PLAIN, PLAIN], "a name of its own"),
+        ([PLAIN, renamed(RESNET, "other", epochs=3)], "as many epochs"),
+        ([PLAIN, renamed(RESNET, "other", dataset="mnist")], "same data"),
+        ([renamed(PLAIN, "code", arguments={**SMALL, "activation": np.tanh})], "JSON"),
+        ([renamed(PLAIN, "none", dataset="digitz")], "digitz"),
+        ([renamed(PLAIN, "large", batch_size=2000)], "batch_size=2000"),
+    ],
+)
+def test_a_study_that_cannot_be_is_refused_before_training(tmp_path, trials, message):
+    if "digitz" in message:
+        pytest.importorskip("tensorflow_datasets", reason="this environment has no TensorFlow")
+    with pytest.raises(ValueError, match=message):
+        run_study(trials, tmp_path, progress=lambda *news: pytest.fail("training began"))
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
-        run_study([TINY], tmp_path / "file" / "out")
+        run_study([PLAIN], tmp_path / "file" / "out")
+
+
+def test_a_full_disk_is_refused_before_training(tmp_path):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            run_study([PLAIN], tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A finished study: two networks, and one of them with another seed."""
+    out = tmp_path_factory.mktemp("study")
+    return out, [PLAIN, RESNET, renamed(RESNET, "resnet8_seed1", seed=1)]
+
+
+@pytest.fixture(scope="module")
+def runs(study):
+    out, trials = study
+    return {run.name: run for run in map(load_run, run_study(trials, out))}
+
+
+def test_all_trials_of_a_study_see_the_same_batches(runs):
+    hashes = {name: [note["hash"] for note in run.info["batches"]] for name, run in runs.items()}
+    assert hashes["plain8"] == hashes["resnet8"] != hashes["resnet8_seed1"]
+    assert len(set(hashes["plain8"])) == 2
+
+
+def test_another_seed_gives_another_run(runs):
+    assert not np.allclose(runs["resnet8"].grad_norm, runs["resnet8_seed1"].grad_norm)
+
+
+def test_the_test_set_is_looked_at_once(runs):
+    for run in runs.values():
+        (tested,) = run.info["test"]
+        assert (tested["epoch"], tested["images"]) == (2, 359)
+        assert run.info["budget"] == {"epochs": 2, "steps": 10}
+        assert run.info["train_images"] == 1294
+    assert all("val_accuracy" in run.epochs for run in runs.values())
+
+
+def test_what_is_finished_is_not_trained_again_and_another_ones_run_not_touched(study, runs):
+    out, trials = study
+    written = (out / "plain8" / "run.json").stat().st_mtime_ns
+    told = []
+    run_study(trials, out, progress=lambda *news: told.append(news))
+    assert (out / "plain8" / "run.json").stat().st_mtime_ns == written
+    assert told == [(number, trial, 2) for number, trial in enumerate(trials)]
+    with pytest.raises(ValueError, match="other settings"):
+        run_study([renamed(PLAIN, "plain8", arguments={"depth": 14})], out)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_an_interrupted_trial_goes_on_to_the_same_end(study, runs, tmp_path, epochs):
+    """Stopped after its first epoch, and after its last, before the test."""
+
+    def interrupt(number, trial, done):
+        if done == epochs:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study([RESNET], tmp_path, progress=interrupt)
+    (folder,) = run_study([RESNET], tmp_path)
+    one, other = runs["resnet8"], load_run(folder)
+    assert [note["epoch"] for note in other.info["resumed"]] == [epochs]
+    assert np.array_equal(one.steps, other.steps)
+    assert np.array_equal(one.grad_norm, other.grad_norm)
+    assert one.epochs.equals(other.epochs)
+    assert one.info["batches"] == other.info["batches"]
+    assert one.info["test"] == other.info["test"]
+    for first, second in zip(weights_of(one.path), weights_of(folder), strict=True):
+        assert np.array_equal(first, second)
+
+
+def test_a_trial_that_fails_does_not_stop_the_others(study, runs):
+    out, trials = study
+    bad = renamed(PLAIN, "bad", arguments={**SMALL, "activation": "relux"})
+    with pytest.raises(TrialsFailed) as failed:
+        run_study([bad, *trials], out)
+    assert list(failed.value.failures) == ["bad"]
+    assert "relux" in failed.value.failures["bad"]
+    assert failed.value.runs == [out / trial.name for trial in trials]
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    def start_again(number, trial, done):
+        with pytest.raises(TrialsFailed, match="Another process trains"):
+            run_study([PLAIN], tmp_path)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study([PLAIN], tmp_path, progress=start_again)

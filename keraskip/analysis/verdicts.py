@@ -58,7 +58,8 @@ class Verdict:
         update_ratio: median of ||update|| / ||weight|| of the hidden kernels in the early steps.
         nonfinite_steps: number of steps with a gradient that was NaN or infinite.
         accuracy: of the last epoch, on the training images.
-        held_out: the same on the held-out images.
+        held_out: the same on the test images, which a study looks at once, in the end; else on
+            those that `fit` validated with.
         chance: accuracy of guessing, where the run says how many classes there are.
         at_chance: whether the accuracy is within the 95 % range of guessing; None if unknown.
         steps: number of recorded steps.
@@ -223,9 +224,11 @@ def _kernels(run: Run) -> tuple[float, float, float]:
 
 
 def _accuracies(run: Run) -> tuple[float, float]:
-    """Training and held-out accuracy of the last epoch."""
+    """Training and held-out accuracy of the last epoch; of the test, where there was one."""
     last = {} if run.epochs.empty else run.epochs.iloc[-1].to_dict()
-    return last.get("accuracy", np.nan), last.get("val_accuracy", np.nan)
+    tested = run.info.get("test", [{}])[-1]
+    held_out = tested.get("accuracy", last.get("val_accuracy", np.nan))
+    return last.get("accuracy", np.nan), held_out
 
 
 def _at_chance(run: Run, accuracy: float) -> bool | None:

@@ -127,6 +127,7 @@ class GradientRecorder(keras.callbacks.Callback):
                 "initial_epoch must be a number of epochs, 0 for a new run. "
                 f"Received: initial_epoch={initial_epoch!r}"
             )
+        self.initial_epoch = initial_epoch
         self._due = _schedule(every)
         self._record = Record(
             Path(run_dir),

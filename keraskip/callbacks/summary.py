@@ -34,7 +34,9 @@ class EpochNorms:
         squares = np.square(np.where(missing, 0.0, values[:, :, NORM].astype(float)))
         self._steps += len(values)
         for name, part in self._parts.items():
-            self._sums[name] += np.sqrt(squares[:, part].sum(axis=1)).sum()
+            # One by one: rounding must not depend on how many rows come at a time.
+            for norm in np.sqrt(squares[:, part].sum(axis=1)):
+                self._sums[name] += norm
 
     def take(self) -> dict[str, float]:
         """The means so far, of the whole gradient and of the first and last kernel; starts anew.

@@ -1,5 +1,7 @@
 """Findings as sentences, each with its numbers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keraskip.analysis import HEALTHY_ORDERS, Degradation, Effect, Estimate, Group, mean
@@ -93,12 +95,20 @@ def _change(orders: Estimate) -> str:
 
 def _outcome(group: Group) -> str:
     verdicts = group.verdicts
-    accuracies = [verdict.accuracy for verdict in verdicts if not np.isnan(verdict.accuracy)]
-    if not accuracies:
+    accuracy = _over_seeds([verdict.accuracy for verdict in verdicts])
+    if not accuracy:
         return ""
-    accuracy = f"{mean(accuracies).value:.2f}"
-    if len(accuracies) > 1:
-        accuracy += f" ± {np.std(accuracies, ddof=1):.2f}"
     if all(verdict.at_chance for verdict in verdicts if not np.isnan(verdict.accuracy)):
         return f"; the accuracy stays at chance ({accuracy}, chance {verdicts[0].chance:.2f})"
-    return f"; it trains to an accuracy of {accuracy}"
+    held_out = _over_seeds([verdict.held_out for verdict in verdicts])
+    beside = f", {held_out} on images held out" if held_out else ""
+    return f"; it trains to an accuracy of {accuracy}{beside}"
+
+
+def _over_seeds(values: Sequence[float]) -> str:
+    """Mean and standard deviation of the numbers there are."""
+    found = [value for value in values if not np.isnan(value)]
+    if not found:
+        return ""
+    spread = f" ± {np.std(found, ddof=1):.2f}" if len(found) > 1 else ""
+    return f"{mean(found).value:.2f}{spread}"

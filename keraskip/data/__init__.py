@@ -1,0 +1,5 @@
+"""Data sets by name, and the batches that are made of them."""
+
+from keraskip.data.loading import load_data as load_data
+from keraskip.data.parts import Dataset as Dataset
+from keraskip.data.parts import Part as Part

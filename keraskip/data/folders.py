@@ -1,0 +1,105 @@
+"""Images in folders, one for each class."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keraskip.data.parts import Dataset, Part, fits_in_memory, in_memory, whole
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+# Names of the folders that hold a part each.
+PARTS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+GREY = {"1", "L"}
+
+
+def load_folder(name: str, path: Path, image_size: int | None) -> Dataset:
+    """See `keraskip.data.load_data`."""
+    folders = _folders(path)
+    parts = {PARTS[folder.name]: folder for folder in folders if folder.name in PARTS}
+    if "train" not in parts:
+        parts = {"train": path}
+    classes = [folder.name for folder in _folders(parts["train"])]
+    if len(classes) < 2:
+        raise ValueError(
+            f"A folder of images has one folder for each of two classes or more. "
+            f"Received: {classes} in {parts['train']}"
+        )
+    listed = {part: _files(folder, classes) for part, folder in parts.items()}
+    mode, size = _mode_and_size([file for files, _ in listed.values() for file in files])
+    if image_size is None and size is None:
+        raise ValueError(
+            f"Images of several sizes need image_size, the side to bring them to. Received: {path}"
+        )
+    found = {
+        part: _part(files, labels, mode, image_size, size)
+        for part, (files, labels) in listed.items()
+    }
+    return whole(name, found, len(classes))
+
+
+def squared(image: Any, side: int) -> Any:
+    """The middle square of a Pillow image whose short side is scaled to this one."""
+    from PIL import ImageOps
+
+    return ImageOps.fit(image, (side, side))
+
+
+def _folders(path: Path) -> list[Path]:
+    if not path.is_dir():
+        raise FileNotFoundError(f"There is no folder {path}.")
+    return sorted(inner for inner in path.iterdir() if inner.is_dir() and inner.name[0] != ".")
+
+
+def _files(path: Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:
+    """The files of all classes, and their labels."""
+    files: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        own = [file for file in (path / name).glob("*") if file.suffix.lower() in SUFFIXES]
+        if not own:
+            raise ValueError(f"Each class needs at least one image. Received: {path / name}")
+        files += sorted(own)
+        labels += [label] * len(own)
+    return files, np.array(labels)
+
+
+def _mode_and_size(files: Sequence[Path]) -> tuple[str, tuple[int, int] | None]:
+    """Grey or colour, and width and height if all have the same, by the heads of the files."""
+    heads = {_opened(file) for file in files}
+    sizes = {size for _, size in heads}
+    grey = all(mode in GREY for mode, _ in heads)
+    return "L" if grey else "RGB", sizes.pop() if len(sizes) == 1 else None
+
+
+def _opened(file: Path, mode: str = "", side: int | None = None) -> Any:
+    """An image as an array in this mode; without one, what its head says of mode and size."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            if not mode:
+                return image.mode, image.size
+            converted = image.convert(mode)
+            return np.asarray(converted if side is None else squared(converted, side))
+    except OSError as error:
+        # Pillow says "cannot identify image file" with the name again, or what is missing.
+        raise ValueError(f"{file} cannot be read as an image: {error}") from None
+
+
+def _part(
+    files: list[Path],
+    labels: np.ndarray,
+    mode: str,
+    side: int | None,
+    size: tuple[int, int] | None,
+) -> Part:
+    def read(places: np.ndarray) -> np.ndarray:
+        images = np.stack([_opened(files[place], mode, side) for place in places])
+        return images.reshape(*images.shape[:3], -1)
+
+    width, height = size if side is None and size else (side or 0,) * 2
+    if fits_in_memory(len(files) * width * height * len(mode)):
+        return in_memory(read(np.arange(len(files))), labels)
+    return Part(labels, read)

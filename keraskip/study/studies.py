@@ -1,0 +1,191 @@
+"""The studies by name; each is a short list of trials, to be copied and changed."""
+
+import runpy
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from keraskip.models.depths import BASIC, DENSE, DENSE_BOTTLENECK
+from keraskip.study.recipes import HUANG_CIFAR, he_cifar
+from keraskip.study.trial import Trial, with_seeds
+
+
+def vanishing(depths: Sequence[int] = (20, 56)) -> list[Trial]:
+    """What skips do where the gradient really vanishes: the 2014 way, without normalisation.
+
+    Plain, pre-activation residual and dense networks with tanh and Glorot initialisation (Glorot &
+    Bengio 2010) at each depth, and the textbook case: sigmoid, at the smallest depth.
+    """
+    glorot = {"normalization": None, "kernel_initializer": "glorot_uniform"}
+    tanh, sigmoid = {"activation": "tanh", **glorot}, {"activation": "sigmoid", **glorot}
+    preact = {"variant": "preact"}
+    trials = []
+    for depth in depths:
+        dense = DENSE.nearest(depth)
+        trials += [
+            Trial(f"plain{depth}", "plain", {"depth": depth, **preact, **tanh}),
+            Trial(f"resnet{depth}", "resnet", {"depth": depth, **preact, **tanh}),
+            Trial(f"densenet{dense}", "densenet", {"depth": dense, **tanh}),
+        ]
+    for network in "plain", "resnet":
+        arguments = {"depth": depths[0], **preact, **sigmoid}
+        trials.append(Trial(f"{network}{depths[0]}_sigmoid", network, arguments))
+    return trials
+
+
+def degradation(depths: Sequence[int] = (20, 32, 44, 56, 110)) -> list[Trial]:
+    """Does more depth hurt, and do skips help: He et al. 2015, section 4.2 and Fig. 6."""
+    return [
+        Trial(f"{network}{depth}", network, {"depth": depth}, "cifar10", **he_cifar(depth))
+        for depth in depths
+        for network in ("plain", "resnet")
+    ]
+
+
+def shortcuts(depths: Sequence[int] = (110,)) -> list[Trial]:
+    """Why the shortcut has to stay clean: the kinds of He et al. 2016, Table 1.
+
+    `"C"` is the one that is a 1x1 convolution everywhere.
+    """
+    kinds = (
+        "A",
+        "constant_scaling",
+        "exclusive_gating",
+        "shortcut_only_gating",
+        "C",
+        "dropout",
+    )
+    return [
+        Trial(
+            f"resnet{depth}_{kind}",
+            "resnet",
+            {"depth": depth, "shortcut": kind},
+            "cifar10",
+            **he_cifar(depth),
+        )
+        for depth in depths
+        for kind in kinds
+    ]
+
+
+def dense(depths: Sequence[int] = (40,)) -> list[Trial]:
+    """What connectivity and growth rate do: Huang et al. 2017, section 4.3 and Table 2.
+
+    Dense networks of two growth rates and one with bottlenecks and compression, beside a residual
+    and a plain network of nearly that depth, all trained by the recipe of that paper.
+    """
+    bottleneck = {"bottleneck": True, "compression": 0.5}
+    trials = []
+    for depth in depths:
+        narrow, other = DENSE_BOTTLENECK.nearest(depth), BASIC.nearest(depth)
+        trials += [
+            Trial(name, network, arguments, "cifar10", **HUANG_CIFAR)
+            for name, network, arguments in (
+                (f"densenet{depth}_k12", "densenet", {"depth": depth, "growth_rate": 12}),
+                (f"densenet{depth}_k24", "densenet", {"depth": depth, "growth_rate": 24}),
+                (f"densenet_bc{narrow}_k12", "densenet", {"depth": narrow, **bottleneck}),
+                (f"resnet{other}", "resnet", {"depth": other}),
+                (f"plain{other}", "plain", {"depth": other}),
+            )
+        ]
+    return trials
+
+
+def depth(depths: Sequence[int] = (20, 56, 110, 218)) -> list[Trial]:
+    """How deep each family can go: the signal and the training error of ever deeper networks."""
+    trials = []
+    for size in depths:
+        dense = DENSE.nearest(size)
+        preact = {"depth": size, "variant": "preact"}
+        trials += [
+            Trial(name, network, arguments, "cifar10", **he_cifar(size))
+            for name, network, arguments in (
+                (f"plain{size}", "plain", {"depth": size}),
+                (f"resnet{size}", "resnet", {"depth": size}),
+                (f"preact_resnet{size}", "resnet", preact),
+                (f"densenet{dense}", "densenet", {"depth": dense}),
+            )
+        ]
+    return trials
+
+
+STUDIES: dict[str, Callable[..., list[Trial]]] = {
+    study.__name__: study for study in (vanishing, degradation, shortcuts, dense, depth)
+}
+
+
+def named_study(
+    name: str,
+    *,
+    depths: Sequence[int] | None = None,
+    seeds: Sequence[int] = (0,),
+    settings: Mapping[str, Any] | None = None,
+) -> list[Trial]:
+    """The trials of a study.
+
+    Args:
+        name: one of `STUDIES`, or a Python file that has `trials`: a list of them, or a function
+            of `depths` that returns one.
+        depths: in place of the study's own; DenseNets beside other networks take the nearest.
+        seeds: each trial is trained with each of them.
+        settings: what else to change in every trial: attributes of `Trial`, or arguments of the
+            networks' builders.
+
+    Raises:
+        ValueError: for an unknown study, a depth that a network cannot have, and values that a
+            trial cannot have.
+        OSError: for a file that cannot be read.
+
+    Example:
+
+    >>> [trial.name for trial in named_study("vanishing", depths=[8], seeds=[1])][:2]
+    ['plain8', 'resnet8']
+    """
+    if depths is not None and (not depths or len(set(depths)) < len(depths)):
+        raise ValueError(f"depths must be different, and at least one. Received: {list(depths)}")
+    make = _from_file(Path(name)) if name.endswith(".py") else _named(name)
+    if callable(make):
+        trials = make() if depths is None else make(depths=sorted(depths))
+    elif depths is None:
+        trials = make
+    else:
+        raise ValueError(f"depths are for a function of them. Received: a list of trials in {name}")
+    for key, value in (settings or {}).items():
+        trials = [trial.changed(key, value) for trial in trials]
+    for trial in trials:
+        _check_depth(trial)
+    return with_seeds(trials, seeds)
+
+
+def _named(name: str) -> Any:
+    if name not in STUDIES:
+        close = ", ".join(get_close_matches(name, STUDIES, n=2)) or "none"
+        raise ValueError(
+            f"study must be one of {tuple(STUDIES)} or a Python file. "
+            f"Received: study={name!r} (nearest: {close})"
+        )
+    return STUDIES[name]
+
+
+def _from_file(path: Path) -> Any:
+    try:
+        found = runpy.run_path(str(path)).get("trials")
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} does not run: {type(error).__name__}: {error}") from error
+    listed = isinstance(found, list) and found and all(isinstance(each, Trial) for each in found)
+    if not listed and not callable(found):
+        raise ValueError(
+            f"{path} must have `trials`: a list of keraskip.study.Trial, or a function"
+        )
+    return found
+
+
+def _check_depth(trial: Trial) -> None:
+    """Refuses what the builder would refuse of a depth, before any training."""
+    rule = {"plain": BASIC, "resnet": BASIC, "densenet": DENSE}.get(trial.network)
+    usual = not trial.arguments.keys() & {"block", "stage_blocks", "stem", "bottleneck"}
+    if rule and usual and "depth" in trial.arguments:
+        rule.blocks(trial.arguments["depth"])
