@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,7 +81,9 @@ def compare(
     epoch.
     """
     from keraskip.study import check_study, named_study
+    from keraskip.study.devices import Setup
     from keraskip.study.places import chosen
+    from keraskip.study.training import loaded
 
     folder = out / Path(study).stem
     with _bad_input_in_one_line():
@@ -93,18 +96,13 @@ def compare(
             settings=changes | dict(map(_setting, settings or [])),
         )
         place = chosen(jobs, ray, cpus_per_trial, gpus_per_trial)
+        setup = Setup(_text(data_dir), _text(manual_dir), devices, processes)
         check_study(trials, folder)
-    _import_keras_quietly()
-    runs, failures = _trained(
-        trials,
-        folder,
-        place=place,
-        data_dir=data_dir,
-        manual_dir=manual_dir,
-        devices=devices,
-        processes=processes,
-    )
-    if _is_first_process(processes) and runs:
+        _import_keras_quietly()
+        with _waiting(f"reading {trials[0].dataset}"):
+            loaded(trials[0], setup)
+    runs, failures = _trained(trials, folder, place=place, **asdict(setup))
+    if setup.writes and runs:
         _report(runs, folder / "report.html")
     for name, reason in failures.items():
         print(f"keraskip: {name} failed: {reason}", file=sys.stderr)
@@ -147,13 +145,11 @@ def describe(
     name: Annotated[str, typer.Argument(help="One of the names of `keraskip list`.")],
 ) -> None:
     """Print what was published about a network beside what the built model has."""
-    from rich.console import Console
-
     from keraskip.models.zoo import find
 
     with _bad_input_in_one_line():
         find(name)
-    with Console(stderr=True).status(f"building {name}"):
+    with _waiting(f"building {name}"):
         _import_keras_quietly()
         from keraskip.models.description import describe as describe_model
 
@@ -207,12 +203,8 @@ def _trained(
         raise typer.Exit(130) from None
 
 
-def _is_first_process(processes: int) -> bool:
-    if processes == 1:
-        return True
-    import keras
-
-    return keras.distribution.process_id() == 0
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _import_keras_quietly() -> None:
@@ -226,6 +218,13 @@ def _import_keras_quietly() -> None:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+
+
+def _waiting(what: str) -> Any:
+    """Says on a terminal what is going on."""
+    from rich.console import Console
+
+    return Console(stderr=True).status(what)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from test_report import runs  # noqa: F401
 
+from keraskip.runs import load_run
+
 KERASKIP = Path(sys.executable).with_name("keraskip")
 
 
@@ -68,6 +70,12 @@ def test_report_loads_no_framework(runs, tmp_path):  # noqa: F811
         (["compare", "--depths", "20,57"], "depth=57 (nearest: 56, 62)"),
         (["compare", "--depths", "deep"], "'deep'"),
         (["compare", "--epochs", "0"], "epochs=0"),
+        (["compare", "--seeds", "1,1"], "[1, 1]"),
+        (["compare", "--set", "epochs"], "'epochs'"),
+        (["compare", "--set", "batch_size=many"], "batch_size='many'"),
+        (["compare", "--dataset", "npz:missing.npz"], "missing.npz"),
+        (["compare", "--jobs", "0"], "jobs=0"),
+        (["compare", "--study", "mine.py"], "mine.py"),
         (["compare", "--out", "file/runs"], "file/runs"),
         (["report", "missing"], "missing"),
         (["report", "empty"], "empty"),
@@ -87,26 +95,66 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, runs, arguments, messag
     assert done.stdout == ""
 
 
-def test_compare_trains_and_reports_and_after_a_kill_goes_on(tmp_path):
-    command = [KERASKIP, "compare", "--depths", "8", "--epochs", "2", "--out", "out"]
+STUDY = """
+from keraskip.study import Trial
+
+small = {"depth": 8, "filters": (4, 8, 16)}
+trials = [
+    Trial(network, network, small, epochs=12, batch_size=256) for network in ("plain", "resnet")
+]
+"""
+
+
+def test_compare_trains_side_by_side_and_after_a_kill_goes_on(tmp_path):
+    (tmp_path / "mine.py").write_text(STUDY)
+    command = [KERASKIP, "compare", "--study", "mine.py", "--jobs", "2", "--out", "out"]
+    folder = tmp_path / "out" / "mine"
     first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
-    study = tmp_path / "out" / "vanishing"
     deadline = time.monotonic() + 120
-    while not (study / "resnet8" / "run.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    while not list(folder.glob("*/checkpoints/*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.02)
     first.send_signal(signal.SIGKILL)
     first.wait()
 
-    killed = keraskip("report", study, "--out", tmp_path / "killed.html")
+    killed = keraskip("report", folder, "--out", tmp_path / "killed.html")
     assert killed.returncode == 0
-    assert "plain8" in killed.stdout
+    assert "plain" in killed.stdout
 
+    # Those that it had started end with it, and give way.
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0
-    assert done.stdout.splitlines()[-1] == "out/vanishing/report.html"
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "out/mine/report.html"
     assert "epochs" not in done.stdout
-    lines = [line for line in done.stdout.splitlines() if " is " in line]
-    assert len(lines) == 5
+    lines = [line for line in done.stdout.splitlines() if " is healthy" in line]
+    assert len(lines) == 2
+    trained = [load_run(folder / name) for name in ("plain", "resnet")]
+    assert all(run.epochs["epoch"].tolist() == list(range(12)) for run in trained)
+    assert all(run.steps.tolist() == list(range(60)) for run in trained)
+    assert any(run.info.get("resumed") for run in trained)
+
+
+def test_compare_on_ctrl_c_says_how_to_go_on_and_reports_what_fails(tmp_path):
+    (tmp_path / "mine.py").write_text(STUDY)
+    command = [KERASKIP, "compare", "--study", "mine.py", "--set", "epochs=1", "--out", "out"]
+    options = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    first = subprocess.Popen(command, **options)
+    while not (tmp_path / "out" / "mine" / "plain" / "run.json").exists() and first.poll() is None:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate()
+    assert first.returncode == 130
+    assert said.splitlines()[-1] == (
+        "keraskip: stopped; the same command goes on after the last epoch"
+    )
+    assert "Traceback" not in said
+    failed = subprocess.run([*command, "--set", "activation=relux"], **options)
+    assert failed.returncode == 2
+    assert "other settings" in failed.stderr
+    failed = subprocess.run([*command[:-1], "new", "--set", "activation=relux"], **options)
+    assert failed.returncode == 1
+    lines = [line for line in failed.stderr.splitlines() if "failed: " in line]
+    assert [line.split()[1] for line in lines] == ["plain", "resnet"]
+    assert all("relux" in line for line in lines)
 
 
 def test_list_prints_names_and_loads_no_framework():

@@ -42,9 +42,9 @@ class Setup:
         """Which of how many processes this one is."""
         if self.processes == 1:
             return 0, 1
-        import keras
+        import jax
 
-        return keras.distribution.process_id(), self.processes
+        return jax.process_index(), self.processes
 
     @property
     def writes(self) -> bool:

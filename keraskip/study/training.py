@@ -62,8 +62,9 @@ def train_trial(
     from keraskip.callbacks.recorder import GradientRecorder
 
     data = loaded(trial, setup)
+    # Names count from the start in each trial.
+    keras.utils.clear_session()
     with _locked(folder, setup), setup.scope():
-        keras.utils.clear_session()
         steps = trial.epochs * (len(data.train) // trial.batch_size)
         model = trial.build(data, steps)
         setup.prepare(model)
@@ -82,8 +83,9 @@ def train_trial(
         progress(first)
         _fit(model, trial, data, setup, recorder, folder, progress)
         found = model.evaluate(_once(data, data.test, setup), verbose=0, return_dict=True)
+        images = {"images": _shared(data.test, setup)}
         numbers = {name: float(value) for name, value in found.items()}
-        recorder.note("test", {"epoch": trial.epochs, "images": len(data.test), **numbers})
+        recorder.note("test", {"epoch": trial.epochs, **images, **numbers})
         if setup.writes:
             finish(model, folder)
 
@@ -148,9 +150,14 @@ def _once(data: Dataset, part: Part, setup: Setup) -> Any:
     from keraskip.data.batches import Batches
     from keraskip.data.feeding import evaluation_data
 
-    shared = part.take(np.arange(len(part) // setup.parts * setup.parts))
+    shared = part.take(np.arange(_shared(part, setup)))
     size = EVALUATION_BATCH // setup.parts * setup.parts
     return evaluation_data(Batches(shared, *data.mean_and_deviation, size, share=setup.share))
+
+
+def _shared(part: Part, setup: Setup) -> int:
+    """How many images of a part the devices can share equally."""
+    return len(part) // setup.parts * setup.parts
 
 
 @contextmanager
