@@ -1,6 +1,8 @@
 """One trial: built, trained from its last checkpoint on, tested once, saved."""
 
 import fcntl
+import os
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -167,9 +169,13 @@ def _locked(folder: Path, setup: Setup) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK_FILE, "w") as file:
+    with open(folder / LOCK_FILE, "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise OSError(f"Another process trains in {folder}.") from None
+            file.seek(0)
+            raise OSError(f"Another process trains in {folder}: {file.read()}") from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}")
+        file.flush()
         yield
