@@ -28,7 +28,7 @@ for name, build in {"plain20": keraskip.build_plain, "resnet20": keraskip.build_
     )
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     recorder = keraskip.GradientRecorder(out / name)
-    model.fit(digits.x_train, digits.y_train, epochs=2, verbose=0, callbacks=[recorder])
+    model.fit(digits.train.images, digits.train.labels, epochs=2, verbose=0, callbacks=[recorder])
 
 comparison = keraskip.compare(out / "plain20", out / "resnet20")
 print(comparison.table())

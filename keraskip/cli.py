@@ -38,7 +38,10 @@ def compare(
     depths: Annotated[
         str | None, typer.Option(help="Depths, with commas between.", show_default="the study's")
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds of each trial, with commas between.")] = "0",
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="Seeds of each trial, with commas between.", show_default="the study's"),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Epochs of each trial.", show_default="the study's")
     ] = None,
@@ -92,18 +95,19 @@ def compare(
         trials = named_study(
             study,
             depths=None if depths is None else _numbers("depths", depths),
-            seeds=_numbers("seeds", seeds),
+            seeds=None if seeds is None else _numbers("seeds", seeds),
             settings=changes | dict(map(_setting, settings or [])),
         )
-        place = chosen(jobs, ray, cpus_per_trial, gpus_per_trial)
         setup = Setup(_text(data_dir), _text(manual_dir), devices, processes)
+        place = chosen(setup, jobs, ray, cpus_per_trial, gpus_per_trial)
         check_study(trials, folder)
         _import_keras_quietly()
         with _waiting(f"reading {trials[0].dataset}"):
             loaded(trials[0], setup)
     runs, failures = _trained(trials, folder, place=place, **asdict(setup))
     if setup.writes and runs:
-        _report(runs, folder / "report.html")
+        with _bad_input_in_one_line():
+            _report(runs, folder / "report.html")
     for name, reason in failures.items():
         print(f"keraskip: {name} failed: {reason}", file=sys.stderr)
     if failures:
@@ -162,7 +166,7 @@ def _bad_input_in_one_line() -> Iterator[None]:
     """What the user can mend is one line and exit code 2."""
     try:
         yield
-    except (ValueError, OSError) as error:
+    except (ValueError, TypeError, OSError) as error:
         print(f"keraskip: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
 

@@ -115,7 +115,8 @@ class RunWriter:
 
         One that has a `step` or an `epoch` is dropped when the run goes on from before it.
         """
-        self._info.setdefault(key, []).append(dict(finding))
+        row = {name: _to_json(value) for name, value in finding.items()}
+        self._info.setdefault(key, []).append(row)
         self._write_info()
 
     def mark(self, status: str) -> None:
@@ -138,9 +139,9 @@ class RunWriter:
         os.replace(draft, self.path / INFO_FILE)
 
 
-def _to_json(value: float) -> float | str:
+def _to_json(value: Any) -> Any:
     """JSON has no NaN and no infinity; their names survive the round trip."""
-    return value if math.isfinite(value) else str(value)
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_info(path: str | Path) -> dict[str, Any]:
@@ -188,7 +189,8 @@ def _info_until(path: Path, epochs: int) -> dict[str, Any]:
         for key, value in info.items()
         if isinstance(value, list) and all(isinstance(row, dict) for row in value)
     }
-    return {**info, **lists}
+    # By their place: a run of several trainings counts its epochs from 0 in each.
+    return {**info, **lists, "epochs": info["epochs"][:epochs]}
 
 
 def _cut_steps(path: Path, rows: int) -> None:

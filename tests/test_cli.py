@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from test_data import SHARED
 from test_report import runs  # noqa: F401
 
 from keraskip.runs import load_run
@@ -155,6 +156,24 @@ def test_compare_on_ctrl_c_says_how_to_go_on_and_reports_what_fails(tmp_path):
     lines = [line for line in failed.stderr.splitlines() if "failed: " in line]
     assert [line.split()[1] for line in lines] == ["plain", "resnet"]
     assert all("relux" in line for line in lines)
+
+
+def test_compare_reads_official_archives(tmp_path):
+    archives = SHARED / "fashion_mnist"
+    if not archives.is_dir():
+        pytest.skip(f"no Fashion-MNIST archives in {archives}")
+    pytest.importorskip("tensorflow_datasets", reason="this environment has no TensorFlow")
+    small = "filters=[2,4,8]", "batch_size=2048", "epochs=1"
+    settings = [part for setting in small for part in ("--set", setting)]
+    places = ["--data-dir", tmp_path / "prepared", "--manual-dir", archives]
+    study = ["compare", "--study", "degradation", "--depths", "8"]
+    done = keraskip(*study, "--dataset", "fashion_mnist", *places, *settings, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for network in "plain8", "resnet8":
+        info = load_run(tmp_path / "runs" / "degradation" / network).info
+        assert (info["train_images"], info["validation_images"]) == (54_000, 6_000)
+        assert info["test"][0]["images"] == 10_000
+        assert info["budget"] == {"epochs": 1, "steps": 26}
 
 
 def test_list_prints_names_and_loads_no_framework():

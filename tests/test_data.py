@@ -98,11 +98,24 @@ def test_grey_images_get_a_channel(tmp_path):
             "one size",
         ),
         ({"x_train": PIXELS[:2], "y_train": LABELS[:2]}, "Too few images"),
+        ({"x_train": PIXELS, "y_train": LABELS * 0}, "two classes"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, message):
     with pytest.raises(ValueError, match=message):
         load_data(saved(tmp_path / "a.npz", **arrays))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no archive"])
+def test_a_file_that_is_no_npz_is_refused(tmp_path, content):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.npz must hold"):
+        load_data(f"npz:{tmp_path / 'a.npz'}")
+
+
+def test_a_size_that_would_not_be_used_is_refused():
+    with pytest.raises(ValueError, match="image_size=4"):
+        load_data("digits", image_size=4)
 
 
 class Bomb:
@@ -165,6 +178,10 @@ def cut_image(path):
     file.write_bytes(file.read_bytes()[:-60])
 
 
+def deep_image(path):
+    Image.fromarray(np.zeros((8, 6), "uint16")).save(path / "class0" / "000.png")
+
+
 def empty_class(path):
     (path / "class9").mkdir()
 
@@ -179,6 +196,7 @@ def one_class(path):
     [
         (spoil_image, "000.png cannot be read as an image"),
         (cut_image, "000.png cannot be read as an image"),
+        (deep_image, "8 bits"),
         (empty_class, "at least one image.*class9"),
         (one_class, r"two classes.*\['class0'\]"),
     ],
@@ -300,16 +318,6 @@ def test_a_set_that_cannot_be_had_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("urllib3.util.retry.Retry.sleep", lambda retry, response=None: None)
     with pytest.raises(OSError, match=r"fashion_mnist is not in .*manual_dir"):
         load_data("fashion_mnist", data_dir=tmp_path, manual_dir=tmp_path / "empty")
-
-
-def test_tensorflow_datasets_reads_official_archives(tmp_path):
-    pytest.importorskip("tensorflow_datasets", reason="this environment has no TensorFlow")
-    manual = archives("fashion_mnist")
-    fashion = load_data("fashion_mnist", data_dir=tmp_path, manual_dir=manual)
-    parts = (fashion.train, fashion.validation, fashion.test)
-    assert [len(part) for part in parts] == [54_000, 6_000, 10_000]
-    assert fashion.train.images.dtype == np.uint8
-    assert np.array_equal(np.bincount(fashion.train.labels), [5400] * 10)
 
 
 def test_the_subset_of_cifar10():

@@ -23,7 +23,7 @@ NETWORKS = (
 WAYS = [(network, {}) for network in NETWORKS]
 if keras.backend.backend() == "tensorflow":
     WAYS = [*product(NETWORKS, [{"jit_compile": False}, {"run_eagerly": True}])]
-    WAYS.append((NETWORKS[1], {"jit_compile": True}))
+    # By XLA: test_builders.py.
 
 
 def twins(**arguments):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from test_data import SHARED
 
 from keraskip.data import load_data
 from keraskip.runs import load_run
@@ -130,6 +131,12 @@ def test_seeds_and_settings_of_every_trial():
         ({"settings": {"momentum": 1}}, "momentum=1"),
         ({"settings": {"rate_drops": [0.5, 2]}}, r"rate_drops=\[0.5, 2\]"),
         ({"settings": {"augment": ["rotate"]}}, "augment=.'rotate'"),
+        ({"settings": {"rate_drops": 0.5}}, "rate_drops=0.5"),
+        ({"settings": {"rate_drops": [0.5, 0.2]}}, r"rising.*\[0.5, 0.2\]"),
+        ({"settings": {"augment": None}}, "augment=None"),
+        ({"settings": {"image_size": 0}}, "image_size=0"),
+        ({"settings": {"nesterov": "no"}}, "nesterov='no'"),
+        ({"settings": {"learning_rate": float("inf")}}, "learning_rate=inf"),
         ({"settings": {"seed": 3}}, "seed=3"),
     ],
 )
@@ -162,7 +169,19 @@ def test_a_study_from_a_file(tmp_path):
         named_study(str(file), depths=[8])
 
 
-@pytest.mark.parametrize("text", ["", "trials = []", "trials = [1]", "1 / 0", "this is no Python"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "trials = []",
+        "trials = [1]",
+        "1 / 0",
+        "no Python",
+        "exit()",
+        "trials = print",
+        "def trials(depths): return depths",
+    ],
+)
 def test_a_file_without_trials_is_refused(tmp_path, text):
     file = tmp_path / "mine.py"
     file.write_text(text)
@@ -282,6 +301,29 @@ def test_a_trial_that_fails_does_not_stop_the_others(study, runs):
     assert list(failed.value.failures) == ["bad"]
     assert "relux" in failed.value.failures["bad"]
     assert failed.value.runs == [out / trial.name for trial in trials]
+
+
+def test_a_trial_that_diverges_comes_to_its_end(tmp_path):
+    wild = renamed(PLAIN, "nan", learning_rate=1e30, epochs=1)
+    with pytest.warns(UserWarning, match="NaN or inf"):
+        (folder,) = run_study([wild], tmp_path)
+    assert load_run(folder).info["test"][0]["loss"] == "nan"
+    assert (folder / "model.keras").is_file()
+
+
+def test_seeds_of_a_file_are_kept(tmp_path):
+    (tmp_path / "mine.py").write_text(f"{FILE}\ntrials = [Trial('a', 'plain', seed=4)]")
+    assert named_study(str(tmp_path / "mine.py"))[0].seed == 4
+
+
+def test_the_subset_of_cifar10(tmp_path):
+    file = SHARED / "cifar10" / "cifar10_lossless_subset.npz"
+    if not file.is_file():
+        pytest.skip(f"there is no {file}")
+    way = {"epochs": 1, "batch_size": 2048, "filters": [2, 4, 8], "dataset": f"npz:{file}"}
+    trials = named_study("degradation", depths=[8], settings=way)
+    (run, *_) = map(load_run, run_study(trials[:1], tmp_path))
+    assert (run.info["train_images"], run.info["test"][0]["images"]) == (7261, 1017)
 
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path):

@@ -227,7 +227,7 @@ def _accuracies(run: Run) -> tuple[float, float]:
     """Training and held-out accuracy of the last epoch; of the test, where there was one."""
     last = {} if run.epochs.empty else run.epochs.iloc[-1].to_dict()
     tested = run.info.get("test", [{}])[-1]
-    held_out = tested.get("accuracy", last.get("val_accuracy", np.nan))
+    held_out = float(tested.get("accuracy", last.get("val_accuracy", np.nan)))
     return last.get("accuracy", np.nan), held_out
 
 

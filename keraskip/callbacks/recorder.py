@@ -84,7 +84,8 @@ class GradientRecorder(keras.callbacks.Callback):
         info: further facts to keep in `run.json`, as JSON values.
         initial_epoch: as in `fit`, for a training that goes on from a checkpoint, in a new process
             too: the run in the folder keeps so many epochs, what was recorded after them is
-            dropped, and the new steps follow. `"cosine"` and `"snr"` begin anew there.
+            dropped, and the new steps follow. `"cosine"` and `"snr"` begin anew there, and the
+            files for TensorBoard keep what they have.
 
     Raises:
         ValueError: for other values of `every`, `statistics`, `kind`, `on_nonfinite` or

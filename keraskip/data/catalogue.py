@@ -75,9 +75,11 @@ def _keys(name: str, info: Any) -> tuple[str, str]:
 def _prepare(name: str, builder: Any, manual_dir: str | Path | None) -> None:
     tfds = _tfds()
     config = tfds.download.DownloadConfig(manual_dir=manual_dir and str(manual_dir))
+    manager = tfds.download.download_manager
+    errors = tfds.download.DownloadError, manager.NonMatchingChecksumError
     try:
         builder.download_and_prepare(download_config=config)
-    except (OSError, AssertionError, tfds.download.DownloadError) as error:
+    except (OSError, AssertionError, ImportError, *errors) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise OSError(
             f"{name} is not in {builder.data_dir} and cannot be had: {reason} "

@@ -32,8 +32,11 @@ def load_folder(name: str, path: Path, image_size: int | None) -> Dataset:
         raise ValueError(
             f"Images of several sizes need image_size, the side to bring them to. Received: {path}"
         )
+    width, height = (image_size, image_size) if image_size else size or (0, 0)
+    count = sum(len(files) for files, _ in listed.values())
+    fits = fits_in_memory(count * width * height * len(mode))
     found = {
-        part: _part(files, labels, mode, image_size, size)
+        part: _part(files, labels, mode, image_size, fits)
         for part, (files, labels) in listed.items()
     }
     return whole(name, found, len(classes))
@@ -68,6 +71,12 @@ def _files(path: Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:
 def _mode_and_size(files: Sequence[Path]) -> tuple[str, tuple[int, int] | None]:
     """Grey or colour, and width and height if all have the same, by the heads of the files."""
     heads = {_opened(file) for file in files}
+    deep = sorted({mode for mode, _ in heads if mode[0] in "IF"})
+    if deep:
+        # Pillow would cut their values off at 255.
+        raise ValueError(
+            f"Images have 8 bits a channel; others can come as npz:PATH. Received: mode {deep[0]}"
+        )
     sizes = {size for _, size in heads}
     grey = all(mode in GREY for mode, _ in heads)
     return "L" if grey else "RGB", sizes.pop() if len(sizes) == 1 else None
@@ -83,7 +92,7 @@ def _opened(file: Path, mode: str = "", side: int | None = None) -> Any:
                 return image.mode, image.size
             converted = image.convert(mode)
             return np.asarray(converted if side is None else squared(converted, side))
-    except OSError as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow says "cannot identify image file" with the name again, or what is missing.
         raise ValueError(f"{file} cannot be read as an image: {error}") from None
 
@@ -93,13 +102,12 @@ def _part(
     labels: np.ndarray,
     mode: str,
     side: int | None,
-    size: tuple[int, int] | None,
+    fits: bool,
 ) -> Part:
     def read(places: np.ndarray) -> np.ndarray:
         images = np.stack([_opened(files[place], mode, side) for place in places])
         return images.reshape(*images.shape[:3], -1)
 
-    width, height = size if side is None and size else (side or 0,) * 2
-    if fits_in_memory(len(files) * width * height * len(mode)):
+    if fits:
         return in_memory(read(np.arange(len(files))), labels)
     return Part(labels, read)

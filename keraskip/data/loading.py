@@ -1,7 +1,9 @@
 """From a name to a data set."""
 
+import zlib
 from difflib import get_close_matches
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -46,6 +48,11 @@ def load_data(
     (8, 8, 1)
     """
     kind, _, place = name.partition(":")
+    if image_size is not None and (name == "digits" or kind == "npz"):
+        raise ValueError(
+            "image_size is for folders and tensorflow-datasets, digits and npz have theirs. "
+            f"Received: dataset={name!r}, image_size={image_size}"
+        )
     if name == "digits":
         return _digits()
     if kind == "npz" and place:
@@ -80,8 +87,10 @@ def _npz(name: str, path: Path) -> Dataset:
         # Objects would have to be unpickled, which can run any code.
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files if key[:2] in ("x_", "y_")}
-    except ValueError as error:
+    except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} must hold plain arrays, no objects: {error}") from None
+    for key in [key for key in arrays if key.endswith("_val")]:
+        arrays[f"{key}idation"] = arrays.pop(key)
     if not {"x_train", "y_train"} <= set(arrays):
         raise ValueError(f"{path} must hold x_train and y_train. Received: {sorted(arrays)}")
     parts = {

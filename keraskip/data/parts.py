@@ -70,12 +70,21 @@ class Dataset:
         count = min(len(self.train), IMAGES_FOR_STATISTICS)
         images = self.train.read(np.linspace(0, len(self.train) - 1, count).astype(int))
         mean = images.mean(axis=(0, 1, 2), dtype=np.float64)
-        deviation = images.std(axis=(0, 1, 2), dtype=np.float64)
+        # One by one, as a copy in double precision might not fit beside them.
+        squares = sum(np.square(image - mean).mean(axis=(0, 1)) for image in images)
+        deviation = np.sqrt(squares / count)
         return mean.astype("float32"), np.where(deviation > 0, deviation, 1).astype("float32")
 
 
 def whole(name: str, parts: dict[str, Part], classes: int) -> Dataset:
     """The data set of the parts `train`, `validation` and `test`, the last two made if missing."""
+    for kind, part in parts.items():
+        labels = np.unique(part.labels)
+        if labels[0] < 0 or labels[-1] >= classes or classes < 2:
+            raise ValueError(
+                "Labels are whole numbers from 0, of two classes or more; a part without labels "
+                f"has -1 in some sets. Received: {labels[0]} to {labels[-1]}, in {kind} of {name}"
+            )
     train = parts["train"]
     if "test" not in parts:
         train, parts["test"] = split(train, TEST_SHARE)

@@ -30,10 +30,13 @@ def keep(model: "keras.Model", folder: Path, epochs: int) -> None:
     values = {f"{OPTIMIZER}{key}": value for key, value in of_optimizer.items()}
     for number, variable in enumerate(_of_model(model)):
         values[str(number)] = ops.convert_to_numpy(variable.value)
-    np.savez(draft, **values)
+    with open(draft, "wb") as file:
+        np.savez(file, **values)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(draft, checkpoints / f"epoch_{epochs:05d}.npz")
-    for file in earlier:
-        file.unlink()
+    for checkpoint in earlier:
+        checkpoint.unlink()
 
 
 def restore(model: "keras.Model", folder: Path) -> int:

@@ -68,8 +68,12 @@ class Setup:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         keras.distribution.initialize(num_processes=self.processes)
         found = jax.process_count()
-        if found != self.processes:
-            raise ValueError(f"processes={self.processes} were asked for, and {found} have met.")
+        devices = len(keras.distribution.list_devices())
+        if found != self.processes or self.parts != devices:
+            raise ValueError(
+                "processes and devices must be all that there are. Received: "
+                f"processes={self.processes}, devices={self.devices} (found: {found}, {devices})"
+            )
 
     @contextmanager
     def scope(self) -> Iterator[None]:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import platform
 import subprocess
 import sys
 import time
@@ -19,6 +21,8 @@ from keraskip.study.training import train_trial
 from keraskip.study.trial import Trial
 
 SECONDS_BETWEEN_LOOKS = 0.5
+# How often a trial starts again after the loss of its worker, which its own memory may have caused.
+RETRIES = 5
 
 
 class Task(NamedTuple):
@@ -81,14 +85,22 @@ def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Place:
     """
 
     def train(tasks: Sequence[Task], setup: Setup, progress: Any) -> dict[str, str]:
+        import keras
         import ray
 
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         try:
+            there = ray.cluster_resources()
+            if cpus > there.get("CPU", 0) or gpus > there.get("GPU", 0):
+                raise ValueError(
+                    f"The cluster has {there.get('CPU', 0):g} processors and "
+                    f"{there.get('GPU', 0):g} GPUs. Received: {cpus:g} and {gpus:g} for each trial"
+                )
             remote = ray.remote(_where_the_folder_is_seen)
-            options = remote.options(num_cpus=cpus, num_gpus=gpus, max_retries=-1)
+            options = remote.options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)
+            here = keras.backend.backend(), os.getcwd()
             waiting = {
-                options.remote(task.trial, task.folder.absolute(), setup): task for task in tasks
+                options.remote(task.trial, task.folder, setup, *here): task for task in tasks
             }
             failures = {}
             while waiting:
@@ -108,8 +120,13 @@ def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Place:
     return train
 
 
-def chosen(jobs: int, ray: str | None, cpus: float, gpus: float) -> Place:
+def chosen(setup: Setup, jobs: int, ray: str | None, cpus: float, gpus: float) -> Place:
     """The place that the command's options ask for."""
+    if setup.processes > 1 and (jobs != 1 or ray):
+        raise ValueError(
+            "Processes that train one trial together train one after the other. "
+            f"Received: processes={setup.processes}, jobs={jobs}, ray={ray!r}"
+        )
     if ray is None:
         return side_by_side(jobs) if jobs != 1 else one_after_the_other
     if jobs != 1:
@@ -154,9 +171,14 @@ def _in_a_process(task: Task, setup: Setup, progress: Any, running: list) -> str
     )
 
 
-def _where_the_folder_is_seen(trial: Trial, folder: Path, setup: Setup) -> None:
-    if not folder.parent.is_dir():
-        raise FileNotFoundError(f"This machine does not see {folder.parent}, the study's folder.")
+def _where_the_folder_is_seen(
+    trial: Trial, folder: Path, setup: Setup, backend: str, directory: str
+) -> None:
+    """Trains on another machine, with backend and directory of the one that asked for it."""
+    os.environ["KERAS_BACKEND"] = backend
+    if not Path(directory).is_dir() or not Path(directory, folder).parent.is_dir():
+        raise FileNotFoundError(f"{platform.node()} does not see {directory} or {folder.parent}.")
+    os.chdir(directory)
     train_trial(trial, folder, setup)
 
 

@@ -119,7 +119,7 @@ def named_study(
     name: str,
     *,
     depths: Sequence[int] | None = None,
-    seeds: Sequence[int] = (0,),
+    seeds: Sequence[int] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> list[Trial]:
     """The trials of a study.
@@ -128,7 +128,7 @@ def named_study(
         name: one of `STUDIES`, or a Python file that has `trials`: a list of them, or a function
             of `depths` that returns one.
         depths: in place of the study's own; DenseNets beside other networks take the nearest.
-        seeds: each trial is trained with each of them.
+        seeds: each trial is trained with each of them; by default with its own, 0.
         settings: what else to change in every trial: attributes of `Trial`, or arguments of the
             networks' builders.
 
@@ -145,17 +145,12 @@ def named_study(
     if depths is not None and (not depths or len(set(depths)) < len(depths)):
         raise ValueError(f"depths must be different, and at least one. Received: {list(depths)}")
     make = _from_file(Path(name)) if name.endswith(".py") else _named(name)
-    if callable(make):
-        trials = make() if depths is None else make(depths=sorted(depths))
-    elif depths is None:
-        trials = make
-    else:
-        raise ValueError(f"depths are for a function of them. Received: a list of trials in {name}")
+    trials = _made(name, make, depths)
     for key, value in (settings or {}).items():
         trials = [trial.changed(key, value) for trial in trials]
     for trial in trials:
         _check_depth(trial)
-    return with_seeds(trials, seeds)
+    return trials if seeds is None else with_seeds(trials, seeds)
 
 
 def _named(name: str) -> Any:
@@ -171,16 +166,28 @@ def _named(name: str) -> Any:
 def _from_file(path: Path) -> Any:
     try:
         found = runpy.run_path(str(path)).get("trials")
-    except (OSError, ValueError):
+    except FileNotFoundError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{path} does not run: {type(error).__name__}: {error}") from error
-    listed = isinstance(found, list) and found and all(isinstance(each, Trial) for each in found)
-    if not listed and not callable(found):
-        raise ValueError(
-            f"{path} must have `trials`: a list of keraskip.study.Trial, or a function"
-        )
     return found
+
+
+def _made(name: str, make: Any, depths: Sequence[int] | None) -> list[Trial]:
+    """The trials that are a list, or that a function makes."""
+    if not callable(make) and depths is not None:
+        raise ValueError(f"depths are for a function of them. Received: a list of trials in {name}")
+    options = {} if depths is None else {"depths": sorted(depths)}
+    try:
+        trials = make(**options) if callable(make) else make
+    except TypeError as error:
+        raise ValueError(f"The trials of {name} cannot be made: {error}") from error
+    listed = isinstance(trials, list) and all(isinstance(each, Trial) for each in trials)
+    if not listed or not trials:
+        raise ValueError(
+            f"{name} must have `trials`: a list of keraskip.study.Trial, or a function for one"
+        )
+    return trials
 
 
 def _check_depth(trial: Trial) -> None:

@@ -67,6 +67,9 @@ def train_trial(
     # Names count from the start in each trial.
     keras.utils.clear_session()
     with _locked(folder, setup), setup.scope():
+        if is_finished(folder, trial):
+            # By another process, since this one looked.
+            return progress(trial.epochs)
         steps = trial.epochs * (len(data.train) // trial.batch_size)
         model = trial.build(data, steps)
         setup.prepare(model)
@@ -89,6 +92,7 @@ def train_trial(
         numbers = {name: float(value) for name, value in found.items()}
         recorder.note("test", {"epoch": trial.epochs, **images, **numbers})
         if setup.writes:
+            _check_recorded(folder, trial.epochs)
             finish(model, folder)
 
 
@@ -132,6 +136,7 @@ def _fit(
     def end_epoch(epoch: int, logs: Any) -> None:
         recorder.note("batches", {"epoch": epoch, "hash": feed.hash_of(epoch)})
         if setup.writes:
+            _check_recorded(folder, epoch + 1)
             keep(model, folder, epoch + 1)
         progress(epoch + 1)
 
@@ -155,6 +160,13 @@ def _once(data: Dataset, part: Part, setup: Setup) -> Any:
     shared = part.take(np.arange(_shared(part, setup)))
     size = EVALUATION_BATCH // setup.parts * setup.parts
     return evaluation_data(Batches(shared, *data.mean_and_deviation, size, share=setup.share))
+
+
+def _check_recorded(folder: Path, epochs: int) -> None:
+    """A trial is worth nothing without its record, which a full disk may have ended."""
+    info = read_info(folder)
+    if len(info["epochs"]) < epochs or len(info.get("batches", ())) < epochs:
+        raise OSError(f"The record in {folder} has stopped; the same call goes on from there.")
 
 
 def _shared(part: Part, setup: Setup) -> int:

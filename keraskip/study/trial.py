@@ -1,8 +1,9 @@
 """One network with all that its training depends on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,14 +66,26 @@ class Trial:
             ("name must be a plain file name", Path(self.name).name == self.name != ""),
             ("epochs must be a number from 1", _is_count(self.epochs)),
             ("batch_size must be a number from 1", _is_count(self.batch_size)),
-            ("image_size must be a number from 1", _is_count(self.image_size or 1)),
+            (
+                "image_size must be a number from 1",
+                self.image_size is None or _is_count(self.image_size),
+            ),
             ("seed must be a number from 0", _is_count(self.seed, least=0)),
-            ("learning_rate must be above 0", _is_within(self.learning_rate, 0, None)),
-            ("momentum must be in [0, 1)", self.momentum == 0 or _is_within(self.momentum, 0, 1)),
-            ("weight_decay must not be below 0", _is_within(self.weight_decay, -1e-300, None)),
-            ("warm_up must be in [0, 1)", self.warm_up == 0 or _is_within(self.warm_up, 0, 1)),
-            ("rate_drops must be in (0, 1)", all(_is_within(s, 0, 1) for s in self.rate_drops)),
-            (f"augment must be of {AUGMENTATIONS}", set(self.augment) <= set(AUGMENTATIONS)),
+            ("learning_rate must be above 0", _is_within(self.learning_rate, 0, inf)),
+            ("momentum must be in [0, 1)", _is_share(self.momentum)),
+            ("nesterov must be true or false", isinstance(self.nesterov, bool)),
+            ("weight_decay must be from 0 to below 1", _is_share(self.weight_decay)),
+            ("warm_up must be in [0, 1)", _is_share(self.warm_up)),
+            (
+                "rate_drops must be a rising list, in (0, 1) and after the warm_up",
+                _is_listed(self.rate_drops, lambda share: _is_within(share, 0, 1))
+                and [*self.rate_drops] == sorted({*self.rate_drops})
+                and (not self.rate_drops or self.warm_up < self.rate_drops[0]),
+            ),
+            (
+                f"augment must be a list of any of {AUGMENTATIONS}",
+                _is_listed(self.augment, AUGMENTATIONS.count),
+            ),
         ):
             key = rule.split()[0]
             if not is_kept:
@@ -119,7 +132,7 @@ class Trial:
         model.compile(
             optimizer(
                 self.learning_rate,
-                self.momentum,
+                float(self.momentum),
                 self.nesterov,
                 self.weight_decay,
                 steps,
@@ -149,5 +162,13 @@ def _is_count(value: Any, least: int = 1) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _is_within(value: Any, low: float, high: float | None) -> bool:
-    return isinstance(value, int | float) and low < value and (high is None or value < high)
+def _is_within(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and low < value < high
+
+
+def _is_share(value: Any) -> bool:
+    return value == 0 or _is_within(value, 0, 1)
+
+
+def _is_listed(values: Any, is_good: Callable[[Any], Any]) -> bool:
+    return isinstance(values, list | tuple) and all(map(is_good, values))
