@@ -85,7 +85,7 @@ def compare(
     """
     from keraskip.study import check_study, named_study
     from keraskip.study.devices import Setup
-    from keraskip.study.places import chosen
+    from keraskip.study.places import chosen, one_after_the_other
     from keraskip.study.training import loaded
 
     folder = out / Path(study).stem
@@ -101,7 +101,8 @@ def compare(
         setup = Setup(_text(data_dir), _text(manual_dir), devices, processes)
         place = chosen(setup, jobs, ray, cpus_per_trial, gpus_per_trial)
         check_study(trials, folder)
-        _import_keras_quietly()
+        if place is one_after_the_other:
+            _import_keras_quietly()
         with _waiting(f"reading {trials[0].dataset}"):
             loaded(trials[0], setup)
     runs, failures = _trained(trials, folder, place=place, **asdict(setup))

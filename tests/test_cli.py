@@ -163,7 +163,7 @@ def test_compare_reads_official_archives(tmp_path):
     if not archives.is_dir():
         pytest.skip(f"no Fashion-MNIST archives in {archives}")
     pytest.importorskip("tensorflow_datasets", reason="this environment has no TensorFlow")
-    small = "filters=[2,4,8]", "batch_size=2048", "epochs=1"
+    small = "filters=[2,4,8]", "batch_size=2048", "epochs=1", "image_size=8"
     settings = [part for setting in small for part in ("--set", setting)]
     places = ["--data-dir", tmp_path / "prepared", "--manual-dir", archives]
     study = ["compare", "--study", "degradation", "--depths", "8"]
