@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from test_data import SHARED
 
+from keraskip import compare
 from keraskip.data import load_data
 from keraskip.runs import load_run
 from keraskip.study import (
@@ -200,6 +201,7 @@ def test_a_file_without_trials_is_refused(tmp_path, text):
         ([PLAIN, renamed(RESNET, "other", dataset="mnist")], "same data"),
         ([renamed(PLAIN, "code", arguments={**SMALL, "activation": np.tanh})], "JSON"),
         ([renamed(PLAIN, "none", dataset="digitz")], "digitz"),
+        ([renamed(PLAIN, "none", network="resnet55")], "nearest: resnet5"),
         ([renamed(PLAIN, "large", batch_size=2000)], "batch_size=2000"),
     ],
 )
@@ -245,6 +247,19 @@ def test_all_trials_of_a_study_see_the_same_batches(runs):
     hashes = {name: [note["hash"] for note in run.info["batches"]] for name, run in runs.items()}
     assert hashes["plain8"] == hashes["resnet8"] != hashes["resnet8_seed1"]
     assert len(set(hashes["plain8"])) == 2
+
+
+def test_a_report_knows_the_families(runs):
+    found = compare(*runs.values())
+    assert [group.settings["family"] for group in found.groups] == ["plain", "resnet"]
+
+
+def test_a_network_of_the_zoo_has_its_family_and_arguments():
+    trial = Trial("mine", "preact_resnet110", {"shortcut": "B"})
+    assert trial.family == "resnet"
+    assert trial.builder_arguments | {"depth": 110, "variant": "preact", "shortcut": "B"} == (
+        trial.builder_arguments
+    )
 
 
 def test_another_seed_gives_another_run(runs):

@@ -99,8 +99,8 @@ def settings(run: Run) -> dict[str, Any]:
     trial = run.info.get("trial")
     if not isinstance(trial, dict):
         return {}
-    flat = {**trial, **trial.get("arguments", {})}
-    return {key: flat[key] for key in flat if key not in ("name", "seed", "arguments")}
+    flat = {**trial, **run.info.get("network", {}), **trial.get("arguments", {})}
+    return {key: flat[key] for key in flat if key not in ("name", "network", "seed", "arguments")}
 
 
 def _stem(run: Run) -> str:

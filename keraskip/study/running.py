@@ -104,7 +104,7 @@ def check_study(trials: Iterable[Trial], out: str | Path) -> set[str]:
     if not names or len(set(names)) < len(names):
         raise ValueError(f"A study has trials, each with a name of its own. Received: {names}")
     for trial in trials:
-        _ = trial.settings
+        _ = trial.settings, trial.family
     budgets = {(trial.dataset, trial.image_size, trial.epochs) for trial in trials}
     if len(budgets) > 1:
         raise ValueError(

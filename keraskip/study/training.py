@@ -78,6 +78,7 @@ def train_trial(
         keras.utils.set_random_seed(trial.seed)
         info = {
             "trial": trial.settings,
+            "network": {"family": trial.family, **trial.builder_arguments},
             "seed": trial.seed,
             "classes": data.classes,
             "train_images": len(data.train),

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from keraskip.data import Dataset
 from keraskip.data.batches import AUGMENTATIONS
+from keraskip.models.zoo import find
 from keraskip.study.recipes import optimizer
 
 if TYPE_CHECKING:
     import keras
+
+
+FAMILIES = ("plain", "resnet", "densenet")
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,18 @@ class Trial:
                 f"A trial's arguments are JSON values: {error}. Received: {self.name!r}"
             ) from None
 
+    @property
+    def family(self) -> str:
+        """Plain, resnet or densenet; ValueError for a network that is not in the zoo."""
+        return self.network if self.network in FAMILIES else _builder(self.network)
+
+    @property
+    def builder_arguments(self) -> dict[str, Any]:
+        """What the family's builder is given, apart from input shape and classes."""
+        if self.network in FAMILIES:
+            return self.arguments
+        return {**find(self.network).arguments, **self.arguments}
+
     def changed(self, key: str, value: Any) -> "Trial":
         """The trial with another value of an attribute, or else of an argument of the builder."""
         if key in ("name", "network", "arguments", "seed"):
@@ -113,22 +129,17 @@ class Trial:
         """The compiled model with its initial weights, for a training of so many steps."""
         import keras
 
-        import keraskip.models.densenet
-        import keraskip.models.residual
-        from keraskip.models.zoo import build
+        from keraskip.models.densenet import build_densenet
+        from keraskip.models.residual import build_plain, build_resnet
 
-        builders: dict[str, Any] = {
-            "plain": keraskip.models.residual.build_plain,
-            "resnet": keraskip.models.residual.build_resnet,
-            "densenet": keraskip.models.densenet.build_densenet,
+        builders: dict[str, Callable[..., keras.Model]] = {
+            "plain": build_plain,
+            "resnet": build_resnet,
+            "densenet": build_densenet,
         }
         keras.utils.set_random_seed(self.seed)
-        size: dict[str, Any] = {"input_shape": data.input_shape, "classes": data.classes}
-        arguments = size | self.arguments
-        if self.network in builders:
-            model = builders[self.network](**arguments)
-        else:
-            model = build(self.network, **arguments)
+        size = {"input_shape": data.input_shape, "classes": data.classes}
+        model = builders[self.family](**size, **self.builder_arguments)
         model.compile(
             optimizer(
                 self.learning_rate,
@@ -156,6 +167,10 @@ def with_seeds(trials: Sequence[Trial], seeds: Sequence[int]) -> list[Trial]:
         for trial in trials
         for seed in seeds
     ]
+
+
+def _builder(network: str) -> str:
+    return find(network).builder.removeprefix("build_")
 
 
 def _is_count(value: Any, least: int = 1) -> bool:
