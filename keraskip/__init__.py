@@ -5,6 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keraskip.callbacks.recorder import GradientRecorder
+    from keraskip.export.folding import fold_batch_norm
+    from keraskip.export.formats import export_litert, export_onnx, export_savedmodel
+    from keraskip.export.opened import Artefact
+    from keraskip.export.parity import ExportError
+    from keraskip.export.preprocessing import Preprocessing
     from keraskip.models.anatomy import anatomy
     from keraskip.models.densenet import build_densenet
     from keraskip.models.description import describe
@@ -20,6 +25,13 @@ __version__ = "0.1.0"
 # Each name's module is imported on first use, so that `import keraskip` loads no framework.
 _HOMES = {
     "GradientRecorder": "keraskip.callbacks.recorder",
+    "Artefact": "keraskip.export.opened",
+    "ExportError": "keraskip.export.parity",
+    "Preprocessing": "keraskip.export.preprocessing",
+    "export_litert": "keraskip.export.formats",
+    "export_onnx": "keraskip.export.formats",
+    "export_savedmodel": "keraskip.export.formats",
+    "fold_batch_norm": "keraskip.export.folding",
     "anatomy": "keraskip.models.anatomy",
     "features": "keraskip.models.stages",
     "build_densenet": "keraskip.models.densenet",

@@ -50,6 +50,9 @@ except SystemExit:
         ["report", "--help"],
         ["list", "--help"],
         ["describe", "--help"],
+        ["export", "--help"],
+        ["check", "--help"],
+        ["predict", "--help"],
     ],
 )
 def test_help_loads_next_to_nothing(arguments):

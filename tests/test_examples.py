@@ -19,7 +19,7 @@ def run(example, *arguments):
 
 
 def test_all_examples_are_tested():
-    assert {file.name for file in EXAMPLES.glob("*.py")} == {"compare_two_networks.py"}
+    assert {file.name for file in EXAMPLES.glob("*.py")} == {"compare_two_networks.py", "serve.py"}
 
 
 def test_compare_two_networks(tmp_path):

@@ -21,9 +21,10 @@ EDGES = {
     "charts": {"analysis", "runs"},
     "report": {"charts", "analysis", "runs", "tables"},
     "data": set(),
+    "export": {"models", "runs", "tables"},
     "study": {"models", "callbacks", "data", "runs"},
-    "cli": {"models", "callbacks", "runs", "analysis", "charts", "report", "data", "study"},
-    "__init__": {"models", "callbacks", "runs", "report", "study"},
+    "cli": {"models", "runs", "report", "data", "study", "export", "tables"},
+    "__init__": {"models", "callbacks", "runs", "report", "study", "export"},
 }
 
 
@@ -65,6 +66,7 @@ def modules_after(code):
         "import keraskip.runs, keraskip.analysis, keraskip.charts, keraskip.report",
         "import keraskip.study",
         "import keraskip.cli",
+        "import keraskip.export.opened",
     ],
 )
 def test_no_framework_is_loaded(code):

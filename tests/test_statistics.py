@@ -11,8 +11,10 @@ from keraskip.callbacks.statistics import STATISTICS, measure
 def measured(gradient, before, after):
     """Name of each statistic to its values, one per weight."""
     chunks = Chunks([array.shape for array in gradient])
+    arrays = {"gradient": gradient, "before": before, "after": after}
     matrices = [
-        chunks.join(dict(enumerate(array)), str(array.dtype)) for array in (gradient, before, after)
+        chunks.join(dict(enumerate(map(ops.convert_to_tensor, array))), str(array.dtype), use)
+        for use, array in arrays.items()
     ]
     columns = measure(chunks, *matrices)
     assert tuple(columns) == STATISTICS

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keraskip.callbacks.optimizers import dense
+from keraskip.callbacks.torch_matrices import TorchMatrices
 
 # Elements in a row of the matrix. One sum over such rows and then one over the rows of a weight are
 # nearly as exact as in pairs, and the zeros that fill the rows are few.
@@ -30,6 +31,7 @@ class Chunks:
     def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
         sizes = np.array([prod(shape) for shape in shapes], int)
         rows = -(-sizes // WIDTH)
+        self._kept = TorchMatrices(shapes, rows, WIDTH)
         self._parts = list(zip(sizes.tolist(), (rows * WIDTH - sizes).tolist(), strict=True))
         self.sizes = _constant(sizes.astype("float32"))
         self._filling = _constant((rows * WIDTH - sizes).astype("float32"))
@@ -46,8 +48,13 @@ class Chunks:
         """Of the matrix."""
         return len(self._owner), WIDTH
 
-    def join(self, tensors: Mapping[int, Any], dtype: str) -> Any:
-        """The matrix of tensors by the number of their weight, with zeros for missing ones."""
+    def join(self, tensors: Mapping[int, Any], dtype: str, use: str) -> Any:
+        """The matrix of tensors by the number of their weight, with zeros for missing ones.
+
+        On PyTorch it holds until the next one of the same use is joined.
+        """
+        if keras.backend.backend() == "torch":
+            return self._kept.filled(use, tensors, dtype)
         parts = []
         for weight, (size, zeros) in enumerate(self._parts):
             if weight in tensors:
@@ -56,27 +63,26 @@ class Chunks:
                 zeros += size
             if zeros:
                 parts.append(ops.zeros((zeros,), dtype))
-        return ops.reshape(_concatenated(parts), self.shape)
+        return ops.reshape(ops.concatenate(parts), self.shape)
 
     def sum(self, x: Any) -> Any:
         """Of each weight's elements, `[W]`."""
-        return self.sums([x])[0]
+        return self._of_weights(ops.sum(x, axis=-1), "sum")
 
-    def sums(self, several: Sequence[Any]) -> list[Any]:
-        """Of each weight's elements in each of several matrices, `[W]` each."""
-        of_rows = ops.stack([ops.sum(x, axis=-1) for x in several], axis=-1)
-        sums = self._of_weights(of_rows, "sum")
-        return [sums[:, place] for place in range(len(several))]
+    def squares(self, several: Sequence[Any]) -> Any:
+        """The sum of squares of each weight in each of several matrices, `[W, several]`."""
+        of_rows = ops.stack([_squares_of_rows(x) for x in several], axis=-1)
+        return self._of_weights(of_rows, "sum")
 
-    def are_exact(self, squares: Sequence[Any]) -> Any:
-        """Whether all these sums of squares, `[W]` each, lost nothing to the range of float32."""
-        means = ops.divide(ops.stack(squares), self.sizes)
-        return ops.all(ops.logical_and(means > 1e-30, means < 1e30))
+    def are_exact(self, squares: Any) -> Any:
+        """Whether these sums of squares, `[W, several]`, lost nothing to the range of float32."""
+        means = squares / self.sizes[:, None]
+        return ops.all((means > 1e-30) & (means < 1e30))
 
-    def max(self, x: Any) -> Any:
-        """Of each weight's elements, `[W]`, and of 0."""
-        largest = ops.max(x, axis=-1)
-        return self._of_weights(largest, "max")
+    def largest(self, x: Any) -> Any:
+        """The largest absolute value of each weight, `[W]`."""
+        of_rows = ops.maximum(ops.max(x, axis=-1), -ops.min(x, axis=-1))
+        return self._of_weights(of_rows, "max")
 
     def count(self, these: Any) -> Any:
         """How many of each weight's elements are marked by booleans `[rows, WIDTH]`; `[W]`."""
@@ -113,19 +119,16 @@ class Chunks:
 def _flat(tensor: Any, dtype: str) -> Any:
     if isinstance(tensor, keras.Variable):
         tensor = tensor.value
-    if keras.backend.backend() == "torch":
-        # What Keras does for each tensor takes longer here than all the rest.
-        tensor = tensor.ravel()
-        return tensor if str(tensor.dtype) == f"torch.{dtype}" else ops.cast(tensor, dtype)
     return ops.ravel(ops.cast(dense(tensor), dtype))
 
 
-def _concatenated(parts: list) -> Any:
+def _squares_of_rows(x: Any) -> Any:
     if keras.backend.backend() != "torch":
-        return ops.concatenate(parts)
+        return ops.sum(ops.square(x), axis=-1)
     import torch
 
-    return torch.cat(parts)
+    # In one pass, without a matrix of squares.
+    return torch.linalg.vector_norm(x, dim=-1) ** 2
 
 
 def _constant(array: np.ndarray) -> Any:

@@ -91,8 +91,8 @@ class Measurement:
         join = self._chunks.join
         return Seen(
             places,
-            join({row: found[index] for row, index in places.items()}, "float32"),
-            join({row: values[index] for row, index in places.items()}, self._dtype),
+            join({row: found[index] for row, index in places.items()}, "float32", "gradient"),
+            join({row: values[index] for row, index in places.items()}, self._dtype, "before"),
             scalars,
             updating,
         )
@@ -100,17 +100,21 @@ class Measurement:
     def row(self, seen: Seen, variables: Sequence[keras.Variable]) -> Any:
         """The statistics after the step, with NaN for weights that got no gradient."""
         after = {row: variables[index] for row, index in seen.places.items()}
-        new = self._chunks.join(after, self._dtype)
+        new = self._chunks.join(after, self._dtype, "after")
         known = measure(
             self._chunks, seen.gradient, seen.weights, new, seen.updating, self._statistics
         )
-        given: Any = np.isin(np.arange(len(self._row_of)), list(seen.places))
+        given: Any = True
+        if len(seen.places) < len(self._row_of):
+            given = np.isin(np.arange(len(self._row_of)), list(seen.places))
         if self._kind == "effective":
             # An effective gradient exists only where there is an update.
             given = ops.logical_and(given, seen.updating)
         known |= self._memory.compare(seen.gradient, given)
         table = ops.stack([known[column] for column in self._columns], axis=-1)
-        return ops.where(given[:, None], table, float("nan"))
+        if given is True:
+            return table
+        return ops.where(ops.reshape(given, (-1, 1)), table, float("nan"))
 
     def _gradients(
         self, optimizer: keras.optimizers.Optimizer, grads: Sequence[Any], variables: Sequence[Any]
@@ -120,7 +124,7 @@ class Measurement:
         """
         scale, updating = optimizers.loss_scale(optimizer), optimizers.is_updating(optimizer)
         given = [index for index, grad in enumerate(grads) if grad is not None]
-        raw = [grads[index] for index in given]
+        raw = optimizers.aside(optimizer, [grads[index] for index in given])
         if scale is not None:
             raw = [ops.divide(grad, scale) for grad in raw]
         mean = optimizers.accumulated(optimizer, raw, [variables[index] for index in given])

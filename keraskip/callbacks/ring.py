@@ -55,14 +55,10 @@ class Ring:
         """Adds the row of one step, as part of the step."""
         all_values, all_scalars, steps, counts = self.variables
         place = ops.mod(counts.value[0], self.capacity)
-        all_values.assign(ops.slice_update(all_values.value, [place, 0, 0], values[None]))
-        all_scalars.assign(ops.slice_update(all_scalars.value, [place, 0], scalars[None]))
-        steps.assign(ops.slice_update(steps.value, [place], counts.value[1:]))
-        # One, read off the row: TensorFlow runs what does not depend on the data also in a step
-        # that fails, and would count a row that was never written.
-        missing_any = ops.isnan(ops.sum(values))
-        one = ops.cast(missing_any, "int32") + ops.cast(ops.logical_not(missing_any), "int32")
-        counts.assign_add(ops.stack([one, one]))
+        _put(all_values, place, values)
+        _put(all_scalars, place, scalars)
+        _put(steps, place, counts.value[1])
+        counts.assign_add([_one_after(values)] * 2)
 
     def skip(self) -> None:
         """Counts a step without a row."""
@@ -83,3 +79,34 @@ class Ring:
         places = np.arange(max(since, written - self.capacity), written) % self.capacity
         values, scalars, numbers = (part[places] for part in parts)
         return Rows(numbers, values, scalars), written, steps
+
+
+def _put(variable: keras.Variable, place: Any, row: Any) -> None:
+    """Writes one row; in place where that takes saying so, as a ring is larger than a row."""
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        with torch.no_grad():
+            variable.value[place] = row
+        return
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            variable.value.scatter_update(tf.IndexedSlices(row, place))
+            return
+    start = [place] + [0] * (len(variable.shape) - 1)
+    variable.assign(ops.slice_update(variable.value, start, row[None]))
+
+
+def _one_after(values: Any) -> Any:
+    """The number 1; on TensorFlow only once the values are there.
+
+    It runs what does not depend on the data also in a step that fails, and would count a row that
+    was never written.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    missing_any = ops.isnan(ops.sum(values))
+    return ops.cast(missing_any, "int32") + ops.cast(ops.logical_not(missing_any), "int32")

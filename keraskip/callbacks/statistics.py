@@ -67,35 +67,30 @@ def measure(
 def usual_statistics(chunks: Chunks, gradient: Any, before: Any, after: Any) -> list:
     """Those of `STATISTICS`, each `[W]`, with as few looks at the matrices as can be."""
     old, change = ops.cast(before, "float32"), ops.cast(after - before, "float32")
-    squares = gradient * gradient
-    signs = ops.sign(change)
-    *sums, weight_squares, changed = chunks.sums(
-        [squares, change * change, old * old, signs * signs]
-    )
+    # The squares of signs count what changed.
+    sums = chunks.squares([gradient, change, old, ops.sign(change)])
+    norms = ops.sqrt(sums[:, :3])
+    largest = chunks.largest(gradient)
+    frozen = chunks.share(chunks.sizes - ops.round(sums[:, 3]))
+    quick = (norms[:, 0], largest, ops.zeros_like(largest), norms[:, 1], frozen)
 
-    norm, update = map(ops.sqrt, sums)
-    frozen = chunks.share(ops.subtract(chunks.sizes, changed))
-    quick = ops.stack([norm, ops.sqrt(chunks.max(squares)), ops.zeros_like(norm), update, frozen])
-
-    def exact() -> Any:
-        norms = norm_and_largest(chunks, gradient)
+    def exact() -> tuple:
         nonfinite = chunks.count(ops.logical_not(ops.isfinite(gradient)))
         # `w + dw == w` in the weight's own dtype.
         same = chunks.share(chunks.count(before == after), of_zero=True)
-        return ops.stack([*norms, nonfinite, norm_and_largest(chunks, change)[0], same])
+        update, _ = norm_and_largest(chunks, change)
+        return *norm_and_largest(chunks, gradient), nonfinite, update, same
 
-    norm, largest, nonfinite, update, frozen = ops.unstack(
-        _chosen(chunks.are_exact(sums), quick, exact), 5
-    )
+    norm, largest, nonfinite, update, frozen = _chosen(chunks.are_exact(sums[:, :2]), quick, exact)
     # Weights are never so small that their squares vanish.
-    return [norm, largest, nonfinite, ops.sqrt(weight_squares), update, frozen]
+    return [norm, largest, nonfinite, norms[:, 2], update, frozen]
 
 
-def _chosen(is_exact: Any, quick: Any, exact: Callable[[], Any]) -> Any:
-    # A choice in Python would wait for a GPU.
-    if keras.backend.backend() == "torch" and is_exact.device.type != "cpu":
-        return exact()
-    return ops.cond(is_exact, lambda: quick, exact)
+def _chosen(is_exact: Any, quick: tuple, exact: Callable[[], tuple]) -> tuple:
+    if keras.backend.backend() != "torch":
+        return ops.cond(is_exact, lambda: quick, exact)
+    # To look at the condition would wait for a GPU.
+    return quick if is_exact.device.type == "cpu" and is_exact else exact()
 
 
 def norm_and_largest(chunks: Chunks, x: Any) -> tuple[Any, Any]:
@@ -103,7 +98,7 @@ def norm_and_largest(chunks: Chunks, x: Any) -> tuple[Any, Any]:
 
     Both are NaN if there is a NaN.
     """
-    peak = chunks.max(ops.abs(x))
+    peak = chunks.largest(x)
     scale = ops.where(ops.logical_and(peak > 0, ops.isfinite(peak)), peak, ops.ones_like(peak))
     norm = scale * ops.sqrt(chunks.sum(ops.square(x / chunks.spread(scale))))
     # A backend's own maximum may skip a NaN, the sum does not.

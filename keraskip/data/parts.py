@@ -64,6 +64,11 @@ class Dataset:
         height, width, channels = self.train.read(np.array([0])).shape[1:]
         return height, width, channels
 
+    @property
+    def white(self) -> float:
+        """What the brightest pixel is: 255 where images are whole numbers, else 1."""
+        return 255.0 if self.train.read(np.array([0])).dtype.kind in "ui" else 1.0
+
     @cached_property
     def mean_and_deviation(self) -> tuple[np.ndarray, np.ndarray]:
         """Of each channel over the training part, [channels] each; a constant one deviates by 1."""

@@ -1,6 +1,8 @@
 """What each layer of a functional model takes, gives and costs, read off its graph."""
 
 import re
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -37,6 +39,7 @@ class Call:
         inputs: what it was called on, symbolic tensors that say shape and type.
         outputs: what came out. Where two calls meet, they hold the same tensor.
         graph_outputs: the tensors of the graph that these stand for.
+        training: the mode to which the graph holds the layer, if it does.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Call:
     inputs: list
     outputs: list
     graph_outputs: list
+    training: bool | None = None
 
     @cached_property
     def macs(self) -> int | None:
@@ -98,12 +102,7 @@ def trace(model: keras.Model, input_shape: tuple | None = None) -> list[Call]:
         TypeError: for a model without a graph.
         ValueError: for an input shape that does not fit the model.
     """
-    if not _has_graph(model):
-        raise TypeError(
-            "model must be functional, or Sequential with an Input. Received: model of class "
-            f"{type(model).__name__}, which has no graph of layers. For a subclassed model try "
-            "keras.Model(inputs, model.call(inputs)), for a Sequential one model.build(shape)"
-        )
+    _check_graph(model)
     shapes = [tensor.shape for tensor in model.inputs]
     if input_shape is not None:
         if len(shapes) != 1 or not _fits(tuple(input_shape), shapes[0][1:]):
@@ -116,9 +115,20 @@ def trace(model: keras.Model, input_shape: tuple | None = None) -> list[Call]:
         keras.KerasTensor(shape, dtype=tensor.dtype)
         for shape, tensor in zip(shapes, model.inputs, strict=True)
     ]
-    calls: list[Call] = []
-    _walk(model, tensors, "", calls)
+    calls, _ = _traced(model, tensors)
     return calls
+
+
+def uses(model: keras.Model) -> tuple[list[Call], Counter[int]]:
+    """The calls of `trace`, and how often each of their tensors is used, by its id.
+
+    To leave the model is a use too. Raises TypeError for a model without a graph.
+    """
+    _check_graph(model)
+    tensors = [keras.KerasTensor(tensor.shape, dtype=tensor.dtype) for tensor in model.inputs]
+    calls, outputs = _traced(model, tensors)
+    used = [*outputs, *(tensor for call in calls for tensor in call.inputs)]
+    return calls, Counter(map(id, used))
 
 
 def count_depths(calls: list[Call]) -> list[int]:
@@ -137,8 +147,18 @@ def elements(tensors: list) -> int:
     return sum(prod(tensor.shape[1:]) for tensor in tensors)
 
 
-def _has_graph(model: Any) -> bool:
+def has_graph(model: Any) -> bool:
+    """Whether the model is functional, or Sequential with a known input."""
     return isinstance(model, keras.Function | keras.Sequential) and hasattr(model, "inputs")
+
+
+def _check_graph(model: Any) -> None:
+    if not has_graph(model):
+        raise TypeError(
+            "model must be functional, or Sequential with an Input. Received: model of class "
+            f"{type(model).__name__}, which has no graph of layers. For a subclassed model try "
+            "keras.Model(inputs, model.call(inputs)), for a Sequential one model.build(shape)"
+        )
 
 
 def _fits(given: tuple, known: tuple) -> bool:
@@ -147,26 +167,54 @@ def _fits(given: tuple, known: tuple) -> bool:
     )
 
 
-def _walk(model: Any, tensors: list, path: str, calls: list[Call]) -> list:
-    """Appends the calls that a model makes on these tensors, and returns what comes out.
+def walk(
+    model: Any, tensors: list, visit: Callable[[str, Any, dict], list], path: str = ""
+) -> list:
+    """Goes through the graph of a model, and of those nested in it, from these tensors on.
 
-    Only shapes and types are computed, and the layers do not get to know of it.
+    Args:
+        model: a model with a graph.
+        tensors: what stands for its inputs.
+        visit: called with the name of each layer, after those of the models around it, with
+            Keras' node for the call and with the tensors so far by the ids of those in the graph;
+            it returns what stands for the outputs.
+        path: the names of the models around.
+
+    Returns:
+        What stands for the model's outputs.
     """
     graph = (
         model if isinstance(model, keras.Function) else keras.Function(model.inputs, model.outputs)
     )
     known = dict(zip(map(id, graph.inputs), tensors, strict=True))
     for node in _nodes(graph):
-        layer, inputs = node.operation, [known[id(tensor)] for tensor in node.input_tensors]
-        if _has_graph(layer):
-            outputs = _walk(layer, inputs, f"{path}{layer.name}/", calls)
+        layer = node.operation
+        if has_graph(layer):
+            inputs = [known[id(tensor)] for tensor in node.input_tensors]
+            outputs = walk(layer, inputs, visit, f"{path}{layer.name}/")
         elif node.is_input and path:
             continue  # A nested model works on the tensors that it was called on.
         else:
-            outputs = _outputs(node, known)
-            calls.append(Call(path + layer.name, layer, inputs, outputs, node.outputs))
+            outputs = visit(path + layer.name, node, known)
         known |= zip(map(id, node.outputs), outputs, strict=True)
     return [known[id(tensor)] for tensor in graph.outputs]
+
+
+def _traced(model: Any, tensors: list) -> tuple[list[Call], list]:
+    """The calls of a model on these tensors, and what comes out.
+
+    Only shapes and types are computed, and the layers do not get to know of it.
+    """
+    calls: list[Call] = []
+
+    def visit(name: str, node: Any, known: dict) -> list:
+        inputs = [known[id(tensor)] for tensor in node.input_tensors]
+        outputs = _outputs(node, known)
+        training = node.arguments.kwargs.get("training")
+        calls.append(Call(name, node.operation, inputs, outputs, node.outputs, training))
+        return outputs
+
+    return calls, walk(model, tensors, visit)
 
 
 def _nodes(graph: keras.Function) -> list:

@@ -81,6 +81,7 @@ def train_trial(
             "network": {"family": trial.family, **trial.builder_arguments},
             "seed": trial.seed,
             "classes": data.classes,
+            "normalization": _normalization(data),
             "train_images": len(data.train),
             "validation_images": len(data.validation),
             "budget": {"epochs": trial.epochs, "steps": steps},
@@ -107,6 +108,12 @@ def loaded(trial: Trial, setup: Setup) -> Dataset:
             f"{setup.parts} devices"
         )
     return data
+
+
+def _normalization(data: Dataset) -> dict[str, Any]:
+    """How images become what the network sees, for those who ship it."""
+    mean, deviation = data.mean_and_deviation
+    return {"mean": mean.tolist(), "deviation": deviation.tolist(), "white": data.white}
 
 
 def _fit(

@@ -1,7 +1,6 @@
-"""The command `keraskip`: reads arguments, calls one function, prints what it says."""
+"""The commands that train and report."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,20 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, waiting
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from keraskip.study import Progress, Trial
 
-app = typer.Typer(
-    help="Train networks with and without skip connections and see what their gradients do.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
-
-@app.command()
 def compare(
     study: Annotated[
         str,
@@ -89,7 +82,7 @@ def compare(
     from keraskip.study.training import loaded
 
     folder = out / Path(study).stem
-    with _bad_input_in_one_line():
+    with bad_input_in_one_line():
         changes = {"epochs": epochs, "dataset": dataset}
         changes = {key: value for key, value in changes.items() if value is not None}
         trials = named_study(
@@ -102,12 +95,12 @@ def compare(
         place = chosen(setup, jobs, ray, cpus_per_trial, gpus_per_trial)
         check_study(trials, folder)
         if place is one_after_the_other:
-            _import_keras_quietly()
-        with _waiting(f"reading {trials[0].dataset}"):
+            import_keras_quietly()
+        with waiting(f"reading {trials[0].dataset}"):
             loaded(trials[0], setup)
     runs, failures = _trained(trials, folder, place=place, **asdict(setup))
     if setup.writes and runs:
-        with _bad_input_in_one_line():
+        with bad_input_in_one_line():
             _report(runs, folder / "report.html")
     for name, reason in failures.items():
         print(f"keraskip: {name} failed: {reason}", file=sys.stderr)
@@ -115,7 +108,6 @@ def compare(
         raise typer.Exit(1)
 
 
-@app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders of run folders.")],
     out: Annotated[
@@ -128,48 +120,8 @@ def report(
     """Report on runs, finished or not. Loads no TensorFlow."""
     from keraskip.runs import find_runs
 
-    with _bad_input_in_one_line():
+    with bad_input_in_one_line():
         _report(find_runs(runs), out)
-
-
-@app.command("list")
-def list_names(
-    pattern: Annotated[str, typer.Argument(help="Names to list, such as 'resnet*'.")] = "*",
-) -> None:
-    """List the networks that have a name. Loads no TensorFlow."""
-    from keraskip.models.zoo import list_models, overview
-
-    with _bad_input_in_one_line():
-        if not list_models(pattern):
-            raise ValueError(f"No name matches. Received: {pattern!r} (all: keraskip list)")
-    print(overview(pattern))
-
-
-@app.command()
-def describe(
-    name: Annotated[str, typer.Argument(help="One of the names of `keraskip list`.")],
-) -> None:
-    """Print what was published about a network beside what the built model has."""
-    from keraskip.models.zoo import find
-
-    with _bad_input_in_one_line():
-        find(name)
-    with _waiting(f"building {name}"):
-        _import_keras_quietly()
-        from keraskip.models.description import describe as describe_model
-
-        description = describe_model(name)
-    print(description)
-
-
-@contextmanager
-def _bad_input_in_one_line() -> Iterator[None]:
-    """What the user can mend is one line and exit code 2."""
-    try:
-        yield
-    except (ValueError, TypeError, OSError) as error:
-        print(f"keraskip: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
 
 
 def _numbers(name: str, text: str) -> list[int]:
@@ -199,7 +151,7 @@ def _trained(
     from keraskip.study import TrialsFailed, run_study
 
     try:
-        with _bad_input_in_one_line(), _progress(trials) as progress:
+        with bad_input_in_one_line(), _progress(trials) as progress:
             return run_study(trials, folder, progress=progress, **where), {}
     except TrialsFailed as failed:
         return failed.runs, failed.failures
@@ -210,26 +162,6 @@ def _trained(
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def _import_keras_quietly() -> None:
-    """TensorFlow greets with notes on processor and GPU before its log level counts."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        import keras  # noqa: F401
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-
-
-def _waiting(what: str) -> Any:
-    """Says on a terminal what is going on."""
-    from rich.console import Console
-
-    return Console(stderr=True).status(what)
 
 
 @contextmanager

@@ -1,0 +1,59 @@
+"""PyTorch only: matrices that stay from step to step.
+
+To claim fresh memory for each matrix, and to flatten each tensor, takes several times as long as
+to copy the numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class TorchMatrices:
+    """A matrix for each use, with a view for each weight into which its tensor is copied.
+
+    Args:
+        shapes: of the weights.
+        rows: how many rows each weight takes.
+        width: of a row.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]], rows: np.ndarray, width: int) -> None:
+        self._shapes = shapes
+        self._rows = rows.tolist()
+        self._width = width
+        self._kept: dict[tuple, tuple[Any, list]] = {}
+
+    def filled(self, use: str, tensors: Mapping[int, Any], dtype: str) -> Any:
+        """The matrix of tensors by the number of their weight, with zeros for missing ones."""
+        import torch
+
+        values = [
+            tensor.value if isinstance(tensor, keras.Variable) else tensor
+            for tensor in tensors.values()
+        ]
+        device = values[0].device if values else None
+        # A loop of the user's own may keep track of gradients here.
+        with torch.no_grad():
+            matrix, views = self._of(use, getattr(torch, dtype), device)
+            for weight, view in enumerate(views):
+                if weight not in tensors:
+                    view.zero_()
+            torch._foreach_copy_([views[weight] for weight in tensors], values)
+        return matrix
+
+    def _of(self, use: str, dtype: Any, device: Any) -> tuple[Any, list]:
+        import torch
+
+        key = (use, dtype, device)
+        if key not in self._kept:
+            matrix = torch.zeros((sum(self._rows), self._width), dtype=dtype, device=device)
+            parts = [rows.flatten() for rows in matrix.split(self._rows)]
+            views = [
+                part[: shape.numel()].view(shape)
+                for part, shape in zip(parts, map(torch.Size, self._shapes), strict=True)
+            ]
+            self._kept[key] = matrix, views
+        return self._kept[key]

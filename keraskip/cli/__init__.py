@@ -1,0 +1,21 @@
+"""The command `keraskip`: reads arguments, calls one function, prints what it says."""
+
+import typer
+
+from keraskip.cli.networks import describe, list_names
+from keraskip.cli.shipping import check, export, predict
+from keraskip.cli.studies import compare, report
+
+app = typer.Typer(
+    help="Train networks with and without skip connections and see what their gradients do.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(compare)
+app.command()(report)
+app.command("list")(list_names)
+app.command()(describe)
+app.command()(export)
+app.command()(check)
+app.command()(predict)

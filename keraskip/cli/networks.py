@@ -1,0 +1,35 @@
+"""The commands about networks that have a name."""
+
+from typing import Annotated
+
+import typer
+
+from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, waiting
+
+
+def list_names(
+    pattern: Annotated[str, typer.Argument(help="Names to list, such as 'resnet*'.")] = "*",
+) -> None:
+    """List the networks that have a name. Loads no TensorFlow."""
+    from keraskip.models.zoo import list_models, overview
+
+    with bad_input_in_one_line():
+        if not list_models(pattern):
+            raise ValueError(f"No name matches. Received: {pattern!r} (all: keraskip list)")
+    print(overview(pattern))
+
+
+def describe(
+    name: Annotated[str, typer.Argument(help="One of the names of `keraskip list`.")],
+) -> None:
+    """Print what was published about a network beside what the built model has."""
+    from keraskip.models.zoo import find
+
+    with bad_input_in_one_line():
+        find(name)
+    with waiting(f"building {name}"):
+        import_keras_quietly()
+        from keraskip.models.description import describe as describe_model
+
+        description = describe_model(name)
+    print(description)

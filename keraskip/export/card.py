@@ -1,0 +1,175 @@
+"""What an artefact says of itself: `model_card.json` for programs, `README.md` for people."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keraskip.export.drafts import CARD_FILE
+from keraskip.runs import INFO_FILE, read_info
+from keraskip.tables import with_unit
+
+if TYPE_CHECKING:
+    import keras
+
+    from keraskip.export.contract import Contract
+
+PACKAGES = (
+    "keraskip", "keras", "tensorflow", "jax", "torch", "tf2onnx", "onnx", "onnxruntime",
+    "ai-edge-litert", "numpy",
+)  # fmt: skip
+README_FILE = "README.md"
+# Of classes, so that a row stays one.
+MOST_NAMES = 20
+LOADING = {
+    "savedmodel": (
+        'tensorflow.saved_model.load("FOLDER").signatures["serving_default"]({input}=images)'
+    ),
+    "onnx": 'onnxruntime.InferenceSession("FOLDER/model.onnx").run(None, {{"{input}": images}})',
+    "litert": (
+        'ai_edge_litert.interpreter.Interpreter("FOLDER/model.tflite")'
+        ".get_signature_runner()({input}=images)"
+    ),
+}
+
+
+def describe(
+    model: "keras.Model",
+    contract: "Contract",
+    run: str | Path | None,
+    metrics: Mapping[str, float] | None,
+) -> dict[str, Any]:
+    """What a card says of the model, whatever the format."""
+    training = _training(run)
+    return {
+        "name": model.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "architecture": _architecture(model),
+        "input": {"name": contract.input_name, "shape": [None, *contract.shape]},
+        "outputs": [
+            {"name": name, "shape": [None, *shape]} for name, shape in contract.outputs.items()
+        ],
+        "training": training,
+        "metrics": dict(metrics or (training or {}).pop("test", {})),
+        "versions": _versions(),
+    }
+
+
+def write(folder: Path, card: Mapping[str, Any]) -> None:
+    """Writes both files, with the sizes of those that are there."""
+    files = {
+        str(file.relative_to(folder)): file.stat().st_size
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+    whole = {**card, "files": files}
+    (folder / CARD_FILE).write_text(json.dumps(whole, indent=1, allow_nan=False), "utf-8")
+    (folder / README_FILE).write_text(readme(whole), "utf-8")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The card of an artefact; ValueError if the folder is none."""
+    if not (folder / CARD_FILE).is_file():
+        raise ValueError(f"An artefact of keraskip has a {CARD_FILE}. Received: {folder}")
+    return json.loads((folder / CARD_FILE).read_text("utf-8"))
+
+
+def readme(card: Mapping[str, Any]) -> str:
+    """The card as a page to read."""
+    network, images = card["architecture"], card["input"]
+    lines = [
+        f"# {card['name']}",
+        "",
+        f"A network of images in the format {card['format']}, written by keraskip on "
+        f"{card['created'][:10]}.",
+        "",
+        f"    {LOADING[card['format']].format(input=images['name'])}",
+        "",
+        "| | |",
+        "|---|---|",
+        _row("parameters", f"{network['parameters']:,}"),
+        _row("multiply-accumulates", with_unit(network["macs"]) if network["macs"] else None),
+        _row("layers with kernels", network["depth"]),
+        _row(f"input `{images['name']}`", shape_text(images["shape"]) + " float32"),
+        *(_row(f"output `{out['name']}`", shape_text(out["shape"])) for out in card["outputs"]),
+        _row("signatures", ", ".join(card["signatures"])),
+        _row("classes", ", ".join(card["class_names"][:MOST_NAMES])),
+        _row("batch normalisations folded", card["folded"]),
+        _row("quantisation", card["quantization"]),
+        *(_row(name, f"{value:.4g}") for name, value in card["metrics"].items()),
+        *(_row(f"difference to the model, {kind}", f"{value:.1e}") for kind, value in
+          card["parity"].items()),
+        "",
+        _preprocessing(card),
+        _origin(card["training"]),
+        "Versions: " + ", ".join(f"{name} {number}" for name, number in card["versions"].items()),
+    ]  # fmt: skip
+    return "\n".join(line for line in lines if line is not None) + "\n"
+
+
+def _row(name: str, value: Any) -> str | None:
+    return None if value in (None, "") else f"| {name} | {value} |"
+
+
+def shape_text(sides: Sequence[int | None]) -> str:
+    """A shape as people write it."""
+    return " x ".join("any" if side is None else str(side) for side in sides)
+
+
+def _preprocessing(card: Mapping[str, Any]) -> str | None:
+    steps = card["preprocessing"]
+    if not steps:
+        return "Images go in as the network was trained with them.\n"
+    return (
+        f"Images of 0 to 255, {steps['channel_order'].upper()}, are brought to the input's size by "
+        f"their middle, then `(image - {steps['mean']}) / {steps['deviation']}`"
+        + ("; the signatures `uint8` and `encoded` do so.\n" if card["signatures"] else ".\n")
+    )
+
+
+def _origin(training: Mapping[str, Any] | None) -> str | None:
+    if not training:
+        return None
+    return f"Trained as `{training['run']}`, started {training['started']}: {training['trial']}\n"
+
+
+def _training(run: str | Path | None) -> dict[str, Any] | None:
+    """What the run's `run.json` says of where the weights come from."""
+    if run is None:
+        return None
+    if not (Path(run) / INFO_FILE).is_file():
+        raise ValueError(f"run must be a folder with a {INFO_FILE}. Received: run={str(run)!r}")
+    info = read_info(run)
+    test = info.get("test", [{}])[-1]
+    return {
+        "run": Path(run).resolve().name,
+        "started": info.get("started"),
+        "trial": info.get("trial", {}),
+        "epochs": len(info["epochs"]),
+        "versions": info.get("versions", {}),
+        "test": {f"test {name}": value for name, value in test.items() if name != "epoch"},
+    }
+
+
+def _architecture(model: "keras.Model") -> dict[str, Any]:
+    from keraskip.models.anatomy import anatomy
+
+    try:
+        found = anatomy(model)
+        macs, depth = found.macs, found.depth
+    except (TypeError, ValueError):
+        # Of a model without a graph, or of images of any size.
+        macs = depth = None
+    return {"parameters": int(model.count_params()), "macs": macs, "depth": depth}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,140 @@
+"""What an exported network takes and gives, and what keeps a model from being exported."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+# What Keras calls a tensor to which nobody gave a name.
+UNNAMED = "keras_tensor"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Input and outputs of a network of images.
+
+    Attributes:
+        input_name: of its one input.
+        shape: height, width and channels of an image; height and width may be open, None.
+        outputs: the shape of each output by its name, without the batch.
+    """
+
+    input_name: str
+    shape: tuple[int | None, int | None, int]
+    outputs: dict[str, tuple[int | None, ...]]
+
+    @property
+    def size(self) -> tuple[int | None, int | None]:
+        """Height and width."""
+        return self.shape[:2]
+
+    def checked(self, argument: str, images: Any) -> np.ndarray | None:
+        """Images as float32, None for None; ValueError unless the model takes them so."""
+        if images is None:
+            return None
+        found = np.asarray(images, "float32")
+        sides = found.shape[1:]
+        fits = len(sides) == 3 and all(
+            wanted in (None, side) for wanted, side in zip(self.shape, sides, strict=True)
+        )
+        if not fits or not len(found):
+            raise ValueError(
+                f"{argument} must be images as the model takes them, "
+                f"[images, {', '.join(map(str, self.shape))}]. Received: {list(found.shape)}"
+            )
+        return found
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the scores are of, if scores are all that comes out."""
+        shapes = list(self.outputs.values())
+        return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 else None
+
+
+def contract_of(model: keras.Model, input_shape: tuple | None = None) -> Contract:
+    """The contract of a model.
+
+    Args:
+        model: any model with one input of images.
+        input_shape: of an image, for a model that does not know it, as subclassed ones.
+
+    Raises:
+        TypeError: for something that is no model.
+        ValueError: for a model of other inputs, or with open channels.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a keras.Model. Received: {type(model).__name__}")
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "Exports are of models with channels last. "
+            f"Received: image_data_format={keras.config.image_data_format()!r}"
+        )
+    name, shape = "images", input_shape
+    if getattr(model, "inputs", None):
+        if len(model.inputs) > 1:
+            raise ValueError(
+                f"model must have one input, of images. Received: {len(model.inputs)} inputs"
+            )
+        tensor = model.inputs[0]
+        name = name if tensor.name.startswith(UNNAMED) else tensor.name
+        shape = tensor.shape[1:]
+    elif shape is None:
+        raise ValueError(
+            "input_shape must say what a model without a graph takes, such as (32, 32, 3). "
+            f"Received: input_shape=None, model {model.name!r} of class {type(model).__name__}"
+        )
+    shape = tuple(shape)
+    if len(shape) != 3 or shape[-1] is None:
+        raise ValueError(
+            "model must take images (height, width, channels) with a fixed number of channels. "
+            f"Received: input_shape={shape}"
+        )
+    return Contract(name, shape, _outputs(model, shape))
+
+
+def check_weights(model: keras.Model) -> None:
+    """ValueError for weights that are not finite; a warning if batch normalisation never learned.
+
+    A new network's moving averages are not those of any images, and what it predicts has nothing
+    to do with how it trains.
+    """
+    for variable in model.weights:
+        if not np.isfinite(keras.ops.convert_to_numpy(variable.value)).all():
+            raise ValueError(
+                "A model to export has finite weights. "
+                f"Received: NaN or infinity in {variable.path}"
+            )
+    untouched = [layer.name for layer in model._flatten_layers() if _is_untouched(layer)]
+    if untouched:
+        warnings.warn(
+            f"The moving statistics of batch normalisation were never updated, in {untouched[0]!r} "
+            f"and {len(untouched) - 1} other layers: train the model before you export it.",
+            stacklevel=4,
+        )
+
+
+def _is_untouched(layer: Any) -> bool:
+    if not isinstance(layer, keras.layers.BatchNormalization) or not layer.built:
+        return False
+    mean, variance = (
+        keras.ops.convert_to_numpy(statistic.value)
+        for statistic in (layer.moving_mean, layer.moving_variance)
+    )
+    return not mean.any() and bool((variance == 1).all())
+
+
+def _outputs(model: keras.Model, shape: tuple) -> dict[str, tuple]:
+    output = model.compute_output_spec(keras.KerasTensor((None, *shape), model.input_dtype))
+    tensors = keras.tree.flatten(output)
+    if isinstance(model, keras.Sequential):
+        names = [model.layers[-1].name]
+    else:
+        names = getattr(model, "output_names", None) or []
+    if len(names) != len(tensors) or len({*names}) < len(names):
+        names = [f"output_{place}" for place in range(len(tensors))]
+    return {
+        name.replace("/", "_"): tuple(tensor.shape[1:])
+        for name, tensor in zip(names, tensors, strict=True)
+    }

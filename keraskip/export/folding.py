@@ -1,0 +1,155 @@
+"""Batch normalisation, which in inference is a scale and a shift, taken into convolutions."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import layers
+
+from keraskip.export.rebuild import copied, for_inference, rebuild
+from keraskip.models.costs import DEPTHWISE, TRANSPOSED, Call, uses
+
+PLAIN = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+# By class and not by inheritance: who inherits may compute something else.
+BEFORE = {*PLAIN, *DEPTHWISE, *TRANSPOSED, layers.Dense}
+AFTER = {*PLAIN, layers.Dense}
+
+
+class Affine(NamedTuple):
+    """What batch normalisation does in inference: `scale * x + shift` of each channel."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+
+
+def fold_batch_norm(model: keras.Model) -> keras.Model:
+    """A model for inference with less batch normalisation in it, and the same outputs.
+
+    A batch normalisation right after a convolution, a transposed or depthwise one or a dense layer
+    becomes part of it. So does one right before convolutions or dense layers, where that is exact:
+    if they pad no zeros, which the shift would have to reach too. All others stay, as those of
+    pre-activation networks that follow an addition.
+
+    Args:
+        model: a functional model, or a Sequential one that knows its input shape. It stays as it
+            is; models nested in it are taken apart in the result.
+
+    Returns:
+        A functional model with weights of its own, or `model` itself if there is nothing to fold.
+        To train it further makes no sense.
+
+    Raises:
+        TypeError: for a model without a graph.
+        ValueError: for a layer that cannot be copied from its configuration.
+
+    Example:
+
+    >>> from keraskip import build_resnet
+    >>> model = build_resnet(8)
+    >>> sum("norm" in layer.name for layer in fold_batch_norm(model).layers)
+    0
+    """
+    model = for_inference(model)
+    calls, used = uses(model)
+    into = _plan(calls, used)
+    if not into:
+        return model
+    folded = {place for places in into.values() for place in places}
+
+    def replace(index: int, layer: Any) -> Callable | None:
+        if index in into:
+            return lambda x, **options: x
+        return (lambda x, **options: _folded(calls, into, index, x)) if index in folded else None
+
+    return rebuild(model, replace)
+
+
+def _plan(calls: Sequence[Call], used: Counter[int]) -> dict[int, list[int]]:
+    """For each call of a batch normalisation to fold, the calls that take it in."""
+    made_by = {id(tensor): place for place, call in enumerate(calls) for tensor in call.outputs}
+    users: dict[int, list[int]] = defaultdict(list)
+    for place, call in enumerate(calls):
+        for tensor in call.inputs:
+            users[id(tensor)].append(place)
+    times = Counter(id(call.layer) for call in calls)
+    into: dict[int, list[int]] = {}
+    for place, call in enumerate(calls):
+        usual = type(call.layer) is layers.BatchNormalization and not call.training
+        if not usual or times[id(call.layer)] > 1:
+            continue
+        before = made_by[id(call.inputs[0])]
+        after = users[id(call.outputs[0])]
+        if used[id(call.inputs[0])] == 1 and _takes_from_behind(calls[before], call, times):
+            into[place] = [before]
+        elif len(after) == used[id(call.outputs[0])] and all(
+            _takes_from_ahead(calls[user], call, times) for user in after
+        ):
+            into[place] = after
+    return into
+
+
+def _takes_from_behind(call: Call, norm: Call, times: Counter[int]) -> bool:
+    layer = call.layer
+    return (
+        type(layer) in BEFORE
+        and times[id(layer)] == 1
+        and layer.activation is keras.activations.linear
+        and _is_on_channels(layer, norm)
+    )
+
+
+def _takes_from_ahead(call: Call, norm: Call, times: Counter[int]) -> bool:
+    layer = call.layer
+    unpadded = type(layer) is layers.Dense or (
+        getattr(layer, "groups", 0) == 1
+        and (layer.padding == "valid" or set(layer.kernel_size) == {1})
+    )
+    return (
+        type(layer) in AFTER and times[id(layer)] == 1 and unpadded and _is_on_channels(layer, norm)
+    )
+
+
+def _is_on_channels(layer: Any, norm: Call) -> bool:
+    """Whether the normalised axis is the one of the layer's channels."""
+    axes = len(norm.outputs[0].shape)
+    first = getattr(layer, "data_format", "channels_last") == "channels_first"
+    return norm.layer.axis % axes == (1 if first else axes - 1)
+
+
+def _folded(calls: Sequence[Call], into: dict[int, list[int]], index: int, x: Any) -> Any:
+    """What comes out of a layer with the normalisations that it takes in."""
+    layer = calls[index].layer
+    weights = [np.asarray(weight, "float64") for weight in layer.get_weights()]
+    kernel, bias = weights if layer.use_bias else (weights[0], 0.0)
+    for place in (place for place, takers in into.items() if index in takers):
+        affine = _affine(calls[place].layer)
+        if place > index:
+            kernel = kernel * _along_outputs(layer, kernel, affine.scale)
+            bias = bias * affine.scale + affine.shift
+        else:
+            axes = tuple(range(kernel.ndim - 1))
+            shifted = (kernel * affine.shift[:, None]).sum(axis=axes)
+            kernel, bias = kernel * affine.scale[:, None], bias + shifted
+    new = copied(layer, calls[index].name, use_bias=True)
+    y = new(x)
+    new.set_weights([kernel, np.broadcast_to(bias, new.bias.shape)])
+    return y
+
+
+def _affine(norm: Any) -> Affine:
+    statistics = {
+        name: np.asarray(keras.ops.convert_to_numpy(getattr(norm, name)), "float64")
+        for name in ("moving_mean", "moving_variance", "gamma", "beta")
+        if getattr(norm, name, None) is not None
+    }
+    scale = statistics.get("gamma", 1.0) / np.sqrt(statistics["moving_variance"] + norm.epsilon)
+    return Affine(scale, statistics.get("beta", 0.0) - statistics["moving_mean"] * scale)
+
+
+def _along_outputs(layer: Any, kernel: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The scale of each output channel, in the shape of the kernel's axes for them."""
+    if isinstance(layer, TRANSPOSED):
+        return scale[:, None]
+    return scale.reshape(kernel.shape[-2:]) if isinstance(layer, DEPTHWISE) else scale

@@ -1,0 +1,37 @@
+"""ONNX: what onnxruntime and many other runtimes load."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keraskip.export.savedmodel import scoring
+
+if TYPE_CHECKING:
+    import keras
+
+    from keraskip.export.contract import Contract
+
+FILE = "model.onnx"
+OPSET = 18
+
+
+def write(model: "keras.Model", folder: Path, contract: "Contract") -> None:
+    """Writes the model in the ONNX format, by tf2onnx."""
+    import tensorflow as tf
+    import tf2onnx
+
+    function = tf.function(scoring(model, contract), autograph=False)
+    spec = tf.TensorSpec((None, *contract.shape), tf.float32, contract.input_name)
+    tf2onnx.convert.from_function(function, [spec], opset=OPSET, output_path=str(folder / FILE))
+
+
+def load(folder: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """The artefact as a function of images, by onnxruntime."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(folder / FILE, providers=["CPUExecutionProvider"])
+    (images,) = session.get_inputs()
+    names = [output.name for output in session.get_outputs()]
+    return lambda batch: dict(zip(names, session.run(names, {images.name: batch}), strict=True))

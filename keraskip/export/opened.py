@@ -1,0 +1,120 @@
+"""An artefact that is there: what it says of itself, what it gives, how fast it is."""
+
+import importlib
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from keraskip.export import card
+from keraskip.export.preprocessing import Preprocessing
+from keraskip.tables import add_row, new_table, printed
+
+# Batch sizes whose time is told, and how often each is run.
+TIMED_BATCHES = (1, 32)
+RUNS = 20
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+# A side of the images to time where any will do.
+OPEN_SIDE = 224
+
+
+class Artefact:
+    """An exported network, loaded by its own runtime; Keras is not needed.
+
+    Args:
+        path: the folder that `export_savedmodel`, `export_onnx` or `export_litert` wrote.
+
+    Attributes:
+        path: the folder.
+        card: what `model_card.json` says.
+
+    Raises:
+        ValueError: for a folder that is no artefact.
+        ImportError: where the runtime is not installed.
+
+    Example:
+
+    >>> Artefact("exported/resnet56")(images)["predictions"].shape  # doctest: +SKIP
+    (32, 10)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.card = card.read(self.path)
+        loader = importlib.import_module(f"keraskip.export.{self.card['format']}")
+        self._run = loader.load(self.path)
+
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """The outputs by their names, for images as the model takes them."""
+        found = self._run(np.ascontiguousarray(images, "float32"))
+        # Some runtimes order them by name.
+        names = [output["name"] for output in self.card["outputs"]]
+        return {name: found[name] for name in dict.fromkeys([*names, *found])}
+
+    @property
+    def size(self) -> tuple[int | None, int | None]:
+        """Height and width of an image, None where any will do."""
+        _, height, width, _ = self.card["input"]["shape"]
+        return height, width
+
+    def read(self, file: str | Path) -> np.ndarray:
+        """An image file as the network takes it, `[1, height, width, channels]`."""
+        from PIL import Image
+
+        channels = self.card["input"]["shape"][-1]
+        with Image.open(file) as image:
+            pixels = np.asarray(image.convert(MODES.get(channels, "RGB")))
+        steps = Preprocessing(**self.card["preprocessing"] or {})
+        return steps(pixels.reshape(1, *pixels.shape[:2], -1), self.size)
+
+    def best(self, file: str | Path, top_k: int = 5) -> list[tuple[str, float]]:
+        """The classes with the highest scores for an image file, the best first."""
+        outputs = self(self.read(file))
+        scores = outputs[self.card["outputs"][0]["name"]].ravel()
+        names = self.card["class_names"] or [str(place) for place in range(len(scores))]
+        return [(names[place], float(scores[place])) for place in np.argsort(-scores)[:top_k]]
+
+    def milliseconds(self, batch: int) -> float:
+        """Median time for so many images."""
+        channels = self.card["input"]["shape"][-1]
+        sides = (side or OPEN_SIDE for side in self.size)
+        images = np.random.default_rng(0).normal(size=(batch, *sides, channels)).astype("float32")
+        taken = []
+        for _ in range(RUNS + 2):
+            begun = time.perf_counter()
+            self(images)
+            taken.append(time.perf_counter() - begun)
+        # The first ones prepare.
+        return 1000 * statistics.median(taken[2:])
+
+
+def report(artefact: Artefact, differences: dict[str, float] | None = None) -> str:
+    """What it takes, gives and weighs, how fast it is, how far from its model: a table of text."""
+    facts = artefact.card
+    images = facts["input"]
+    rows: list[tuple[str, str]] = [
+        ("format", facts["format"]),
+        (f"input {images['name']}", f"{card.shape_text(images['shape'])} float32"),
+        *((f"output {out['name']}", card.shape_text(out["shape"])) for out in facts["outputs"]),
+        *([("signatures", ", ".join(facts["signatures"]))] if facts["signatures"] else []),
+        ("size on disk", f"{_size(artefact.path) / 1e6:.2f} MB"),
+        *(
+            (f"time, batch {batch}", f"{artefact.milliseconds(batch):.2f} ms")
+            for batch in TIMED_BATCHES
+        ),
+        *(
+            (f"difference to the model, {kind}", f"{value:.1e}")
+            for kind, value in (differences or {}).items()
+        ),
+    ]
+    table = new_table()
+    for heading in (facts["name"], ""):
+        table.add_column(heading)
+    for row in rows:
+        add_row(table, *row)
+    return printed(table)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

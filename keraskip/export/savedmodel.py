@@ -1,0 +1,142 @@
+"""SavedModel: what TensorFlow and TensorFlow Serving load, without Keras."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keraskip.export.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import keras
+
+    from keraskip.export.contract import Contract
+
+SIGNATURES = ("serve", "uint8", "encoded")
+RAW = SIGNATURES[1:]
+# How many channels a decoded file can have.
+ENCODED_CHANNELS = (1, 3, 4)
+# What TensorFlow Serving and others ask for where they are told no signature.
+DEFAULT = "serving_default"
+BYTES = "image_bytes"
+
+
+def write(
+    model: "keras.Model",
+    folder: Path,
+    contract: "Contract",
+    signatures: Sequence[str] = SIGNATURES[:1],
+    preprocessing: Preprocessing | None = None,
+    class_names: Sequence[str] = (),
+    top_k: int = 5,
+) -> None:
+    """Writes a SavedModel with these signatures, of which the first is also the default."""
+    import tensorflow as tf
+
+    scores = scoring(model, contract, class_names, top_k)
+    make = {"serve": _serve, "uint8": _uint8, "encoded": _encoded}
+    functions = {
+        name: make[name](scores, contract, preprocessing or Preprocessing()) for name in signatures
+    }
+    module = tf.Module()
+    # They are saved if they can be reached from here.
+    module.weights = [variable.value for variable in model.variables]
+    module.functions = functions
+    endpoints = {DEFAULT: functions[signatures[0]], **functions}
+    tf.saved_model.save(module, str(folder), signatures=endpoints)
+
+
+def scoring(
+    model: "keras.Model", contract: "Contract", class_names: Sequence[str] = (), top_k: int = 5
+) -> Callable[[Any], dict[str, Any]]:
+    """The model as a function of TensorFlow that names its outputs, and the best classes."""
+    import keras
+    import tensorflow as tf
+
+    def scores(images: Any) -> dict[str, Any]:
+        outputs = keras.tree.flatten(model(images, training=False))
+        named = {
+            name: tf.identity(output, name)
+            for name, output in zip(contract.outputs, outputs, strict=True)
+        }
+        if class_names:
+            best = tf.math.top_k(outputs[0], min(top_k, len(class_names)))
+            named["top_scores"] = best.values
+            named["top_classes"] = tf.gather(tf.constant(list(class_names)), best.indices)
+        return named
+
+    return scores
+
+
+def load(folder: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """The artefact as a function of images, as the model takes them, by TensorFlow alone."""
+    import tensorflow as tf
+
+    return partial(_run, tf.saved_model.load(str(folder)), "serve")
+
+
+def from_raw(folder: Path, images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """What the signatures for raw images give, those that there are, for uint8 images."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder))
+    given = {"uint8": images, "encoded": [_png(image) for image in images]}
+    names = [name for name in given if name in loaded.signatures]
+    return {name: _run(loaded, name, given[name]) for name in names}
+
+
+def _run(loaded: Any, signature: str, images: Any) -> dict[str, np.ndarray]:
+    import tensorflow as tf
+
+    function = loaded.signatures[signature]
+    (name,) = function.structured_input_signature[1]
+    return {key: value.numpy() for key, value in function(**{name: tf.constant(images)}).items()}
+
+
+def _png(image: np.ndarray) -> bytes:
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(image.squeeze()).save(file, "png")
+    return file.getvalue()
+
+
+def _serve(scores: Callable, contract: "Contract", preprocessing: Preprocessing) -> Any:
+    import tensorflow as tf
+
+    return tf.function(
+        scores,
+        [tf.TensorSpec((None, *contract.shape), tf.float32, contract.input_name)],
+        autograph=False,
+    )
+
+
+def _uint8(scores: Callable, contract: "Contract", preprocessing: Preprocessing) -> Any:
+    import tensorflow as tf
+
+    channels = contract.shape[-1]
+    return tf.function(
+        lambda images: scores(preprocessing.in_graph(images, contract.size)),
+        [tf.TensorSpec((None, None, None, channels), tf.uint8, "images")],
+        autograph=False,
+    )
+
+
+def _encoded(scores: Callable, contract: "Contract", preprocessing: Preprocessing) -> Any:
+    import tensorflow as tf
+
+    channels = contract.shape[-1]
+
+    def decoded(contents: Any) -> Any:
+        image = tf.io.decode_image(contents, channels, expand_animations=False)
+        image.set_shape((None, None, channels))
+        return preprocessing.in_graph(image[None], contract.size)[0]
+
+    def serve(image_bytes: Any) -> dict[str, Any]:
+        spec = tf.TensorSpec(contract.shape, tf.float32)
+        return scores(tf.map_fn(decoded, image_bytes, fn_output_signature=spec))
+
+    return tf.function(serve, [tf.TensorSpec((None,), tf.string, BYTES)], autograph=False)

@@ -1,0 +1,180 @@
+"""Exports as they are typed, and the example that serves one."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_cli import keraskip
+
+from keraskip.runs import read_info
+
+pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
+EXAMPLE = Path(__file__).parents[1] / "examples" / "serve.py"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a network that the command has trained."""
+    folder = tmp_path_factory.mktemp("trained")
+    settings = ["--set", "augment=[]", "--set", "filters=[8,16,32]", "--set", "batch_size=64"]
+    study = ["--study", "degradation", "--depths", "8", "--epochs", "3", "--dataset", "digits"]
+    done = keraskip("compare", *study, *settings, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "runs" / "degradation" / "resnet8"
+
+
+@pytest.fixture(scope="module")
+def artefact(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    names = folder / "names.txt"
+    names.write_text("\n".join(f"digit {number}" for number in range(10)))
+    options = ["--signature", "encoded", "--class-names", names, "--dataset", "digits"]
+    done = keraskip("export", run / "model.keras", folder / "digits", *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{folder / 'digits'}\n"
+    return folder / "digits"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Files of digits, four times as large as the network takes them, by their digit."""
+    from sklearn.datasets import load_digits
+
+    folder = tmp_path_factory.mktemp("pictures")
+    images, labels = load_digits(return_X_y=True)
+    files = {}
+    for image, label in zip(images[:10], labels[:10], strict=True):
+        grey = np.round(image.reshape(8, 8) * 255 / 16).astype("uint8")
+        files[folder / f"{label}.png"] = int(label)
+        Image.fromarray(grey).resize((32, 32), Image.Resampling.BICUBIC).save(
+            folder / f"{label}.png"
+        )
+    return files
+
+
+def test_an_export_knows_its_training(run, artefact):
+    card = json.loads((artefact / "model_card.json").read_text())
+    assert card["training"]["trial"]["dataset"] == "digits"
+    assert card["metrics"]["test accuracy"] == read_info(run)["test"][0]["accuracy"]
+    assert card["preprocessing"]["mean"] == pytest.approx([77.87], abs=0.01)
+    assert card["signatures"] == ["encoded", "serve"]
+    assert "real" in card["parity"]
+
+
+def test_check_prints_what_it_finds(run, artefact):
+    done = keraskip("check", artefact, "--against", run / "model.keras")
+    assert done.returncode == 0, done.stderr
+    rows = dict(line.split("  ", 1) for line in done.stdout.splitlines()[2:])
+    rows = {name: value.strip() for name, value in rows.items()}
+    assert rows["format"] == "savedmodel"
+    assert rows["input images"] == "any x 8 x 8 x 1 float32"
+    assert rows["output predictions"] == "any x 10"
+    assert float(rows["difference to the model, noise"]) <= 1e-4
+    assert rows["time, batch 32"].endswith(" ms")
+    assert rows["size on disk"].endswith(" MB")
+
+
+def test_check_fails_for_another_model(artefact, tmp_path):
+    done = keraskip("export", "resnet20", tmp_path / "other")
+    assert done.returncode == 0
+    import keras
+
+    from keraskip import build_resnet
+
+    build_resnet(8, input_shape=(8, 8, 1)).save(tmp_path / "other.keras")
+    done = keraskip("check", artefact, "--against", tmp_path / "other.keras")
+    assert done.returncode == 1
+    assert "must give what the model gives" in done.stderr
+    keras.utils.clear_session()
+
+
+def test_predict_names_classes(artefact, pictures):
+    done = keraskip("predict", artefact, *pictures, "--top", "1")
+    assert done.returncode == 0, done.stderr
+    found = {line.split()[0]: line.split()[1:3] for line in done.stdout.splitlines()[2:]}
+    right = [found[str(file)] == ["digit", str(digit)] for file, digit in pictures.items()]
+    assert sum(right) >= 7
+
+
+@pytest.mark.parametrize("format", ["onnx", "litert"])
+def test_other_formats_predict_the_same(run, artefact, pictures, tmp_path, format):
+    pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}[format])
+    done = keraskip("export", run / "model.keras", tmp_path / "out", "--format", format)
+    assert done.returncode == 0, done.stderr
+    ours, theirs = (
+        [line.split()[-2:] for line in keraskip("predict", out, *pictures).stdout.splitlines()[2:]]
+        for out in (tmp_path / "out", artefact)
+    )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["resnet55"], "nearest: resnet5"),
+        (["nowhere.keras"], "There is no file nowhere.keras"),
+        (["resnet20", "--format", "onnx", "--signature", "uint8"], "--signature is for savedmodel"),
+        (["resnet20", "--quantization", "int8"], "--quantization is for litert"),
+        (["resnet20", "--format", "litert", "--quantization", "int8"], "needs images: --dataset"),
+        (["resnet20", "--signature", "float"], "Each of signatures must be one of"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, arguments, message):
+    done = keraskip("export", arguments[0], tmp_path / "out", *arguments[1:])
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["check"], ["predict"]])
+def test_folders_that_are_no_artefacts(tmp_path, command):
+    done = keraskip(*command, tmp_path, *(["image.png"] if command == ["predict"] else []))
+    assert done.returncode == 2
+    assert f"Received: {tmp_path}" in done.stderr
+
+
+def test_the_example_serves_an_artefact_without_keras(artefact, pictures):
+    assert len(EXAMPLE.read_text().splitlines()) < 60
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = (
+        "import sys, runpy; sys.modules['keras'] = None;"
+        f"sys.argv = ['serve.py', {str(artefact)!r}, '{port}'];"
+        f"runpy.run_path({str(EXAMPLE)!r}, run_name='__main__')"
+    )
+    server = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    try:
+        answers = {file: posted(port, file.read_bytes(), server) for file in pictures}
+        assert {status for status, _ in answers.values()} == {200}
+        right = [answers[file][1][0]["class"] == f"digit {digit}"
+                 for file, digit in pictures.items()]  # fmt: skip
+        assert sum(right) >= 7
+        status, answer = posted(port, b"no image", server)
+        assert (status, answer["error"][:8]) == (400, "The body")
+    finally:
+        server.kill()
+        server.wait()
+
+
+def posted(port, body, server):
+    """Status and answer of a request, once the server is there."""
+    while True:
+        assert server.poll() is None
+        connection = HTTPConnection("127.0.0.1", port)
+        try:
+            connection.request("POST", "/", body)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        except ConnectionRefusedError:
+            time.sleep(0.2)
+        finally:
+            connection.close()

@@ -1,0 +1,293 @@
+"""What is exported gives what the model gives, in the formats' own runtimes."""
+
+import json
+import subprocess
+import sys
+import warnings
+from functools import cache
+from io import BytesIO
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from members import MEMBERS
+from PIL import Image
+
+import keraskip
+from keraskip import Artefact, ExportError, Preprocessing
+from keraskip.data import load_data
+
+tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
+
+pytestmark = [
+    # LiteRT's converter and interpreter say so of each other.
+    pytest.mark.filterwarnings("ignore:.*tf.lite.*:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*tf.lite.*:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*np.object:FutureWarning"),
+]
+
+NAMES = [f"digit {number}" for number in range(10)]
+BLOCKED = "import sys; sys.modules['keras'] = None; sys.modules['tf_keras'] = None; "
+
+
+@cache
+def digits():
+    """Normalised images and labels to train with and to test, and what normalises 0 to 255."""
+    data = load_data("digits")
+    mean, deviation = data.mean_and_deviation
+
+    def prepared(part):
+        return ((part.images - mean) / deviation).astype("float32"), part.labels
+
+    steps = Preprocessing(255 * mean, 255 * deviation)
+    return prepared(data.train), prepared(data.test), steps
+
+
+@cache
+def trained(member="resnet", policy="float32"):
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = MEMBERS[member](input_shape=(8, 8, 1))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "sparse_categorical_crossentropy")
+    (x, y), _, _ = digits()
+    model.fit(x, y, batch_size=64, epochs=2, verbose=0)
+    return model
+
+
+def held_out():
+    return digits()[1][0]
+
+
+def expected(model, x=None):
+    return model.predict(held_out() if x is None else x, verbose=0)
+
+
+def assert_same(found, wanted, tolerance):
+    np.testing.assert_allclose(found, wanted, atol=tolerance, rtol=tolerance)
+    np.testing.assert_array_equal(found.argmax(axis=1), wanted.argmax(axis=1))
+
+
+def files(folder):
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*"))
+
+
+MEMBERS_TO_EXPORT = (
+    "plain", "resnet", "resnet_preact", "densenet_bc", "densenet_efficient", "stochastic_depth",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("member", MEMBERS_TO_EXPORT)
+def test_savedmodel_gives_what_the_model_gives(tmp_path, member):
+    model = trained(member)
+    for fold, tolerance in (False, 1e-5), (True, 1e-4):
+        path = keraskip.export_savedmodel(
+            model, tmp_path / str(fold), fold_batch_norm=fold, samples=held_out()[:8]
+        )
+        serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+        # All at once, one, and a batch that is no power of two.
+        for count in None, 1, 7:
+            x = held_out()[:count]
+            found = serve(images=x)["predictions"].numpy()
+            assert_same(found, expected(model, x), tolerance)
+    card = json.loads((tmp_path / "True" / "model_card.json").read_text())
+    assert card["folded"] > 0
+    assert max(card["parity"].values()) <= 1e-4
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_is_exported_in_float32(tmp_path, policy):
+    model = trained("resnet", policy)
+    path = keraskip.export_savedmodel(model, tmp_path / "out", fold_batch_norm=False)
+    full = trained("resnet")
+    weights = full.get_weights()
+    try:
+        full.set_weights(model.get_weights())
+        assert_same(Artefact(path)(held_out())["predictions"], expected(full), 1e-5)
+    finally:
+        full.set_weights(weights)
+    graph = tf.saved_model.load(str(path)).signatures["serve"].graph.as_graph_def()
+    types = {node.attr["T"].type for node in graph.library.function[0].node_def}
+    assert not types & {tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}
+    assert Artefact(path).card["parity"]["half precision"] < 0.1
+
+
+def png(image):
+    file = BytesIO()
+    Image.fromarray(image.squeeze()).save(file, "png")
+    return file.getvalue()
+
+
+def test_raw_images_and_files(tmp_path):
+    model, (_, _, steps) = trained(), digits()
+    path = keraskip.export_savedmodel(
+        model,
+        tmp_path / "out",
+        preprocessing=steps,
+        class_names=NAMES,
+        top_k=3,
+        signatures=["uint8", "encoded"],
+    )
+    # Larger than the network takes them, and wider than high.
+    raw = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 1)).astype("uint8")
+    wanted = expected(model, steps(raw, (8, 8)))
+    signatures = tf.saved_model.load(str(path)).signatures
+    assert set(signatures) == {"serving_default", "uint8", "encoded", "serve"}
+    contents = tf.constant([png(image) for image in raw])
+    for found in (
+        signatures["serving_default"](images=raw),
+        signatures["uint8"](images=raw),
+        signatures["encoded"](image_bytes=contents),
+    ):
+        np.testing.assert_allclose(found["predictions"], wanted, atol=1e-4)
+        best = np.argsort(-wanted)[:, :3]
+        np.testing.assert_allclose(
+            found["top_scores"], np.take_along_axis(wanted, best, 1), atol=1e-4
+        )
+        top = [[name.decode() for name in row] for row in found["top_classes"].numpy()]
+        assert top == [[NAMES[place] for place in row] for row in best]
+
+
+def test_files_of_colour_are_read_as_pillow_reads_them(tmp_path):
+    model = MEMBERS["plain"](input_shape=(16, 16, 3), normalization=None)
+    path = keraskip.export_savedmodel(model, tmp_path / "out", signatures=["encoded"])
+    encoded = tf.saved_model.load(str(path)).signatures["encoded"]
+    image = np.kron(np.random.default_rng(0).integers(0, 256, (5, 4, 3)), np.ones((8, 8, 1)))
+    for suffix, tolerance in ("png", 1e-4), ("jpeg", 0.05):
+        file = tmp_path / f"image.{suffix}"
+        Image.fromarray(image.astype("uint8")).save(file)
+        wanted = expected(model, Artefact(path).read(file))
+        found = encoded(image_bytes=tf.constant([file.read_bytes()]))["predictions"]
+        np.testing.assert_allclose(found, wanted, atol=tolerance)
+
+
+def test_an_artefact_loads_where_keras_cannot_be_imported(tmp_path):
+    path = keraskip.export_savedmodel(trained(), tmp_path / "out", signatures=["serve", "encoded"])
+    np.save(tmp_path / "images.npy", held_out())
+    code = BLOCKED + (
+        "import numpy as np, tensorflow as tf;"
+        f"serve = tf.saved_model.load({str(path)!r}).signatures['serving_default'];"
+        f"found = serve(images=np.load({str(tmp_path / 'images.npy')!r}))['predictions'];"
+        f"np.save({str(tmp_path / 'found.npy')!r}, found);"
+        "from keraskip import Artefact;"
+        f"Artefact({str(path)!r}).best({str(tmp_path / 'digit.png')!r})"
+    )
+    (tmp_path / "digit.png").write_bytes(png(np.full((9, 9, 1), 200, "uint8")))
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert_same(np.load(tmp_path / "found.npy"), expected(trained()), 1e-4)
+
+
+def test_onnx(tmp_path):
+    pytest.importorskip("onnxruntime")
+    model = trained("densenet_efficient")
+    path = keraskip.export_onnx(model, tmp_path / "out", samples=held_out()[:8])
+    assert files(path) == ["README.md", "model.onnx", "model_card.json"]
+    assert_same(Artefact(path)(held_out())["predictions"], expected(model), 1e-4)
+
+
+def test_litert(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    model, (x, _), labels = trained(), digits()[0], digits()[1][1]
+    accuracy = (expected(model).argmax(axis=1) == labels).mean()
+    assert accuracy > 0.8
+    sizes = {}
+    for kind in None, "dynamic", "int8":
+        options = {"representative": x[:100]} if kind == "int8" else {}
+        path = keraskip.export_litert(
+            model, tmp_path / str(kind), quantization=kind, samples=x[:8], **options
+        )
+        assert files(path) == ["README.md", "model.tflite", "model_card.json"]
+        found = Artefact(path)(held_out())["predictions"]
+        if kind is None:
+            assert_same(found, expected(model), 1e-4)
+        # One point.
+        assert abs((found.argmax(axis=1) == labels).mean() - accuracy) <= 0.01
+        sizes[kind] = (path / "model.tflite").stat().st_size
+    assert sizes["int8"] < 0.6 * sizes[None]
+
+
+class Subclassed(keras.Model):
+    """A network without a graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(10)]
+
+    def call(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+def test_networks_of_ones_own(tmp_path):
+    subclassed = Subclassed()
+    subclassed(np.zeros((1, 8, 8, 1), "float32"))
+    with pytest.raises(ValueError, match="input_shape must say"):
+        keraskip.export_savedmodel(subclassed, tmp_path / "out")
+    path = keraskip.export_savedmodel(subclassed, tmp_path / "out", input_shape=(8, 8, 1))
+    found = Artefact(path)(held_out())["output_0"]
+    np.testing.assert_allclose(found, expected(subclassed), atol=1e-5)
+
+    nested = keras.Sequential([layers.Input((8, 8, 1)), layers.Rescaling(0.5), trained()])
+    path = keraskip.export_savedmodel(nested, tmp_path / "nested")
+    assert_same(Artefact(path)(held_out())["resnet8"], expected(nested), 1e-4)
+
+    stages = keraskip.features(trained())
+    path = keraskip.export_savedmodel(stages, tmp_path / "stages")
+    found = Artefact(path)(held_out())
+    wanted = expected(stages)
+    assert [value.shape for value in found.values()] == [value.shape for value in wanted]
+
+
+def held_out_of_any_size(tmp_path):
+    model = MEMBERS["plain"](input_shape=(None, None, 3), normalization=None)
+    path = keraskip.export_savedmodel(model, tmp_path / "out", signatures=["serve", "uint8"])
+    x = np.random.default_rng(0).normal(size=(2, 20, 12, 3)).astype("float32")
+    np.testing.assert_allclose(Artefact(path)(x)["predictions"], expected(model, x), atol=1e-5)
+    with pytest.raises(ValueError, match="'encoded' needs a model of images of one size"):
+        keraskip.export_savedmodel(model, tmp_path / "other", signatures=["encoded"])
+
+
+def test_new_networks_are_warned_about(tmp_path):
+    model = MEMBERS["resnet"](input_shape=(8, 8, 1))
+    with pytest.warns(UserWarning, match="statistics of batch normalisation were never updated"):
+        keraskip.export_savedmodel(model, tmp_path / "out")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        keraskip.export_savedmodel(trained(), tmp_path / "trained")
+
+
+def test_the_card_says_where_weights_come_from(tmp_path):
+    run = tmp_path / "run"
+    model = trained()
+    (x, y), _, steps = digits()
+    recorder = keraskip.GradientRecorder(run)
+    model.fit(x[:64], y[:64], verbose=0, callbacks=[recorder])
+    recorder.note("test", {"epoch": 1, "accuracy": 0.75})
+    path = keraskip.export_savedmodel(
+        model, tmp_path / "out", run=run, preprocessing=steps, class_names=NAMES
+    )
+    card = Artefact(path).card
+    assert card["training"]["run"] == "run"
+    assert card["metrics"] == {"test accuracy": 0.75}
+    assert card["architecture"]["parameters"] == model.count_params()
+    assert card["architecture"]["macs"] == keraskip.anatomy(model).macs
+    page = (path / "README.md").read_text()
+    assert "| test accuracy | 0.75 |" in page
+    assert "digit 0, digit 1" in page
+    trained.cache_clear()
+
+
+def test_other_backends_export_by_tensorflow(tmp_path):
+    """Of interest on JAX and PyTorch, where TensorFlow writes in a process of its own."""
+    model = trained("densenet_efficient")
+    path = keraskip.export_savedmodel(
+        model, tmp_path / "out", class_names=NAMES, signatures=["serve", "uint8"]
+    )
+    assert_same(Artefact(path)(held_out())["predictions"], expected(model), 1e-4)
+    if keras.backend.backend() != "tensorflow":
+        with pytest.raises(ExportError, match="only models with a graph"):
+            keraskip.export_savedmodel(Subclassed(), tmp_path / "no", input_shape=(8, 8, 1))

@@ -1,0 +1,210 @@
+"""Exports that fail say why, leave nothing behind and nothing broken."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keraskip
+from keraskip import Artefact, ExportError, Preprocessing
+
+tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
+pytestmark = pytest.mark.filterwarnings("ignore:.*np.object:FutureWarning")
+
+IMAGES = np.random.default_rng(0).normal(size=(4, 8, 8, 1)).astype("float32")
+
+
+def network(*parts, shape=(8, 8, 1)):
+    x = inputs = keras.Input(shape, name="images")
+    for part in [*parts, layers.GlobalAveragePooling2D(), layers.Dense(3, name="scores")]:
+        x = part(x)
+    return keras.Model(inputs, x)
+
+
+def small():
+    return network(layers.Conv2D(4, 3))
+
+
+def with_nan():
+    model = small()
+    kernel, *others = model.get_weights()
+    kernel[0] = np.nan
+    model.set_weights([kernel, *others])
+    return model
+
+
+def two_inputs():
+    inputs = [keras.Input((8, 8, 1)) for _ in range(2)]
+    return keras.Model(inputs, layers.Add()(inputs))
+
+
+REFUSED = {
+    "no model": (lambda: "resnet20", {}, TypeError, "model must be a keras.Model"),
+    "weights": (with_nan, {}, ValueError, "NaN or infinity in conv2d.*/kernel"),
+    "inputs": (two_inputs, {}, ValueError, "one input, of images. Received: 2 inputs"),
+    "vectors": (
+        lambda: keras.Sequential([layers.Input((4,)), layers.Dense(2)]),
+        {}, ValueError, r"fixed number of channels. Received: input_shape=\(4,\)",
+    ),
+    "channels": (
+        lambda: network(layers.Lambda(lambda x: x[..., :1], (None, None, 1)), shape=(8, 8, None)),
+        {}, ValueError, r"fixed number of channels. Received: input_shape=\(8, 8, None\)",
+    ),
+    "signature": (small, {"signatures": ["float"]}, ValueError, "Each of signatures must be one"),
+    "signatures": (small, {"signatures": "serve"}, ValueError, "signatures must be a list"),
+    "top_k": (small, {"top_k": 0}, ValueError, r"top_k must be at least 1.*nearest: 1"),
+    "names": (small, {"class_names": ["a", "b"]}, ValueError, "Received: 2 names"),
+    "means": (
+        small, {"preprocessing": Preprocessing((1, 2, 3))}, ValueError, "3 for 1 channels"
+    ),
+    "samples": (
+        small, {"samples": IMAGES[:, :4]}, ValueError, r"samples must be .*\[4, 4, 8, 1\]"
+    ),
+    "run": (small, {"run": "nowhere"}, ValueError, "run must be a folder with a run.json"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_refused_before_anything_is_written(tmp_path, case):
+    make, options, error, message = REFUSED[case]
+    with pytest.raises(error, match=message):
+        keraskip.export_savedmodel(make(), tmp_path / "new" / "out", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantization": "int4"}, "quantization must be one of"),
+        ({"quantization": "int8"}, "representative images are for"),
+        ({"representative": IMAGES}, "Received: quantization=None, representative=images"),
+    ],
+)
+def test_bad_quantization_is_refused(tmp_path, options, message):
+    pytest.importorskip("ai_edge_litert")
+    with pytest.raises(ValueError, match=message):
+        keraskip.export_litert(small(), tmp_path / "out", **options)
+    with pytest.raises(TypeError, match="classnames"):
+        keraskip.export_litert(small(), tmp_path / "out", classnames=["a"])
+
+
+@keras.saving.register_keras_serializable("tests")
+class InPython(layers.Layer):
+    """Computes outside of the graph, as no other runtime can."""
+
+    def call(self, x):
+        y = tf.numpy_function(np.sin, [x], tf.float32)
+        return tf.ensure_shape(y, x.shape)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+class Noisy(layers.Layer):
+    """Gives something else each time."""
+
+    def __init__(self):
+        super().__init__()
+        self.seed_generator = keras.random.SeedGenerator(0)
+
+    def call(self, x):
+        return x + keras.random.normal(keras.ops.shape(x), seed=self.seed_generator)
+
+
+def test_a_layer_that_a_format_does_not_have(tmp_path):
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ExportError, match=r"cannot be written as onnx: .*PyFunc"):
+        keraskip.export_onnx(network(InPython()), tmp_path / "new" / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_artefact_that_differs_is_not_kept(tmp_path):
+    model = network(Noisy())
+    earlier = keraskip.export_savedmodel(small(), tmp_path / "out")
+    with pytest.raises(ExportError, match="must give what the model gives, to 1e-05"):
+        keraskip.export_savedmodel(model, earlier, overwrite=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+    assert Artefact(earlier)(IMAGES)["scores"].shape == (4, 3)
+
+
+def test_a_network_that_explodes_is_refused(tmp_path):
+    model = network(layers.Conv2D(4, 3, name="conv"))
+    model.get_layer("conv").kernel.assign(np.full((3, 3, 1, 4), 1e30))
+    model.get_layer("scores").kernel.assign(np.full((4, 3), 1e30))
+    with pytest.raises(ExportError, match="NaN or infinity in 'scores'"):
+        keraskip.export_savedmodel(model, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_is_not_overwritten_unasked(tmp_path):
+    path = keraskip.export_savedmodel(small(), tmp_path / "out")
+    before = (path / "model_card.json").read_bytes()
+    with pytest.raises(FileExistsError, match="pass overwrite=True"):
+        keraskip.export_savedmodel(small(), path)
+    assert (path / "model_card.json").read_bytes() == before
+    keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), path, overwrite=True)
+    assert (path / "model_card.json").read_bytes() != before
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    with pytest.raises(FileExistsError, match="replaces artefacts of keraskip only"):
+        keraskip.export_savedmodel(small(), tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine" / "thesis.tex").exists()
+
+
+def test_a_target_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"Not a directory|File exists"):
+        keraskip.export_savedmodel(small(), tmp_path / "file" / "out")
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk(tmp_path):
+    path = keraskip.export_savedmodel(small(), tmp_path / "out")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises((ExportError, OSError)):
+            keraskip.export_savedmodel(network(layers.Conv2D(64, 3)), path, overwrite=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+    assert Artefact(path)(IMAGES)["scores"].shape == (4, 3)
+
+
+EXPORTING = """
+import keras, keraskip, sys
+from keras import layers
+model = keras.Sequential([layers.Input((8, 8, 1), name="images"), layers.Conv2D(4, 3),
+    layers.GlobalAveragePooling2D(), layers.Dense(3, name="scores")])
+keraskip.export_savedmodel(model, sys.argv[1], overwrite=True)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_export_that_is_stopped(tmp_path, how):
+    path = keraskip.export_savedmodel(small(), tmp_path / "out")
+    before = (path / "model_card.json").read_bytes()
+    process = subprocess.Popen(
+        [sys.executable, "-c", EXPORTING, path], stderr=subprocess.DEVNULL, env=os.environ
+    )
+    while not any(path.parent.glob(".out.draft.*")):
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(how)
+    process.wait()
+    assert (path / "model_card.json").read_bytes() == before
+    assert Artefact(path)(IMAGES)["scores"].shape == (4, 3)
+    left = [file.name for file in tmp_path.iterdir() if file.name != "out"]
+    # Who is killed cannot clean up; the next export does.
+    assert len(left) == (1 if how == signal.SIGKILL else 0)
+    keraskip.export_savedmodel(small(), path, overwrite=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]

@@ -1,0 +1,165 @@
+"""Folded networks compute the same with less batch normalisation."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from members import MEMBERS
+
+from keraskip import fold_batch_norm
+
+RANDOM = np.random.default_rng(0)
+# Of all members, how many normalisations stay: those after an addition or a concatenation.
+LEFT = {
+    "plain": 0,
+    "plain_preact": 0,
+    "resnet": 0,
+    "resnet_v1.5": 0,
+    "resnet_preact": 3,
+    "densenet_bc": 6,
+    "densenet_efficient": 6,
+    "bottleneck": 0,
+    "preact_bottleneck": 3,
+    "stochastic_depth": 0,
+    "no_normalization": 0,
+    "dropout": 9,
+    "keras_v1": 0,
+    "keras_v2": 3,
+    "imagenet": 0,
+    "shortcut_B": 0,
+    "shortcut_exclusive_gating": 0,
+}
+
+
+def norms(model):
+    found = model._flatten_layers()
+    return sum(isinstance(layer, layers.BatchNormalization) for layer in found)
+
+
+def learned(model):
+    """The model with statistics that are those of some images."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([RANDOM.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    return model
+
+
+def images(model, count=3):
+    return RANDOM.normal(size=(count, *model.input_shape[1:])).astype("float32")
+
+
+def outputs(model, x):
+    return keras.ops.convert_to_numpy(model(x, training=False))
+
+
+def assert_same(folded, model):
+    x = images(model)
+    expected = outputs(model, x)
+    scale = max(1.0, np.abs(expected).max())
+    np.testing.assert_allclose(outputs(folded, x) / scale, expected / scale, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_members(name):
+    shape = {} if name == "imagenet" else {"input_shape": (8, 8, 3)}
+    model = learned(MEMBERS[name](**shape, classifier_activation=None))
+    before = [weight.copy() for weight in model.get_weights()]
+    folded = fold_batch_norm(model)
+    assert_same(folded, model)
+    assert norms(folded) == LEFT[name]
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def chain(*parts, shape=(6, 6, 4)):
+    x = inputs = keras.Input(shape)
+    for part in parts:
+        x = part(x)
+    return learned(keras.Model(inputs, x))
+
+
+NORM = layers.BatchNormalization
+
+
+@pytest.mark.parametrize(
+    ("parts", "left"),
+    [
+        ([layers.Conv2D(3, 3, use_bias=False), NORM()], 0),
+        ([layers.Conv2D(4, 3, groups=2), NORM(scale=False)], 0),
+        ([layers.Conv2DTranspose(3, 3), NORM(center=False)], 0),
+        ([layers.DepthwiseConv2D(3, depth_multiplier=2), NORM()], 0),
+        ([layers.Flatten(), layers.Dense(3), NORM(), layers.Dense(2)], 0),
+        ([NORM(), layers.Conv2D(3, 3)], 0),
+        ([NORM(), layers.Conv2D(3, 1, padding="same", strides=2)], 0),
+        ([NORM(), layers.Conv2D(3, 3), NORM()], 0),
+        ([layers.Flatten(), NORM(), layers.Dense(3)], 0),
+        ([layers.Conv2D(3, 3), NORM(), layers.Conv2D(2, 3), layers.ReLU(), NORM()], 1),
+        ([NORM(), layers.Conv2D(3, 3, padding="same")], 1),
+        ([NORM(), layers.Conv2D(4, 3, groups=2)], 1),
+        ([NORM(), layers.ReLU(), layers.Conv2D(3, 3)], 1),
+        ([layers.Conv2D(3, 3, activation="relu"), NORM()], 1),
+        ([layers.Conv2D(4, 3), NORM(axis=1)], 1),
+        ([layers.SeparableConv2D(3, 3), NORM()], 1),
+    ],
+)
+def test_what_is_exact_is_folded(parts, left):
+    model = chain(*parts)
+    folded = fold_batch_norm(model)
+    assert norms(folded) == left
+    assert_same(folded, model)
+
+
+def test_what_others_see_too_stays():
+    inputs = keras.Input((6, 6, 4))
+    x = layers.Conv2D(4, 1)(inputs)
+    y = NORM()(x)
+    model = learned(keras.Model(inputs, [layers.Add()([x, y]), layers.Conv2D(2, 1)(y)]))
+    assert fold_batch_norm(model) is model
+
+
+def test_a_normalisation_for_several_convolutions():
+    inputs = keras.Input((6, 6, 4))
+    y = NORM()(inputs)
+    model = learned(
+        keras.Model(inputs, layers.Add()([layers.Conv2D(2, 1)(y), layers.Conv2D(2, 1)(y)]))
+    )
+    folded = fold_batch_norm(model)
+    assert norms(folded) == 0
+    assert_same(folded, model)
+
+
+def test_shared_layers_stay():
+    inputs = keras.Input((6, 6, 4))
+    conv, norm = layers.Conv2D(4, 3, padding="same"), NORM()
+    model = learned(keras.Model(inputs, norm(conv(norm(conv(inputs))))))
+    assert fold_batch_norm(model) is model
+
+
+def test_nested_models_and_sequences():
+    inner = keras.Sequential([layers.Input((6, 6, 3)), layers.Conv2D(3, 3), NORM()], name="inner")
+    model = learned(keras.Sequential([layers.Input((8, 8, 4)), layers.Conv2D(3, 3), NORM(), inner]))
+    folded = fold_batch_norm(model)
+    assert norms(folded) == 0
+    assert_same(folded, model)
+
+
+def test_a_normalisation_by_the_batch_stays():
+    inputs = keras.Input((6, 6, 4))
+    model = keras.Model(inputs, NORM()(layers.Conv2D(2, 1)(inputs), training=True))
+    assert fold_batch_norm(model) is model
+
+
+def test_a_model_without_graph_is_refused():
+    class Subclassed(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(TypeError, match="functional"):
+        fold_batch_norm(Subclassed())
+
+
+def test_a_folded_network_is_a_file_like_any(tmp_path):
+    model = learned(MEMBERS["densenet_efficient"](input_shape=(8, 8, 3)))
+    folded = fold_batch_norm(model)
+    folded.save(tmp_path / "folded.keras")
+    assert_same(keras.models.load_model(tmp_path / "folded.keras"), model)
