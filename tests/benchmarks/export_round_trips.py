@@ -1,4 +1,4 @@
-"""Trains one network of each family on digits, exports it in every way and compares all test images.
+"""Trains a network of each family on digits, exports it in every way, compares all test images.
 
     python tests/benchmarks/export_round_trips.py [--networks resnet20 ...] [--epochs 8]
 
