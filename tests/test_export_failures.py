@@ -47,6 +47,10 @@ def two_inputs():
 
 REFUSED = {
     "no model": (lambda: "resnet20", {}, TypeError, "model must be a keras.Model"),
+    "not built": (
+        lambda: keras.Sequential([layers.Dense(3)]), {"input_shape": (8, 8, 1)},
+        ValueError, "call it on some images first",
+    ),
     "weights": (with_nan, {}, ValueError, "NaN or infinity in conv2d.*/kernel"),
     "inputs": (two_inputs, {}, ValueError, "one input, of images. Received: 2 inputs"),
     "vectors": (

@@ -73,6 +73,7 @@ def export(
     """
     with bad_input_in_one_line():
         options = _of_format(format, signature, quantization, dataset)
+        _check_network(network, weights)
         with waiting(f"loading {network}"):
             import_keras_quietly()
             model, run, steps = _found(network, weights)
@@ -109,7 +110,7 @@ def check(
         differences, failure = {}, None
         if against:
             import_keras_quietly()
-            from keraskip.export.exporting import compare
+            from keraskip.export.comparing import compare
             from keraskip.export.parity import ExportError
 
             try:
@@ -150,14 +151,31 @@ def _of_format(
     dataset: str | None,
 ) -> dict[str, Any]:
     """The options of a format; ValueError for those of another."""
+    from keraskip.export.savedmodel import SIGNATURES
+
     if signature and format is not Format.savedmodel:
         raise ValueError(f"--signature is for savedmodel. Received: --format {format}")
+    for name in signature or []:
+        if name not in SIGNATURES:
+            raise ValueError(f"--signature must be one of {SIGNATURES}. Received: {name!r}")
     if quantization and format is not Format.litert:
         raise ValueError(f"--quantization is for litert. Received: --format {format}")
     if quantization is Quantization.int8 and not dataset:
         raise ValueError("--quantization int8 needs images: --dataset. Received: no --dataset")
     options: dict[str, Any] = {"signatures": signature} if signature else {}
     return options | ({"quantization": quantization.value} if quantization else {})
+
+
+def _check_network(network: str, weights: str | None) -> None:
+    """ValueError or OSError for what is neither a file nor a name, before Keras is loaded."""
+    from keraskip.models.zoo import find
+
+    if not network.endswith(".keras"):
+        find(network)
+    elif weights:
+        raise ValueError("--weights is for a name; a .keras file has its own.")
+    elif not Path(network).is_file():
+        raise FileNotFoundError(f"There is no file {network}.")
 
 
 def _exporter(format: Format) -> Any:
@@ -171,8 +189,6 @@ def _found(
 ) -> tuple["keras.Model", Path | None, "Preprocessing | None"]:
     """The model, the run folder that its file is in, and what its images go through."""
     if network.endswith(".keras"):
-        if weights:
-            raise ValueError("--weights is for a name; a .keras file has its own.")
         return _loaded(Path(network)), *_of_run(Path(network).parent)
     from keraskip.export.preprocessing import Preprocessing
     from keraskip.models.zoo import build

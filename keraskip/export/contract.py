@@ -62,10 +62,15 @@ def contract_of(model: keras.Model, input_shape: tuple | None = None) -> Contrac
 
     Raises:
         TypeError: for something that is no model.
-        ValueError: for a model of other inputs, or with open channels.
+        ValueError: for a model of other inputs, with open channels or without weights.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model. Received: {type(model).__name__}")
+    if not model.built:
+        raise ValueError(
+            "A model to export has its weights: call it on some images first. "
+            f"Received: model {model.name!r}, not built"
+        )
     if keras.config.image_data_format() != "channels_last":
         raise ValueError(
             "Exports are of models with channels last. "

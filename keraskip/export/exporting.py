@@ -16,11 +16,18 @@ import keras
 import numpy as np
 
 from keraskip.export import card, parity, savedmodel
+from keraskip.export.comparing import (
+    compared,
+    compared_raw,
+    expected_outputs,
+    from_half,
+    in_float32,
+)
 from keraskip.export.contract import Contract, check_weights, contract_of
 from keraskip.export.drafts import check_target, draft
 from keraskip.export.folding import fold_batch_norm
 from keraskip.export.preprocessing import Preprocessing
-from keraskip.export.rebuild import for_inference, is_half
+from keraskip.export.rebuild import is_half
 from keraskip.models.costs import has_graph
 
 FORMATS = ("savedmodel", "onnx", "litert")
@@ -30,16 +37,6 @@ NEEDS = {
     "onnx": (("tensorflow", "tf2onnx", "onnxruntime"), "pip install 'keraskip[onnx]'"),
     "litert": (("tensorflow", "ai_edge_litert"), "pip install 'keraskip[litert]'"),
 }
-# Relative to the largest output, or to 1: as the model computes, and with folded normalisation,
-# whose products are rounded in another order.
-TOLERANCE = {"savedmodel": 1e-5, "onnx": 1e-4, "litert": 1e-4}
-FOLDED_TOLERANCE = 1e-4
-# Pillow and TensorFlow scale images in float32, in another order.
-RAW_TOLERANCE = 1e-3
-# Half precision has three digits, which the layers of a network lose one after the other.
-HALF_TOLERANCE = 0.1
-# Of the mean difference.
-QUANTIZED_TOLERANCE = {"dynamic": 0.02, "int8": 0.05}
 
 
 @dataclass(frozen=True)
@@ -85,6 +82,7 @@ def export(
     """
     _check_installed(format)
     contract = contract_of(model, request.input_shape)
+    _check_backend(model)
     request.check(contract)
     signatures = options.get("signatures", [])
     _check_signatures(signatures, contract)
@@ -95,21 +93,22 @@ def export(
     check_weights(model)
     facts = card.describe(model, contract, request.run, request.metrics)
     images = parity.probe_images(contract, samples)
-    raw = parity.raw_images(contract) if {*savedmodel.RAW} & {*signatures} else None
-    if raw is not None:
+    raw = None
+    if {*savedmodel.RAW} & {*signatures}:
+        raw = parity.raw_images(contract, images["noise"].shape[1:])
         images["raw"] = (request.preprocessing or Preprocessing())(raw, contract.size)
-    whole = _in_float32(model)
-    expected = _expected(whole, contract, images)
+    whole = in_float32(model)
+    expected = expected_outputs(whole, contract, images)
     parity.check_finite(expected)
     fold = request.fold_batch_norm and has_graph(whole)
     shipped = fold_batch_norm(whole) if fold else whole
     with draft(Path(path), request.overwrite) as folder:
         predict = _written(format, shipped, folder, contract, options)
-        found = _compared(format, predict, expected, images, options, shipped is not whole)
+        found = compared(format, predict, expected, images, options, shipped is not whole)
         if raw is not None:
-            found |= _compared_raw(savedmodel.from_raw(folder, raw), expected["raw"])
+            found |= compared_raw(savedmodel.from_raw(folder, raw), expected["raw"])
         if is_half(model):
-            found["half precision"] = _from_half(model, contract, expected, images)
+            found["half precision"] = from_half(model, contract, expected, images)
         facts |= {
             "format": format,
             "signatures": signatures,
@@ -123,24 +122,13 @@ def export(
     return Path(path)
 
 
-def compare(artefact: Any, model: keras.Model) -> dict[str, float]:
-    """How far an opened artefact is from a model, for each kind of images.
-
-    Raises:
-        ExportError: if that is farther than an export may be.
-    """
-    contract = contract_of(model, tuple(artefact.card["input"]["shape"][1:]))
-    images = parity.probe_images(contract, None)
-    expected = _expected(_in_float32(model), contract, images)
-    folded = artefact.card["folded"] > 0
-    return _compared(artefact.card["format"], artefact, expected, images, artefact.card, folded)
-
-
-def _in_float32(model: keras.Model) -> keras.Model:
-    """The model as it is to be shipped; mixed precision keeps the weights in float32 anyway."""
-    if not has_graph(model):
-        return model
-    return for_inference(model, "float32" if is_half(model) else None)
+def _check_backend(model: keras.Model) -> None:
+    """Another backend hands the model to TensorFlow in a file, which has to hold all of it."""
+    if keras.backend.backend() != "tensorflow" and not has_graph(model):
+        raise parity.ExportError(
+            "On the backends JAX and PyTorch only models with a graph are exported. "
+            f"Received: model of class {type(model).__name__}"
+        )
 
 
 def _check_installed(format: str) -> None:
@@ -159,20 +147,6 @@ def _check_signatures(signatures: Sequence[str], contract: Contract) -> None:
             "The signature 'encoded' needs a model of images of one size, with "
             f"{savedmodel.ENCODED_CHANNELS} channels. Received: input_shape={contract.shape}"
         )
-
-
-def _expected(
-    model: keras.Model, contract: Contract, images: Mapping[str, np.ndarray]
-) -> dict[str, dict[str, np.ndarray]]:
-    """What the model gives for each kind of images, by the names of its outputs."""
-    batch = np.concatenate(list(images.values()))
-    outputs = keras.tree.flatten(model.predict(batch, batch_size=len(batch), verbose=0))
-    ends = np.cumsum([len(part) for part in images.values()])[:-1]
-    parts = [np.split(np.asarray(output, "float32"), ends) for output in outputs]
-    return {
-        kind: dict(zip(contract.outputs, (part[place] for part in parts), strict=True))
-        for place, kind in enumerate(images)
-    }
 
 
 def _written(
@@ -198,11 +172,6 @@ def _write_by_tensorflow(
     format: str, model: keras.Model, folder: Path, contract: Contract, chosen: dict[str, Any]
 ) -> None:
     """Writes in a process of its own, where Keras computes with TensorFlow."""
-    if not has_graph(model):
-        raise parity.ExportError(
-            "On the backends JAX and PyTorch only models with a graph are exported. "
-            f"Received: model {model.name!r} of class {type(model).__name__}"
-        )
     chosen = dict(chosen)
     with TemporaryDirectory() as place:
         saved = Path(place) / "model.keras"
@@ -222,58 +191,6 @@ def _write_by_tensorflow(
         )
     if done.returncode:
         raise parity.ExportError(done.stderr.strip().splitlines()[-1])
-
-
-def _compared(
-    format: str,
-    predict: parity.Predict,
-    expected: Mapping[str, parity.Outputs],
-    images: Mapping[str, np.ndarray],
-    chosen: Mapping[str, Any],
-    folded: bool,
-) -> dict[str, float]:
-    """The differences between artefact and model; ExportError if they are too large."""
-    quantization = chosen.get("quantization")
-    if quantization:
-        kind = "real" if "real" in images else "noise"
-        found = {kind: parity.mean_difference(predict, expected[kind], images[kind])}
-        parity.check(found, QUANTIZED_TOLERANCE[quantization], "In the mean, a quantised artefact")
-        return {f"{kind}, in the mean": found[kind]}
-    found = parity.differences(predict, expected, images)
-    tolerance = max(TOLERANCE[format], FOLDED_TOLERANCE if folded else 0.0)
-    parity.check(found, tolerance, "The artefact")
-    return found
-
-
-def _compared_raw(
-    found: Mapping[str, parity.Outputs], expected: parity.Outputs
-) -> dict[str, float]:
-    differences = {
-        f"signature {signature}": max(
-            parity.largest_difference(outputs[name], wanted) for name, wanted in expected.items()
-        )
-        for signature, outputs in found.items()
-    }
-    parity.check(differences, RAW_TOLERANCE, "A signature for raw images")
-    return differences
-
-
-def _from_half(
-    model: keras.Model,
-    contract: Contract,
-    expected: Mapping[str, parity.Outputs],
-    images: Mapping[str, np.ndarray],
-) -> float:
-    """How far the model itself, in half precision, is from what is exported in float32."""
-    kinds = {kind: batch for kind, batch in images.items() if kind in ("real", "noise")}
-    half = _expected(model, contract, kinds)
-    found = max(
-        parity.largest_difference(half[kind][name], expected[kind][name])
-        for kind in kinds
-        for name in contract.outputs
-    )
-    parity.check({"usual": found}, HALF_TOLERANCE, "In float32 the model")
-    return found
 
 
 def _norms(model: keras.Model) -> int:

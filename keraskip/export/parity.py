@@ -46,13 +46,18 @@ def probe_images(contract: "Contract", samples: np.ndarray | None) -> dict[str, 
     return {kind: batch.astype("float32") for kind, batch in images.items()}
 
 
-def raw_images(contract: "Contract") -> np.ndarray:
-    """Two images of 0 to 255, larger than the model takes them and of another shape."""
-    height, width, channels = (side or OPEN_SIDE for side in contract.shape)
+def raw_images(contract: "Contract", shape: tuple[int, ...]) -> np.ndarray:
+    """Two images of 0 to 255, larger than the model takes them and of another shape.
+
+    Where it takes images of any size, they have that of the others.
+    """
+    height, width, channels = shape
+    if None not in contract.size:
+        height, width = height + 7, width + 11
     random = np.random.default_rng(0)
-    rows, columns = np.indices((height + 7, width + 11))
+    rows, columns = np.indices((height, width))
     waves = np.sin(rows / 3)[..., None] + np.cos(columns / 4)[..., None]
-    images = 128 + 40 * waves + random.normal(0, 10, (2, height + 7, width + 11, channels))
+    images = 128 + 40 * waves + random.normal(0, 10, (2, height, width, channels))
     return np.clip(images, 0, 255).astype("uint8")
 
 

@@ -75,15 +75,15 @@ def exports(model, x, folder):
     yield "folded", savedmodel(model, folder / "f", samples=x[:8]), 1e-4
     yield "onnx", keraskip.export_onnx(model, folder / "o", samples=x[:8]), 1e-4
     yield "litert", litert(model, folder / "l", samples=x[:8]), 1e-4
-    eight_bits = {"quantization": "int8", "representative": x[:: len(x) // 200]}
+    eight_bits = {"quantization": "int8", "representative": x[:: len(x) // 100]}
     yield "int8", litert(model, folder / "i", **eight_bits), None
 
 
 def reference(model, x):
     """What the model gives, in half precision that of its twin in float32."""
-    from keraskip.export.exporting import _in_float32
+    from keraskip.export.comparing import in_float32
 
-    return _in_float32(model).predict(x, verbose=0)
+    return in_float32(model).predict(x, verbose=0)
 
 
 def main():
