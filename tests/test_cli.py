@@ -109,6 +109,7 @@ trials = [
 """
 
 
+@pytest.mark.slow
 def test_compare_trains_side_by_side_and_after_a_kill_goes_on(tmp_path):
     (tmp_path / "mine.py").write_text(STUDY)
     command = [KERASKIP, "compare", "--study", "mine.py", "--jobs", "2", "--out", "out"]
@@ -137,6 +138,7 @@ def test_compare_trains_side_by_side_and_after_a_kill_goes_on(tmp_path):
     assert any(run.info.get("resumed") for run in trained)
 
 
+@pytest.mark.slow
 def test_compare_on_ctrl_c_says_how_to_go_on_and_reports_what_fails(tmp_path):
     (tmp_path / "mine.py").write_text(STUDY)
     command = [KERASKIP, "compare", "--study", "mine.py", "--set", "epochs=1", "--out", "out"]
@@ -161,6 +163,7 @@ def test_compare_on_ctrl_c_says_how_to_go_on_and_reports_what_fails(tmp_path):
     assert all("relux" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_compare_reads_official_archives(tmp_path):
     archives = SHARED / "fashion_mnist"
     if not archives.is_dir():

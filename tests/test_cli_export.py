@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 from test_cli import keraskip
 
+from keraskip import run_study
 from keraskip.runs import read_info
+from keraskip.study import Trial
 
 pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
 EXAMPLE = Path(__file__).parents[1] / "examples" / "serve.py"
@@ -21,13 +23,9 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "serve.py"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The folder of a network that the command has trained."""
-    folder = tmp_path_factory.mktemp("trained")
-    settings = ["--set", "augment=[]", "--set", "filters=[8,16,32]", "--set", "batch_size=64"]
-    study = ["--study", "degradation", "--depths", "8", "--epochs", "3", "--dataset", "digits"]
-    done = keraskip("compare", *study, *settings, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "runs" / "degradation" / "resnet8"
+    """The folder of a network that a study has trained."""
+    trial = Trial("resnet8", "resnet", {"depth": 8}, epochs=3, learning_rate=0.05)
+    return run_study([trial], tmp_path_factory.mktemp("trained"))[0]
 
 
 @pytest.fixture(scope="module")

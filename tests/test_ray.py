@@ -58,6 +58,7 @@ def kill_the_first_with_a_checkpoint(out, killed):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_study_on_ray_has_the_table_of_a_sequential_one(tmp_path, cluster):
     out, killed, told = tmp_path / "ray", {}, {}
     killer = threading.Thread(target=kill_the_first_with_a_checkpoint, args=(out, killed))

@@ -36,8 +36,9 @@ NETWORKS = {
     "mixed float16": partial(keraskip.build, "resnet20"),
     "mixed bfloat16": partial(keraskip.build, "resnet20"),
 }
-# Networks with the stem of ImageNet want larger images: each pixel as 4x4.
-ENLARGED = {"resnet50": 4, "densenet121": 4}
+# Networks with the stem of ImageNet want larger images: each pixel as a square of so many. Where the
+# last maps have one pixel, their statistics have heavy tails, and eight bits do not suffice.
+ENLARGED = {"resnet50": 8, "densenet121": 8}
 
 
 def digits(name):
@@ -62,7 +63,9 @@ def trained(name, x, y, epochs):
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.9
-    optimizer = keras.optimizers.SGD(0.02, momentum=0.9, nesterov=True)
+    steps = epochs * -(-len(x) // 64)
+    rate = keras.optimizers.schedules.CosineDecay(0.02, steps)
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=1e-4)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x, y, batch_size=64, epochs=epochs, verbose=0)
     return model
