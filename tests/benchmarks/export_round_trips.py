@@ -38,7 +38,7 @@ NETWORKS = {
 }
 # Networks with the stem of ImageNet want larger images: each pixel as a square of so many. Where the
 # last maps have one pixel, their statistics have heavy tails, and eight bits do not suffice.
-ENLARGED = {"resnet50": 8, "densenet121": 8}
+ENLARGED = {"resnet50": 8, "densenet121": 4}
 
 
 def digits(name):
