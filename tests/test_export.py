@@ -17,6 +17,8 @@ from PIL import Image
 import keraskip
 from keraskip import Artefact, ExportError, Preprocessing
 from keraskip.data import load_data
+from keraskip.export import parity
+from keraskip.export.contract import contract_of
 
 tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
 
@@ -293,3 +295,58 @@ def test_other_backends_export_by_tensorflow(tmp_path):
         subclassed(np.zeros((1, 8, 8, 1), "float32"))
         with pytest.raises(ExportError, match="only models with a graph"):
             keraskip.export_savedmodel(subclassed, tmp_path / "no", input_shape=(8, 8, 1))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_policies_of_later_do_not_matter(tmp_path, policy):
+    model = trained("densenet_efficient")
+    keras.config.set_dtype_policy(policy)
+    try:
+        path = keraskip.export_savedmodel(model, tmp_path / "out", fold_batch_norm=False)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert_same(Artefact(path)(held_out())["predictions"], expected(model), 1e-5)
+
+
+def test_names_become_arguments(tmp_path):
+    inputs = keras.Input((8, 8, 1), name="my images")
+    x = layers.Flatten()(inputs)
+    outputs = [layers.Dense(2, name=name)(x) for name in ("left-hand", "right.hand")]
+    model = keras.Model(inputs, outputs)
+    for export in keraskip.export_savedmodel, keraskip.export_onnx:
+        path = export(model, tmp_path / export.__name__)
+        artefact = Artefact(path)
+        assert artefact.card["input"]["name"] == "my_images"
+        found = artefact(held_out()[:4])
+        assert list(found) == ["left_hand", "right_hand"]
+        for value, wanted in zip(found.values(), expected(model, held_out()[:4]), strict=True):
+            np.testing.assert_allclose(value, wanted, atol=1e-5)
+    (tmp_path / "image.png").write_bytes(png(np.zeros((8, 8, 1), "uint8")))
+    with pytest.raises(ValueError, match="Classes are of a network with one score for each"):
+        artefact.best(tmp_path / "image.png")
+
+
+def test_images_of_whole_numbers(tmp_path):
+    inputs = keras.Input((8, 8, 1), dtype="uint8", name="images")
+    x = layers.Conv2D(3, 3)(layers.Rescaling(1 / 255)(inputs))
+    model = keras.Model(inputs, layers.Flatten()(x))
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1)).astype("float32")
+    for export in keraskip.export_savedmodel, keraskip.export_onnx:
+        found = Artefact(export(model, tmp_path / export.__name__))(images)["flatten"]
+        np.testing.assert_allclose(found, expected(model, images), atol=1e-4)
+
+
+def test_parity_misses_nothing():
+    contract = contract_of(trained())
+    images = parity.probe_images(contract, None)
+    wanted = {kind: {"a": np.ones(len(x)), "b": np.ones(len(x))} for kind, x in images.items()}
+    found = parity.differences(
+        lambda x: {"a": np.ones(len(x)), "b": np.full(len(x), np.nan)}, wanted, images
+    )
+    with pytest.raises(ExportError, match="a difference of nan"):
+        parity.check(found, 1e-4, "It")
+    # One class for certain, and it is the wrong one of a thousand.
+    sure = np.eye(1000)[:3]
+    wrong = np.roll(sure, 1, axis=0)
+    found = parity.mean_difference(lambda x: {"a": wrong}, {"a": sure}, images["noise"])
+    assert found == 2

@@ -14,6 +14,7 @@ from keras import layers
 
 import keraskip
 from keraskip import Artefact, ExportError, Preprocessing
+from keraskip.export.drafts import draft
 
 tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
 pytestmark = pytest.mark.filterwarnings("ignore:.*np.object:FutureWarning")
@@ -71,6 +72,9 @@ REFUSED = {
     "samples": (
         small, {"samples": IMAGES[:, :4]}, ValueError, r"samples must be .*\[4, 4, 8, 1\]"
     ),
+    "name": (small, {"class_names": "abc"}, TypeError, "class_names must be a list of names"),
+    "metrics": (small, {"metrics": {"loss": np.nan}}, ValueError, "names and finite numbers"),
+    "shape": (small, {"input_shape": (5, 5, 1)}, ValueError, "is for models that do not know it"),
     "run": (small, {"run": "nowhere"}, ValueError, "run must be a folder with a run.json"),
 }  # fmt: skip
 
@@ -211,4 +215,54 @@ def test_an_export_that_is_stopped(tmp_path, how):
     # Who is killed cannot clean up; the next export does.
     assert len(left) == (1 if how == signal.SIGKILL else 0)
     keraskip.export_savedmodel(small(), path, overwrite=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_appears_in_the_meantime_stays(tmp_path):
+    path = tmp_path / "out"
+
+    def export_slowly():
+        with draft(path, overwrite=False) as folder:
+            (folder / "file").touch()
+            path.mkdir()
+            (path / "thesis.tex").touch()
+
+    with pytest.raises(FileExistsError):
+        export_slowly()
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+    assert (path / "thesis.tex").exists()
+
+
+def test_two_exports_to_one_place(tmp_path):
+    path = tmp_path / "m[1]"
+    with draft(path, overwrite=True) as one:
+        with draft(path, overwrite=True) as other:
+            assert one.is_dir()
+            (other / "model_card.json").write_text("other")
+        (one / "model_card.json").write_text("one")
+    assert (path / "model_card.json").read_text() == "one"
+    assert [file.name for file in tmp_path.iterdir()] == ["m[1]"]
+
+
+def test_behind_a_link_the_artefact_is_replaced(tmp_path):
+    first = keraskip.export_savedmodel(small(), tmp_path / "v1")
+    link = tmp_path / "current"
+    link.symlink_to("v1")
+    before = (first / "model_card.json").read_bytes()
+    keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), link, overwrite=True)
+    assert link.is_symlink()
+    assert (first / "model_card.json").read_bytes() != before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["current", "v1"]
+
+
+def test_a_system_that_cannot_exchange_folders(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "other")
+    path = keraskip.export_savedmodel(small(), tmp_path / "out")
+    before = (path / "model_card.json").read_bytes()
+    keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), path, overwrite=True)
+    assert (path / "model_card.json").read_bytes() != before
+    # Killed between the two steps.
+    path.rename(tmp_path / ".out.before")
+    with pytest.raises(FileExistsError, match="pass overwrite=True"), draft(path, False):
+        pass
     assert [file.name for file in tmp_path.iterdir()] == ["out"]

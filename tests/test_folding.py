@@ -163,3 +163,78 @@ def test_a_folded_network_is_a_file_like_any(tmp_path):
     folded = fold_batch_norm(model)
     folded.save(tmp_path / "folded.keras")
     assert_same(keras.models.load_model(tmp_path / "folded.keras"), model)
+
+
+def test_arguments_by_keyword():
+    inputs = keras.Input((6, 6, 4))
+    model = learned(keras.Model(inputs, NORM()(inputs=layers.Conv2D(3, 3)(inputs=inputs))))
+    folded = fold_batch_norm(model)
+    assert norms(folded) == 0
+    assert_same(folded, model)
+
+
+def test_layers_that_learned_from_data():
+    known = layers.Normalization()
+    known.adapt(RANDOM.normal(5, 3, size=(20, 6, 6, 4)))
+    model = chain(known, layers.Conv2D(3, 3), NORM())
+    assert_same(fold_batch_norm(model), model)
+
+
+def test_functions_of_python():
+    model = chain(layers.Lambda(lambda x: 2 * x), layers.Conv2D(3, 3), NORM())
+    folded = fold_batch_norm(model)
+    assert_same(folded, model)
+    assert len(model.layers[1]._inbound_nodes) == 1
+    inputs = keras.Input((6, 6, 4))
+    clipped = keras.ops.clip(NORM()(layers.Conv2D(3, 3)(inputs)), 0, np.float32(1))
+    model = learned(keras.Model(inputs, clipped))
+    assert_same(fold_batch_norm(model), model)
+
+
+def test_names_that_meet():
+    parts = [layers.Conv2D(3, 3, name="conv"), NORM(name="norm")]
+    stem = keras.Sequential([layers.Input((8, 8, 4)), *parts], name="stem")
+    more = [layers.Conv2D(2, 3, name="stem_conv"), NORM(name="stem_norm"), layers.ReLU()]
+    model = chain(stem, *more, shape=(8, 8, 4))
+    assert_same(fold_batch_norm(model), model)
+
+
+def test_two_memory_efficient_networks():
+    inputs = keras.Input((8, 8, 3))
+    one, other = (
+        MEMBERS["densenet_efficient"](input_shape=(8, 8, 3), name=name) for name in ("one", "other")
+    )
+    model = learned(keras.Model(inputs, layers.Add()([one(inputs), other(inputs), one(inputs)])))
+    assert_same(fold_batch_norm(model), model)
+
+
+def test_layers_with_weights_besides_stay():
+    dense = layers.Dense(4)
+    model = chain(layers.Flatten(), dense, NORM())
+    dense.enable_lora(2)
+    assert norms(fold_batch_norm(model)) == 1
+
+
+def test_whole_numbers_are_normalised():
+    inputs = keras.Input((6, 6, 4), dtype="uint8")
+    model = learned(keras.Model(inputs, layers.Conv2D(2, 3)(NORM()(inputs))))
+    assert fold_batch_norm(model) is model
+
+
+class Halved(keras.Model):
+    """A functional model that does something else."""
+
+    def call(self, x, training=None):
+        return super().call(x / 2, training=training)
+
+
+def test_a_call_of_ones_own_is_not_taken_apart():
+    inputs = keras.Input((6, 6, 4))
+    inner = Halved(inputs, NORM()(layers.Conv2D(3, 3)(inputs)))
+    with pytest.raises(TypeError, match="no graph"):
+        fold_batch_norm(inner)
+    around = learned(keras.Model(inputs, NORM()(layers.Conv2D(3, 3)(inner(inputs)))))
+    if norms(around) == 2:
+        folded = fold_batch_norm(around)
+        assert norms(folded) == 1
+        assert_same(folded, around)

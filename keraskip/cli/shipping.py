@@ -71,9 +71,14 @@ def export(
 
     A file out of a run folder brings along how its images were normalised and its test results.
     """
+    from keraskip.export.drafts import check_target
+
     with bad_input_in_one_line():
         options = _of_format(format, signature, quantization, dataset)
         _check_network(network, weights)
+        check_target(out, overwrite)
+        if class_names:
+            options["class_names"] = class_names.read_text("utf-8").splitlines()
         with waiting(f"loading {network}"):
             import_keras_quietly()
             model, run, steps = _found(network, weights)
@@ -83,8 +88,6 @@ def export(
             options["samples"] = images[:SAMPLES]
             if quantization is Quantization.int8:
                 options["representative"] = images
-        if class_names:
-            options["class_names"] = class_names.read_text("utf-8").splitlines()
         with waiting(f"writing and checking {out}"):
             _exporter(format)(
                 model, out, preprocessing=steps, fold_batch_norm=fold, run=run,
@@ -127,7 +130,7 @@ def check(
 def predict(
     artefact: Annotated[Path, typer.Argument(help="A folder that `keraskip export` wrote.")],
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
-    top: Annotated[int, typer.Option(help="How many classes to print for each.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to print for each.")] = 3,
 ) -> None:
     """Classify image files by an artefact. Needs no Keras."""
     from keraskip.export.opened import Artefact
@@ -223,12 +226,12 @@ def _loaded(file: Path) -> "keras.Model":
     import keras
 
     import keraskip.models.recompute  # noqa: F401  so that its layers are known
-    from keraskip.models.frame import RECURSION_LIMIT
+    from keraskip.models.frame import deep_graphs
 
     if not file.is_file():
         raise FileNotFoundError(f"There is no file {file}.")
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
-    return keras.models.load_model(file)
+    with deep_graphs():
+        return keras.models.load_model(file)
 
 
 def _load(dataset: str) -> "Dataset":

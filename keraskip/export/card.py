@@ -1,6 +1,7 @@
 """What an artefact says of itself: `model_card.json` for programs, `README.md` for people."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -24,9 +25,7 @@ README_FILE = "README.md"
 # Of classes, so that a row stays one.
 MOST_NAMES = 20
 LOADING = {
-    "savedmodel": (
-        'tensorflow.saved_model.load("FOLDER").signatures["serving_default"]({input}=images)'
-    ),
+    "savedmodel": 'tensorflow.saved_model.load("FOLDER").signatures["serve"]({input}=images)',
     "onnx": 'onnxruntime.InferenceSession("FOLDER/model.onnx").run(None, {{"{input}": images}})',
     "litert": (
         'ai_edge_litert.interpreter.Interpreter("FOLDER/model.tflite")'
@@ -43,6 +42,7 @@ def describe(
 ) -> dict[str, Any]:
     """What a card says of the model, whatever the format."""
     training = _training(run)
+    tested = (training or {}).pop("test", {})
     return {
         "name": model.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -52,7 +52,7 @@ def describe(
             {"name": name, "shape": [None, *shape]} for name, shape in contract.outputs.items()
         ],
         "training": training,
-        "metrics": dict(metrics or (training or {}).pop("test", {})),
+        "metrics": tested if metrics is None else _numbers(metrics),
         "versions": _versions(),
     }
 
@@ -122,10 +122,13 @@ def _preprocessing(card: Mapping[str, Any]) -> str | None:
     steps = card["preprocessing"]
     if not steps:
         return "Images go in as the network was trained with them.\n"
+    raw = [f"`{name}`" for name in card["signatures"] if name != "serve"]
+    fitted = None not in card["input"]["shape"][1:]
+    size = "are brought to the input's size by their middle, then become" if fitted else "become"
     return (
-        f"Images of 0 to 255, {steps['channel_order'].upper()}, are brought to the input's size by "
-        f"their middle, then `(image - {steps['mean']}) / {steps['deviation']}`"
-        + ("; the signatures `uint8` and `encoded` do so.\n" if card["signatures"] else ".\n")
+        f"Images of 0 to 255, {steps['channel_order'].upper()}, {size} "
+        f"`(image - {steps['mean']}) / {steps['deviation']}`"
+        + (f", in the signatures {' and '.join(raw)}.\n" if raw else ".\n")
     )
 
 
@@ -133,6 +136,16 @@ def _origin(training: Mapping[str, Any] | None) -> str | None:
     if not training:
         return None
     return f"Trained as `{training['run']}`, started {training['started']}: {training['trial']}\n"
+
+
+def _numbers(metrics: Mapping[str, float]) -> dict[str, float]:
+    try:
+        found = {str(name): float(value) for name, value in metrics.items()}
+    except (TypeError, ValueError, AttributeError):
+        found = {"": math.nan}
+    if not all(map(math.isfinite, found.values())):
+        raise ValueError(f"metrics must be names and finite numbers. Received: {metrics}")
+    return found
 
 
 def _training(run: str | Path | None) -> dict[str, Any] | None:

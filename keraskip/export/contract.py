@@ -1,5 +1,6 @@
 """What an exported network takes and gives, and what keeps a model from being exported."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +20,13 @@ class Contract:
         input_name: of its one input.
         shape: height, width and channels of an image; height and width may be open, None.
         outputs: the shape of each output by its name, without the batch.
+        whole_numbers: whether an image is of such.
     """
 
     input_name: str
     shape: tuple[int | None, int | None, int]
     outputs: dict[str, tuple[int | None, ...]]
+    whole_numbers: bool = False
 
     @property
     def size(self) -> tuple[int | None, int | None]:
@@ -77,14 +80,21 @@ def contract_of(model: keras.Model, input_shape: tuple | None = None) -> Contrac
             f"Received: image_data_format={keras.config.image_data_format()!r}"
         )
     name, shape = "images", input_shape
+    whole_numbers = False
     if getattr(model, "inputs", None):
         if len(model.inputs) > 1:
             raise ValueError(
                 f"model must have one input, of images. Received: {len(model.inputs)} inputs"
             )
         tensor = model.inputs[0]
-        name = name if tensor.name.startswith(UNNAMED) else tensor.name
+        name = name if tensor.name.startswith(UNNAMED) else _as_argument(tensor.name)
+        whole_numbers = not keras.backend.is_float_dtype(tensor.dtype)
         shape = tensor.shape[1:]
+        if input_shape is not None and not _fits(tuple(input_shape), shape):
+            raise ValueError(
+                "input_shape is for models that do not know it. "
+                f"Received: input_shape={tuple(input_shape)}, a model of {tuple(shape)}"
+            )
     elif shape is None:
         raise ValueError(
             "input_shape must say what a model without a graph takes, such as (32, 32, 3). "
@@ -96,7 +106,19 @@ def contract_of(model: keras.Model, input_shape: tuple | None = None) -> Contrac
             "model must take images (height, width, channels) with a fixed number of channels. "
             f"Received: input_shape={shape}"
         )
-    return Contract(name, shape, _outputs(model, shape))
+    return Contract(name, shape, _outputs(model, shape), whole_numbers)
+
+
+def _fits(given: tuple, known: tuple) -> bool:
+    return len(given) == len(known) and all(
+        side is None or side == other for side, other in zip(known, given, strict=True)
+    )
+
+
+def _as_argument(name: str) -> str:
+    """A name that can be an argument in every format."""
+    plain = re.sub(r"\W", "_", name)
+    return plain if plain[:1].isalpha() else f"images_{plain}"
 
 
 def check_weights(model: keras.Model) -> None:
@@ -139,7 +161,7 @@ def _outputs(model: keras.Model, shape: tuple) -> dict[str, tuple]:
         names = getattr(model, "output_names", None) or []
     if len(names) != len(tensors) or len({*names}) < len(names):
         names = [f"output_{place}" for place in range(len(tensors))]
-    return {
-        name.replace("/", "_"): tuple(tensor.shape[1:])
-        for name, tensor in zip(names, tensors, strict=True)
-    }
+    plain = [re.sub(r"\W", "_", name) for name in names]
+    if len({*plain}) < len(plain) or any(not name[0].isalpha() for name in plain):
+        plain = [f"output_{place}" for place in range(len(tensors))]
+    return {name: tuple(tensor.shape[1:]) for name, tensor in zip(plain, tensors, strict=True)}

@@ -1,17 +1,23 @@
 """Folders that appear whole, in place of earlier ones, or not at all."""
 
 import ctypes
+import errno
+import fcntl
+import glob
 import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 # By this file a folder is known as one of ours, which may be replaced.
 CARD_FILE = "model_card.json"
 RENAME_EXCHANGE = 2  # linux/fs.h
 AT_FDCWD = -100  # fcntl.h: names are relative to the working directory
+# What a system says that cannot exchange two folders.
+CANNOT = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 
 @contextmanager
@@ -22,29 +28,24 @@ def draft(path: Path, overwrite: bool) -> Iterator[Path]:
     draft vanishes with the next one for the same path.
 
     Raises:
-        FileExistsError: if something is there that must not be replaced.
+        FileExistsError: if something is there, or has come to be there, that must not be replaced.
         OSError: if the folder cannot be made.
     """
     check_target(path, overwrite)
-    path = path.absolute()
-    made = _missing_parents(path)
+    # Behind a link, what the link leads to is replaced.
+    path = path.resolve()
+    made = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_drafts_of_the_dead(path)
-        folder = path.with_name(f".{path.name}.draft.{os.getpid()}")
-        folder.mkdir()
+        _clean_up(path)
+        with _locked_folder(path) as folder:
+            yield folder
+            _put_in_place(folder, path, overwrite)
     except BaseException:
-        _remove_empty(made)
+        for parent in made:
+            with suppress(OSError):
+                parent.rmdir()
         raise
-    try:
-        yield folder
-        _replace(folder, path)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        _remove_empty(made)
-        raise
-    # After an exchange, what was there before.
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_target(path: Path, overwrite: bool) -> None:
@@ -62,53 +63,76 @@ def check_target(path: Path, overwrite: bool) -> None:
         )
 
 
-def _replace(folder: Path, path: Path) -> None:
-    if not path.exists() or not any(path.iterdir()):
+@contextmanager
+def _locked_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside `path`, which is known as alive by its lock; it is gone afterwards."""
+    folder = path.with_name(f".{path.name}.draft.{uuid4().hex[:8]}")
+    folder.mkdir()
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        # After an exchange, what was there before.
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _put_in_place(folder: Path, path: Path, overwrite: bool) -> None:
+    try:
+        # Replaces nothing but an empty folder.
         os.replace(folder, path)
-    elif not _exchanged(folder, path):
-        # Without the system's help there is a moment in which no folder has the name.
-        aside = folder.with_suffix(".old")
-        os.replace(path, aside)
-        os.replace(folder, path)
-        os.replace(aside, folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        # It may have come in the meantime.
+        check_target(path, overwrite)
+        if not _exchanged(folder, path):
+            _put_aside(folder, path)
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Whether the two changed places at once, as Linux can do on most file systems."""
-    if sys.platform != "linux":
+    """Whether the two changed places at once; False where the system cannot do that."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if sys.platform != "linux" or rename is None:
         return False
-    rename = getattr(ctypes.CDLL(None), "renameat2", None)
     names = os.fsencode(one), os.fsencode(other)
-    return rename is not None and not rename(
-        AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE
-    )
-
-
-def _drop_drafts_of_the_dead(path: Path) -> None:
-    for folder in path.parent.glob(f".{path.name}.draft.*"):
-        number = folder.suffix[1:]
-        if number.isdigit() and not _runs(int(number)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+    if not rename(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE):
         return True
-    return True
+    number = ctypes.get_errno()
+    if number in CANNOT:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
 
 
-def _missing_parents(path: Path) -> list[Path]:
-    """The folders above that are to be made, the innermost first."""
-    return [parent for parent in path.parents if not parent.exists()]
+def _put_aside(folder: Path, path: Path) -> None:
+    """Replaces in two steps, between which no folder has the name."""
+    aside = _aside(path)
+    os.replace(path, aside)
+    try:
+        os.replace(folder, path)
+    except BaseException:
+        os.replace(aside, path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+def _clean_up(path: Path) -> None:
+    """Brings back what a killed process had put aside, and drops its draft."""
+    aside = _aside(path)
+    if aside.exists() and not path.exists():
+        os.replace(aside, path)
+    shutil.rmtree(aside, ignore_errors=True)
+    for folder in path.parent.glob(f".{glob.escape(path.name)}.draft.*"):
+        with suppress(OSError):
+            lock = os.open(folder, os.O_RDONLY)
+            try:
+                # Whoever writes it holds the lock.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.before")

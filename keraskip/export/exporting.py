@@ -22,6 +22,7 @@ from keraskip.export.comparing import (
     expected_outputs,
     from_half,
     in_float32,
+    reference,
 )
 from keraskip.export.contract import Contract, check_weights, contract_of
 from keraskip.export.drafts import check_target, draft
@@ -29,6 +30,7 @@ from keraskip.export.folding import fold_batch_norm
 from keraskip.export.preprocessing import Preprocessing
 from keraskip.export.rebuild import is_half
 from keraskip.models.costs import has_graph
+from keraskip.models.frame import deep_graphs
 
 FORMATS = ("savedmodel", "onnx", "litert")
 # What each format needs besides keraskip, and how to have it.
@@ -52,19 +54,21 @@ class Request:
     metrics: Mapping[str, float] | None = None
     overwrite: bool = False
 
-    @property
-    def names(self) -> list[str]:
-        """Of the classes, none if they are not known."""
-        return list(map(str, () if self.class_names is None else self.class_names))
+    def __post_init__(self) -> None:
+        if isinstance(self.class_names, str):
+            raise TypeError(f"class_names must be a list of names. Received: {self.class_names!r}")
+        # None of them are known, or each one.
+        object.__setattr__(self, "class_names", [str(name) for name in self.class_names or ()])
 
     def check(self, contract: Contract) -> None:
         """ValueError unless it fits what the model takes and gives."""
         if self.preprocessing:
             self.preprocessing.check_channels(contract.shape[-1])
-        if self.names and len(self.names) != contract.classes:
+        names = self.class_names or ()
+        if names and len(names) != contract.classes:
             raise ValueError(
                 "class_names must name each class that the model gives a score. "
-                f"Received: {len(self.names)} names, outputs {contract.outputs}"
+                f"Received: {len(names)} names, outputs {contract.outputs}"
             )
 
 
@@ -98,7 +102,7 @@ def export(
         raw = parity.raw_images(contract, images["noise"].shape[1:])
         images["raw"] = (request.preprocessing or Preprocessing())(raw, contract.size)
     whole = in_float32(model)
-    expected = expected_outputs(whole, contract, images)
+    expected = expected_outputs(reference(model), contract, images)
     parity.check_finite(expected)
     fold = request.fold_batch_norm and has_graph(whole)
     shipped = fold_batch_norm(whole) if fold else whole
@@ -114,7 +118,7 @@ def export(
             "signatures": signatures,
             "quantization": options.get("quantization"),
             "preprocessing": request.preprocessing and asdict(request.preprocessing),
-            "class_names": request.names,
+            "class_names": request.class_names,
             "folded": _norms(whole) - _norms(shipped),
             "parity": found,
         }
@@ -175,7 +179,8 @@ def _write_by_tensorflow(
     chosen = dict(chosen)
     with TemporaryDirectory() as place:
         saved = Path(place) / "model.keras"
-        keras.Model(model.inputs, model.outputs, name=model.name).save(saved)
+        with deep_graphs():
+            keras.Model(model.inputs, model.outputs, name=model.name).save(saved)
         representative = chosen.pop("representative", None)
         if representative is not None:
             np.save(Path(place) / "representative.npy", representative)
@@ -190,7 +195,8 @@ def _write_by_tensorflow(
             text=True,
         )
     if done.returncode:
-        raise parity.ExportError(done.stderr.strip().splitlines()[-1])
+        said = done.stderr.strip().splitlines() or [f"the process ended with {done.returncode}"]
+        raise parity.ExportError(f"TensorFlow could not write the model: {said[-1]}")
 
 
 def _norms(model: keras.Model) -> int:

@@ -58,12 +58,19 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
         return model
     folded = {place for places in into.values() for place in places}
 
-    def replace(index: int, layer: Any) -> Callable | None:
+    def replace(index: int, layer: Any, name: str) -> Callable | None:
         if index in into:
-            return lambda x, **options: x
-        return (lambda x, **options: _folded(calls, into, index, x)) if index in folded else None
+            return _first
+        if index not in folded:
+            return None
+        return lambda *args, **options: _folded(calls, into, index, name, _first(*args, **options))
 
     return rebuild(model, replace)
+
+
+def _first(*args: Any, **options: Any) -> Any:
+    """The argument, passed by place or by keyword."""
+    return [*args, *options.values()][0]
 
 
 def _plan(calls: Sequence[Call], used: Counter[int]) -> dict[int, list[int]]:
@@ -94,7 +101,7 @@ def _takes_from_behind(call: Call, norm: Call, times: Counter[int]) -> bool:
     layer = call.layer
     return (
         type(layer) in BEFORE
-        and times[id(layer)] == 1
+        and _is_simple(layer, times)
         and layer.activation is keras.activations.linear
         and _is_on_channels(layer, norm)
     )
@@ -107,8 +114,18 @@ def _takes_from_ahead(call: Call, norm: Call, times: Counter[int]) -> bool:
         and (layer.padding == "valid" or set(layer.kernel_size) == {1})
     )
     return (
-        type(layer) in AFTER and times[id(layer)] == 1 and unpadded and _is_on_channels(layer, norm)
+        type(layer) in AFTER
+        and _is_simple(layer, times)
+        and unpadded
+        # Batch normalisation takes whole numbers, convolutions do not.
+        and keras.backend.is_float_dtype(norm.inputs[0].dtype)
+        and _is_on_channels(layer, norm)
     )
+
+
+def _is_simple(layer: Any, times: Counter[int]) -> bool:
+    """Whether it is called once and has no other weights, as those of LoRA or of eight bits."""
+    return times[id(layer)] == 1 and len(layer.weights) == 1 + layer.use_bias
 
 
 def _is_on_channels(layer: Any, norm: Call) -> bool:
@@ -118,7 +135,9 @@ def _is_on_channels(layer: Any, norm: Call) -> bool:
     return norm.layer.axis % axes == (1 if first else axes - 1)
 
 
-def _folded(calls: Sequence[Call], into: dict[int, list[int]], index: int, x: Any) -> Any:
+def _folded(
+    calls: Sequence[Call], into: dict[int, list[int]], index: int, name: str, x: Any
+) -> Any:
     """What comes out of a layer with the normalisations that it takes in."""
     layer = calls[index].layer
     weights = [np.asarray(weight, "float64") for weight in layer.get_weights()]
@@ -132,7 +151,7 @@ def _folded(calls: Sequence[Call], into: dict[int, list[int]], index: int, x: An
             axes = tuple(range(kernel.ndim - 1))
             shifted = (kernel * affine.shift[:, None]).sum(axis=axes)
             kernel, bias = kernel * affine.scale[:, None], bias + shifted
-    new = copied(layer, calls[index].name, use_bias=True)
+    new = copied(layer, name, use_bias=True)
     y = new(x)
     new.set_weights([kernel, np.broadcast_to(bias, new.bias.shape)])
     return y

@@ -46,8 +46,8 @@ def export_savedmodel(
 
     The artefact is loaded again by its own runtime before the call returns and compared with the
     model, on images that are to be expected and on ones that are not, one at a time and several.
-    It computes in float32, also where the model does so in half precision. Beside it stand
-    `model_card.json` and `README.md`, which say what it takes, gives, costs and comes from.
+    It computes in float32, also where a model with a graph does so in half precision. Beside it
+    stand `model_card.json` and `README.md`, which say what it takes, gives, costs and comes from.
 
     The folder appears whole or not at all, and one that is there is replaced in one step.
 
@@ -107,7 +107,7 @@ def export_savedmodel(
     )
     # Without "serve" there would be nothing to compare.
     names = [*dict.fromkeys([*signatures, "serve"])]
-    options = {"preprocessing": preprocessing, "class_names": request.names, "top_k": top_k}
+    options = {"preprocessing": preprocessing, "class_names": request.class_names, "top_k": top_k}
     return export("savedmodel", model, path, request, signatures=names, **options)
 
 

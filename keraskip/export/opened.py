@@ -63,15 +63,22 @@ class Artefact:
         from PIL import Image
 
         channels = self.card["input"]["shape"][-1]
+        if channels not in MODES:
+            raise ValueError(f"Image files have 1, 3 or 4 channels. Received: {channels} to fill")
         with Image.open(file) as image:
-            pixels = np.asarray(image.convert(MODES.get(channels, "RGB")))
+            pixels = np.asarray(image.convert(MODES[channels]))
         steps = Preprocessing(**self.card["preprocessing"] or {})
         return steps(pixels.reshape(1, *pixels.shape[:2], -1), self.size)
 
     def best(self, file: str | Path, top_k: int = 5) -> list[tuple[str, float]]:
         """The classes with the highest scores for an image file, the best first."""
-        outputs = self(self.read(file))
-        scores = outputs[self.card["outputs"][0]["name"]].ravel()
+        first, *others = self.card["outputs"]
+        if others or len(first["shape"]) != 2:
+            raise ValueError(
+                "Classes are of a network with one score for each. "
+                f"Received: outputs {self.card['outputs']}"
+            )
+        scores = self(self.read(file))[first["name"]].ravel()
         names = self.card["class_names"] or [str(place) for place in range(len(scores))]
         return [(names[place], float(scores[place])) for place in np.argsort(-scores)[:top_k]]
 

@@ -35,6 +35,8 @@ def probe_images(contract: "Contract", samples: np.ndarray | None) -> dict[str, 
     random = np.random.default_rng(0)
     rows, columns = np.indices(shape[:2])
     board = np.where((rows + columns) % 2, 1.0, -1.0)[..., None]
+    if contract.whole_numbers:
+        return {"noise": random.integers(0, 256, (8, *shape)).astype("float32")}
     images = {
         "noise": random.normal(size=(3, *shape)),
         "constant": np.stack([np.full(shape, value) for value in (0.0, 0.5, 1.0)]),
@@ -72,9 +74,9 @@ def differences(
     found = {}
     for kind, batch in images.items():
         parts = [predict(part) for part in _in_turns(batch)]
-        found[kind] = max(
-            largest_difference(np.concatenate([part[name] for part in parts]), wanted)
-            for name, wanted in expected[kind].items()
+        found[kind] = largest(
+            {name: np.concatenate([part[name] for part in parts]) for name in expected[kind]},
+            expected[kind],
         )
     return found
 
@@ -101,18 +103,25 @@ def check(found: Mapping[str, float], tolerance: float, what: str) -> None:
             )
 
 
+def largest(found: Outputs, expected: Outputs) -> float:
+    """The largest difference of all outputs, NaN if there is one."""
+    return float(np.max([largest_difference(found[name], expected[name]) for name in expected]))
+
+
 def mean_difference(predict: Predict, expected: Outputs, images: np.ndarray) -> float:
-    """The mean difference over all numbers, in shares of the largest expected one or of 1."""
+    """How far all numbers of an image are off together, in the mean over images.
+
+    In shares of the sum of what is expected, or of 1, which is the sum of probabilities.
+    """
     found = predict(images)
-    return max(
-        float(np.abs(found[name] - wanted).mean() / max(1.0, np.abs(wanted).max()))
-        for name, wanted in expected.items()
-    )
-
-
-def same_top(found: np.ndarray, expected: np.ndarray) -> float:
-    """The share of images with the same first class."""
-    return float((found.argmax(axis=-1) == expected.argmax(axis=-1)).mean())
+    shares = []
+    for name, wanted in expected.items():
+        if found[name].shape != wanted.shape:
+            return np.inf
+        rows = [values.reshape(len(images), -1) for values in (found[name] - wanted, wanted)]
+        off, total = (np.abs(values).sum(axis=1) for values in rows)
+        shares.append((off / np.maximum(total, 1.0)).mean())
+    return float(np.max(shares))
 
 
 def _in_turns(batch: np.ndarray) -> Sequence[Any]:

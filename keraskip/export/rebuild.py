@@ -1,5 +1,6 @@
 """A copy of a model's graph with other layers in some places, and the same weights."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,8 @@ from keraskip.models.recompute import RecomputedConvolutions
 
 HALF = ("float16", "bfloat16")
 # What stands in for one call of a layer, given its place among the calls that
-# `keraskip.models.costs.trace` lists, or None for a copy of the layer.
-Replace = Callable[[int, Any], Callable[..., Any] | None]
+# `keraskip.models.costs.trace` lists and a name for a layer there; None for a copy of the layer.
+Replace = Callable[[int, Any, str], Callable[..., Any] | None]
 
 
 def rebuild(model: keras.Model, replace: Replace, dtype: str | None = None) -> keras.Model:
@@ -25,19 +26,20 @@ def rebuild(model: keras.Model, replace: Replace, dtype: str | None = None) -> k
         dtype: the type in which copied layers are to compute, by default their own.
 
     Raises:
-        ValueError: for a layer that cannot be copied from its configuration.
+        ValueError: for a layer that cannot be copied.
     """
     copies: dict[int, tuple[Any, Any]] = {}
+    names: Counter[str] = Counter()
     index = -1
 
-    def visit(name: str, node: Any, known: dict) -> list:
+    def visit(path: str, node: Any, known: dict) -> list:
         nonlocal index
         index += 1
         if node.is_input:
             return [known[id(tensor)] for tensor in node.outputs]
-        layer = node.operation
+        layer, name = node.operation, _unique(path.replace("/", "_"), names)
         args, kwargs = node.arguments.fill_in(known)
-        called = replace(index, layer)
+        called = replace(index, layer, name)
         if called is None:
             if id(layer) not in copies:
                 copies[id(layer)] = layer, copied(layer, name, dtype)
@@ -54,28 +56,30 @@ def rebuild(model: keras.Model, replace: Replace, dtype: str | None = None) -> k
     else:
         packed = keras.tree.pack_sequence_as
         new = connect(packed(model.input, inputs), packed(model.output, outputs), model.name)
-    for layer, copy in copies.values():
-        if getattr(copy, "weights", None):
-            copy.set_weights(layer.get_weights())
+    for layer, twin in copies.values():
+        _take_weights(twin, layer)
     return new
 
 
-def copied(layer: Any, name: str, dtype: str | None = None, **changes: Any) -> Any:
+def copied(layer: Any, name: str, dtype: Any = None, **changes: Any) -> Any:
     """A layer of the same configuration, but for these changes, without the weights.
 
     Raises:
         ValueError: where the configuration does not make it again.
     """
     try:
-        config = {**layer.get_config(), "name": name.replace("/", "_"), **changes}
+        config = {**layer.get_config(), "name": name, **changes}
         if dtype and "dtype" in config:
             config["dtype"] = dtype
         return type(layer).from_config(config)
     except Exception as error:
-        raise ValueError(
-            "Every layer must come back from its get_config. Received: layer "
-            f"{layer.name!r} of class {type(layer).__name__}: {error}"
-        ) from error
+        if getattr(layer, "weights", None):
+            raise ValueError(
+                "Every layer must come back from its get_config; without folding and half "
+                f"precision the model can be exported as it is. Received: layer {layer.name!r} "
+                f"of class {type(layer).__name__}: {error}"
+            ) from error
+        return _twin(layer, name, dtype)
 
 
 def for_inference(model: keras.Model, dtype: str | None = None) -> keras.Model:
@@ -91,10 +95,10 @@ def for_inference(model: keras.Model, dtype: str | None = None) -> keras.Model:
     if dtype is None and not any(isinstance(layer, RecomputedConvolutions) for layer in flat):
         return model
 
-    def replace(index: int, layer: Any) -> Callable | None:
+    def replace(index: int, layer: Any, name: str) -> Callable | None:
         if not isinstance(layer, RecomputedConvolutions):
             return None
-        return lambda maps, *moments, **options: _convolved(layer, maps, dtype)
+        return lambda maps, *moments, **options: _convolved(layer, name, maps, dtype)
 
     return rebuild(model, replace, dtype)
 
@@ -105,19 +109,46 @@ def is_half(model: keras.Model) -> bool:
     return any(getattr(layer, "compute_dtype", None) in HALF for layer in flat)
 
 
-def _convolved(layer: RecomputedConvolutions, maps: list, dtype: str | None) -> Any:
+def _unique(name: str, names: Counter[str]) -> str:
+    """The name, with a number if it was given before."""
+    while name in names:
+        names[name] += 1
+        name = f"{name}_{names[name]}"
+    names[name] += 1
+    return name
+
+
+def _twin(layer: Any, name: str, dtype: Any) -> Any:
+    """A layer or an operation without weights once more, such as one made of a Python lambda."""
+    # Keras copies by configuration, too.
+    twin = object.__new__(type(layer))
+    # What it was called on stays with the original.
+    vars(twin).update({**vars(layer), "_inbound_nodes": [], "_outbound_nodes": [], "name": name})
+    if dtype and isinstance(twin, layers.Layer):
+        twin.dtype_policy = dtype
+    return twin
+
+
+def _take_weights(twin: Any, layer: Any) -> None:
+    if getattr(twin, "weights", None):
+        twin.set_weights(layer.get_weights())
+    # What layers adapted to data, as `Normalization`, compute of their weights.
+    if hasattr(twin, "finalize_state"):
+        twin.finalize_state()
+
+
+def _convolved(layer: RecomputedConvolutions, name: str, maps: list, dtype: str | None) -> Any:
     """What a layer of a memory-efficient DenseNet gives, by ordinary layers."""
+    own = dtype or layer.dtype_policy
     x = maps[0]
     if len(maps) > 1:
         axis = 1 if layer.data_format == "channels_first" else -1
-        x = layers.Concatenate(axis, name=f"{layer.name}_concat", dtype=dtype)(maps)
+        x = layers.Concatenate(axis, name=f"{name}_concat", dtype=own)(maps)
     for number, part in enumerate(layer.composites, 1):
-        norm = copied(part.norm, f"{layer.name}_norm{number}", dtype)
-        activation = layers.Activation(
-            part.activation, name=f"{layer.name}_act{number}", dtype=dtype
-        )
-        conv = copied(part.conv, f"{layer.name}_conv{number}", dtype)
+        norm = copied(part.norm, f"{name}_norm{number}", own)
+        activation = layers.Activation(part.activation, name=f"{name}_act{number}", dtype=own)
+        conv = copied(part.conv, f"{name}_conv{number}", own)
         x = conv(activation(norm(x)))
         for new, old in ((norm, part.norm), (conv, part.conv)):
-            new.set_weights(old.get_weights())
+            _take_weights(new, old)
     return x

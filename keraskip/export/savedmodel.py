@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SIGNATURES = ("serve", "uint8", "encoded")
 RAW = SIGNATURES[1:]
 # How many channels a decoded file can have.
-ENCODED_CHANNELS = (1, 3, 4)
+ENCODED_CHANNELS = (1, 3)
 # What TensorFlow Serving and others ask for where they are told no signature.
 DEFAULT = "serving_default"
 BYTES = "image_bytes"

@@ -19,9 +19,8 @@ def main() -> None:
     import keraskip.models.recompute  # noqa: F401  so that its layers are known
     from keraskip.export.contract import Contract
     from keraskip.export.preprocessing import Preprocessing
-    from keraskip.models.frame import RECURSION_LIMIT
+    from keraskip.models.frame import deep_graphs
 
-    sys.setrecursionlimit(RECURSION_LIMIT)
     options, contract = asked["options"], Contract(**asked["contract"])
     if options.get("preprocessing"):
         options["preprocessing"] = Preprocessing(**options["preprocessing"])
@@ -29,7 +28,10 @@ def main() -> None:
     if representative.exists():
         options["representative"] = np.load(representative)
     write = importlib.import_module(f"keraskip.export.{asked['format']}").write
-    write(keras.models.load_model(asked["model"]), Path(asked["folder"]), contract, **options)
+    with deep_graphs():
+        # The file was written by the process that asks, so that its functions are no strangers.
+        model = keras.models.load_model(asked["model"], safe_mode=False)
+    write(model, Path(asked["folder"]), contract, **options)
 
 
 if __name__ == "__main__":

@@ -169,10 +169,17 @@ def connect(inputs, outputs, name: str) -> keras.Model:
     Keras walks the graph by recursion, one call for each layer of the longest path, which at
     depth 1202 is more than Python allows by default. Since Python 3.11 such calls need no stack.
     """
+    with deep_graphs():
+        return keras.Model(inputs, outputs, name=name)
+
+
+@contextmanager
+def deep_graphs() -> Iterator[None]:
+    """Python's limit of recursion where it is no hindrance to Keras."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
     try:
-        return keras.Model(inputs, outputs, name=name)
+        yield
     finally:
         sys.setrecursionlimit(limit)
 

@@ -36,8 +36,8 @@ NETWORKS = {
     "mixed float16": partial(keraskip.build, "resnet20"),
     "mixed bfloat16": partial(keraskip.build, "resnet20"),
 }
-# Networks with the stem of ImageNet want larger images: each pixel as a square of so many. Where the
-# last maps have one pixel, their statistics have heavy tails, and eight bits do not suffice.
+# Networks with the stem of ImageNet want larger images: each pixel as a square of so many. Where
+# the last maps have one pixel, statistics have heavy tails, and eight bits do not suffice.
 ENLARGED = {"resnet50": 8, "densenet121": 4}
 
 
