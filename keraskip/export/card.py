@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from keraskip.export.drafts import CARD_FILE
 from keraskip.runs import INFO_FILE, read_info
 from keraskip.tables import with_unit
@@ -125,10 +127,13 @@ def _preprocessing(card: Mapping[str, Any]) -> str | None:
     raw = [f"`{name}`" for name in card["signatures"] if name != "serve"]
     fitted = None not in card["input"]["shape"][1:]
     size = "are brought to the input's size by their middle, then become" if fitted else "become"
-    return (
-        f"Images of 0 to 255, {steps['channel_order'].upper()}, {size} "
-        f"`(image - {steps['mean']}) / {steps['deviation']}`"
-        + (f", in the signatures {' and '.join(raw)}.\n" if raw else ".\n")
+    order = f", {steps['channel_order'].upper()}" if card["input"]["shape"][-1] == 3 else ""
+    mean, deviation = (
+        ", ".join(f"{number:.4g}" for number in np.ravel(steps[name]))
+        for name in ("mean", "deviation")
+    )
+    return f"Images of 0 to 255{order}, {size} `(image - [{mean}]) / [{deviation}]`" + (
+        f", in the signatures {' and '.join(raw)}.\n" if raw else ".\n"
     )
 
 

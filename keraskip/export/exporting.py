@@ -32,7 +32,6 @@ from keraskip.export.rebuild import is_half
 from keraskip.models.costs import has_graph
 from keraskip.models.frame import deep_graphs
 
-FORMATS = ("savedmodel", "onnx", "litert")
 # What each format needs besides keraskip, and how to have it.
 NEEDS = {
     "savedmodel": (("tensorflow",), "pip install tensorflow"),
@@ -57,7 +56,7 @@ class Request:
     def __post_init__(self) -> None:
         if isinstance(self.class_names, str):
             raise TypeError(f"class_names must be a list of names. Received: {self.class_names!r}")
-        # None of them are known, or each one.
+        # A list, as it is read several times, and empty if they are not known.
         object.__setattr__(self, "class_names", [str(name) for name in self.class_names or ()])
 
     def check(self, contract: Contract) -> None:
@@ -78,7 +77,7 @@ def export(
     """Exports a model.
 
     Args:
-        format: a member of `FORMATS`, whose module writes and loads it.
+        format: one of `NEEDS`; the module of that name writes and loads it.
         model: see `keraskip.export_savedmodel`.
         path: the folder to write.
         request: what is asked of every export.
