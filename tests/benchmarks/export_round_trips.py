@@ -117,7 +117,7 @@ def main():
                 else:
                     missed |= abs(accuracy - right) > 0.01
         keras.utils.clear_session()
-    return missed
+    return bool(missed)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def main():
         print(f"{way:<20} {middle:9.1f} {median:13.3f} {low:7.3f} – {high:5.3f}")
         if way == "SavedModel, folded":
             missed = median < TARGET
-    return missed
+    return bool(missed)
 
 
 if __name__ == "__main__":
