@@ -329,10 +329,10 @@ def test_names_become_arguments(tmp_path):
 def test_images_of_whole_numbers(tmp_path):
     inputs = keras.Input((8, 8, 1), dtype="uint8", name="images")
     x = layers.Conv2D(3, 3)(layers.Rescaling(1 / 255)(inputs))
-    model = keras.Model(inputs, layers.Flatten()(x))
+    model = keras.Model(inputs, layers.Flatten(name="flat")(x))
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1)).astype("float32")
     for export in keraskip.export_savedmodel, keraskip.export_onnx:
-        found = Artefact(export(model, tmp_path / export.__name__))(images)["flatten"]
+        found = Artefact(export(model, tmp_path / export.__name__))(images)["flat"]
         np.testing.assert_allclose(found, expected(model, images), atol=1e-4)
 
 
