@@ -17,7 +17,7 @@ from PIL import Image
 import keraskip
 from keraskip import Artefact, ExportError, Preprocessing
 from keraskip.data import load_data
-from keraskip.export import parity
+from keraskip.export import parity, savedmodel
 from keraskip.export.contract import contract_of
 
 tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
@@ -98,6 +98,29 @@ def test_savedmodel_gives_what_the_model_gives(tmp_path, member):
     card = json.loads((tmp_path / "True" / "model_card.json").read_text())
     assert card["folded"] > 0
     assert max(card["parity"].values()) <= 1e-4
+
+
+def count_variables(path):
+    loaded = tf.saved_model.load(str(path))
+    return len(loaded.signatures["serve"].variables)
+
+
+def test_weights_are_constants_stored_once_or_variables(tmp_path, monkeypatch):
+    wide = [layers.Flatten(), layers.Dense(2000, "relu"), layers.Dense(10, name="scores")]
+    model = keras.Sequential([layers.Input((8, 8, 1)), *wide])
+    size = sum(variable.numpy().nbytes for variable in model.variables)
+    path, one = tmp_path / "three", tmp_path / "one"
+    keraskip.export_savedmodel(model, one)
+    keraskip.export_savedmodel(model, path, signatures=["serve", "uint8", "encoded"])
+    assert count_variables(path) == 0
+    # Three signatures are not three times the weights.
+    grown = (path / "saved_model.pb").stat().st_size - (one / "saved_model.pb").stat().st_size
+    assert grown < size / 2
+    monkeypatch.setattr(savedmodel, "MOST_CONSTANTS", size // 2)
+    large = keraskip.export_savedmodel(model, tmp_path / "large")
+    unfolded = keraskip.export_savedmodel(model, tmp_path / "u", fold_batch_norm=False)
+    assert count_variables(large) > 0
+    assert count_variables(unfolded) == len(model.variables)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

@@ -65,7 +65,9 @@ def export_savedmodel(
             which takes uint8 images of any size; `"encoded"`, which takes the bytes of JPEG or
             PNG files as `image_bytes`. The first one is also `serving_default`.
         fold_batch_norm: whether to take batch normalisation into the convolutions, see
-            `keraskip.export.fold_batch_norm`; the same network in fewer steps.
+            `keraskip.export.fold_batch_norm`; the same network in fewer steps. In a SavedModel
+            its weights are constants then, which is faster, too: without folding they are
+            variables, as for further training, and so are those of more than 1 GiB.
         samples: some real images as the model takes them, `[images, height, width, channels]`, to
             compare on as well.
         input_shape: of an image, for a model that does not know it, as subclassed ones.
@@ -107,7 +109,12 @@ def export_savedmodel(
     )
     # Without "serve" there would be nothing to compare.
     names = [*dict.fromkeys([*signatures, "serve"])]
-    options = {"preprocessing": preprocessing, "class_names": request.class_names, "top_k": top_k}
+    options = {
+        "preprocessing": preprocessing,
+        "class_names": request.class_names,
+        "top_k": top_k,
+        "constant_weights": fold_batch_norm,
+    }
     return export("savedmodel", model, path, request, signatures=names, **options)
 
 

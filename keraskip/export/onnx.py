@@ -1,6 +1,7 @@
 """ONNX: what onnxruntime and many other runtimes load."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ def write(model: "keras.Model", folder: Path, contract: "Contract") -> None:
     import tensorflow as tf
     import tf2onnx
 
-    function = tf.function(scoring(model, contract), autograph=False)
+    function = tf.function(scoring(partial(model, training=False), contract), autograph=False)
     spec = tf.TensorSpec((None, *contract.shape), tf.float32, contract.input_name)
     tf2onnx.convert.from_function(function, [spec], opset=OPSET, output_path=str(folder / FILE))
 

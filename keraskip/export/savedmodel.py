@@ -22,6 +22,8 @@ ENCODED_CHANNELS = (1, 3)
 # What TensorFlow Serving and others ask for where they are told no signature.
 DEFAULT = "serving_default"
 BYTES = "image_bytes"
+# Bytes of weights, as a protocol buffer, which constants are part of, ends at 2 GiB.
+MOST_CONSTANTS = 2**30
 
 
 def write(
@@ -32,32 +34,65 @@ def write(
     preprocessing: Preprocessing | None = None,
     class_names: Sequence[str] = (),
     top_k: int = 5,
+    constant_weights: bool = False,
 ) -> None:
-    """Writes a SavedModel with these signatures, of which the first is also the default."""
+    """Writes a SavedModel with these signatures, of which the first is also the default.
+
+    Constant weights make it faster, but can be trained no further.
+    """
     import tensorflow as tf
 
-    scores = scoring(model, contract, class_names, top_k)
+    constant = constant_weights and _bytes(model) < MOST_CONSTANTS
+    network = _of_constants(model, contract) if constant else partial(model, training=False)
+    scores = scoring(network, contract, class_names, top_k)
     make = {"serve": _serve, "uint8": _uint8, "encoded": _encoded}
     functions = {
         name: make[name](scores, contract, preprocessing or Preprocessing()) for name in signatures
     }
     module = tf.Module()
     # They are saved if they can be reached from here.
-    module.weights = [variable.value for variable in model.variables]
+    module.weights = [] if constant else [variable.value for variable in model.variables]
     module.functions = functions
     endpoints = {DEFAULT: functions[signatures[0]], **functions}
     tf.saved_model.save(module, str(folder), signatures=endpoints)
 
 
+def _bytes(model: "keras.Model") -> int:
+    return sum(variable.numpy().nbytes for variable in model.variables)
+
+
+def _of_constants(model: "keras.Model", contract: "Contract") -> Callable[[Any], Any]:
+    """The model as a function whose weights cannot change.
+
+    So the convolutions prepare their kernels once; those of variables they do in each call. All
+    signatures share the function, so that the constants are stored once.
+    """
+    import keras
+    import tensorflow as tf
+
+    values = [variable.numpy() for variable in model.variables]
+
+    def network(images: Any) -> Any:
+        constants = zip(model.variables, map(tf.constant, values), strict=True)
+        with keras.StatelessScope(list(constants)):
+            return model(images, training=False)
+
+    spec = tf.TensorSpec((None, *contract.shape), tf.float32)
+    return tf.function(network, [spec], autograph=False)
+
+
 def scoring(
-    model: "keras.Model", contract: "Contract", class_names: Sequence[str] = (), top_k: int = 5
+    network: Callable[[Any], Any],
+    contract: "Contract",
+    class_names: Sequence[str] = (),
+    top_k: int = 5,
 ) -> Callable[[Any], dict[str, Any]]:
-    """The model as a function of TensorFlow that names its outputs, and the best classes."""
+    """The network as a function of TensorFlow that names its outputs, and the best classes."""
     import keras
     import tensorflow as tf
 
     def scores(images: Any) -> dict[str, Any]:
-        outputs = keras.tree.flatten(model(images, training=False))
+        outputs = keras.tree.flatten(network(images))
         named = {
             name: tf.identity(output, name)
             for name, output in zip(contract.outputs, outputs, strict=True)
