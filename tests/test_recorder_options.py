@@ -90,10 +90,10 @@ def test_a_second_fit_keeps_the_rhythm(tmp_path):
 
 
 def test_steps_that_are_not_due_are_not_measured(tmp_path, monkeypatch):
-    from keraskip.callbacks import measurement
+    from keraskip.callbacks.measurement import Measurement
 
     measured = []
-    monkeypatch.setattr(measurement, "measure", lambda *tensors: measured.append(1))
+    monkeypatch.setattr(Measurement, "before", lambda *tensors: measured.append(1))
     options = {"every": lambda step: False, "options": {"run_eagerly": True}}
     assert recorded(tmp_path, **options).steps.tolist() == []
     assert not measured

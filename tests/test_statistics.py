@@ -1,37 +1,65 @@
 """What `measure` says of single weights, against float64 arithmetic."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from keraskip.callbacks.chunks import Chunks
-from keraskip.callbacks.statistics import STATISTICS, measure
+from keraskip.callbacks.joined_weights import JoinedWeights
+from keraskip.callbacks.statistics import STATISTICS
+
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+WAYS = ["joined", *["joined, compiled", "large", "large, compiled"] * ON_TENSORFLOW]
 
 
-def measured(gradient, before, after):
-    """Name of each statistic to its values, one per weight."""
-    chunks = Chunks([array.shape for array in gradient])
-    arrays = {"gradient": gradient, "before": before, "after": after}
-    matrices = [
-        chunks.join(dict(enumerate(map(ops.convert_to_tensor, array))), str(array.dtype), use)
-        for use, array in arrays.items()
-    ]
-    columns = measure(chunks, *matrices)
-    assert tuple(columns) == STATISTICS
-    found = {name: ops.convert_to_numpy(column) for name, column in columns.items()}
-    assert {(column.dtype, column.shape) for column in found.values()} == {
-        (np.dtype("float32"), (len(gradient),))
-    }
-    return found
+@pytest.fixture(params=WAYS)
+def measured(request):
+    """A function that gives the name of each statistic to its values, one per weight."""
+
+    def measured(gradient, before, after):
+        variables = [keras.Variable(array) for array in after]
+        gradients = {
+            place: ops.convert_to_tensor(array)
+            for place, array in enumerate(gradient)
+            if array is not None
+        }
+        weights = of_kind(request.param, variables)
+
+        def table():
+            values = [ops.convert_to_tensor(array) for array in before]
+            seen = weights.before(variables, gradients, values)
+            return weights.table(seen, variables, True)
+
+        if "compiled" in request.param:
+            import tensorflow as tf
+
+            table = tf.function(table)
+        found = ops.convert_to_numpy(table())
+        assert (found.dtype, found.shape) == ("float32", (len(after), len(STATISTICS)))
+        return dict(zip(STATISTICS, found.T, strict=True))
+
+    return measured
 
 
-def of_gradient(*gradient):
-    weight = np.ones((1, len(gradient)), "float32")
-    found = measured(np.array([gradient], "float32"), weight, weight)
-    return {name: value.item() for name, value in found.items()}
+def of_kind(way, variables):
+    if "joined" in way:
+        return JoinedWeights(variables, STATISTICS)
+    from keraskip.callbacks.large_weights import LargeWeights
+
+    return LargeWeights(variables)
 
 
-def test_measure_against_float64():
+@pytest.fixture
+def of_gradient(measured):
+    def of_gradient(*gradient):
+        weight = np.ones((1, len(gradient)), "float32")
+        found = measured(np.array([gradient], "float32"), weight, weight)
+        return {name: value.item() for name, value in found.items()}
+
+    return of_gradient
+
+
+def test_measure_against_float64(measured):
     random = np.random.default_rng(0)
     gradient, before, update = random.normal(size=(3, 5, 301)).astype("float32")
     update[:, ::3] = 0
@@ -49,13 +77,13 @@ def test_measure_against_float64():
 
 
 @pytest.mark.parametrize("size", [1e-37, 1e-30, 1e-20, 1.0, 1e20, 1e30])
-def test_norm_of_any_magnitude(size):
+def test_norm_of_any_magnitude(of_gradient, size):
     found = of_gradient(3 * size, -4 * size)
     assert found["grad_norm"] == pytest.approx(5 * size, rel=1e-6)
     assert found["grad_max"] == pytest.approx(4 * size, rel=1e-6)
 
 
-def test_nan_is_counted_and_not_skipped():
+def test_nan_is_counted_and_not_skipped(of_gradient):
     found = of_gradient(1, np.nan, 5)
     assert np.isnan(found["grad_norm"])
     assert np.isnan(found["grad_max"])
@@ -63,25 +91,25 @@ def test_nan_is_counted_and_not_skipped():
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf])
-def test_infinity(bad):
+def test_infinity(of_gradient, bad):
     found = of_gradient(1, bad, bad)
     assert found["grad_norm"] == np.inf
     assert found["grad_max"] == np.inf
     assert found["grad_nonfinite"] == 2
 
 
-def test_infinity_and_nan():
+def test_infinity_and_nan(of_gradient):
     found = of_gradient(np.inf, np.nan)
     assert np.isnan(found["grad_norm"])
     assert found["grad_nonfinite"] == 2
 
 
-def test_zeros():
+def test_zeros(of_gradient):
     found = of_gradient(0, 0, 0)
     assert found["grad_norm"] == found["grad_max"] == found["grad_nonfinite"] == 0
 
 
-def test_one_bad_weight_leaves_the_others():
+def test_one_bad_weight_leaves_the_others(measured):
     gradient = np.array([[np.nan, 1], [3, 4]], "float32")
     weight = np.ones_like(gradient)
     found = measured(gradient, weight, weight)
@@ -89,14 +117,15 @@ def test_one_bad_weight_leaves_the_others():
     np.testing.assert_array_equal(found["grad_nonfinite"], [1, 0])
 
 
-def test_update_too_small_to_change_a_weight():
+def test_update_too_small_to_change_a_weight(measured):
     before = np.array([[0.1, 0.1, 0.0, 0.1]], "float32")
     after = before + np.array([[1e-19, 0.1, 1e-19, 1e-19]], "float32")
     found = measured(np.ones_like(before), before, after)
     assert found["frozen"].item() == 0.5
 
 
-def test_weights_of_half_precision():
+@pytest.mark.parametrize("measured", ["joined"], indirect=True)
+def test_weights_of_half_precision(measured):
     before = np.array([[1, 1, 1, 1]], "float16")
     after = before + np.array([[1e-4, 1e-4, 1e-4, 1e-2]], "float16")
     found = measured(np.ones((1, 4), "float16"), before, after)
@@ -105,8 +134,22 @@ def test_weights_of_half_precision():
     assert found["update_norm"].item() == pytest.approx(1e-2, rel=0.05)
 
 
-def test_norm_beyond_the_range_of_half_precision():
+@pytest.mark.parametrize("measured", ["joined"], indirect=True)
+def test_norm_beyond_the_range_of_half_precision(measured):
     before = np.full((1, 4), 60000, "float16")
     assert measured(before, before, before)["weight_norm"].item() == pytest.approx(
         2 * float(before[0, 0])
     )
+
+
+def test_weights_without_a_gradient(measured):
+    before = np.ones((3, 300), "float32")
+    found = measured([None, 2 * before[1], None], before, before + 1)
+    np.testing.assert_allclose(found["grad_norm"], [np.nan, 2 * 300**0.5, np.nan], rtol=1e-6)
+    np.testing.assert_array_equal(found["frozen"], [np.nan, 0, np.nan])
+
+
+def test_no_gradient_at_all(measured):
+    before = np.ones((2, 300), "float32")
+    for column in measured([None, None], before, before).values():
+        assert np.isnan(column).all()

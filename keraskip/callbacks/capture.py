@@ -166,7 +166,7 @@ class Capture:
         if not optimizer.built:
             optimizer.build(variables)
         seen = self._measurement.before(optimizer, grads, variables, variables)
-        self._apply(grads, variables)
+        self._apply(self._measurement.handed_on(seen, grads), variables)
         self._ring.write(self._measurement.row(seen, variables), seen.scalars)
 
     def _recording_stateless_apply(

@@ -26,6 +26,7 @@ class Chunks:
 
     Attributes:
         sizes: how many elements each weight has [W].
+        rows: how many rows each weight takes [W].
     """
 
     def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
@@ -35,7 +36,7 @@ class Chunks:
         self._parts = list(zip(sizes.tolist(), (rows * WIDTH - sizes).tolist(), strict=True))
         self.sizes = _constant(sizes.astype("float32"))
         self._filling = _constant((rows * WIDTH - sizes).astype("float32"))
-        self._rows = _constant(rows)
+        self.rows = _constant(rows)
         self._owner = _constant(np.repeat(np.arange(len(shapes)), rows).astype("int32"))
 
     @property
@@ -107,7 +108,7 @@ class Chunks:
             import torch
 
             # Keras' way takes ten times as long.
-            return torch.segment_reduce(of_rows, how, lengths=self._rows, axis=0)
+            return torch.segment_reduce(of_rows, how, lengths=self.rows, axis=0)
         reduce = ops.segment_sum if how == "sum" else ops.segment_max
         return reduce(of_rows, self._owner, self.weights)
 

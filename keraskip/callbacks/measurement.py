@@ -8,29 +8,24 @@ import numpy as np
 from keras import ops
 
 from keraskip.callbacks import optimizers
-from keraskip.callbacks.chunks import Chunks
-from keraskip.callbacks.memory import Memory
-from keraskip.callbacks.statistics import columns_of, measure
+from keraskip.callbacks.joined_weights import JoinedWeights
+from keraskip.callbacks.large_weights import LargeWeights, groups_of_large
+from keraskip.callbacks.statistics import STATISTICS, columns_of
 
 KINDS = ("raw", "effective")
 SCALARS = ("loss_scale", "clip_factor")
 
 
-class Seen(NamedTuple):
+class SeenStep(NamedTuple):
     """What was seen before a step.
 
     Attributes:
-        places: for each recorded weight that has a gradient, by its row, the place among the
-            optimizer's variables.
-        gradient: matrix of the gradients, see `Chunks`.
-        weights: matrix of the weights.
+        parts: what each part saw.
         scalars: the values of `SCALARS`.
         updating: whether the step will change the weights.
     """
 
-    places: dict[int, int]
-    gradient: Any
-    weights: Any
+    parts: list[Any]
     scalars: Any
     updating: Any
 
@@ -47,25 +42,17 @@ class Measurement:
     def __init__(
         self, variables: Sequence[keras.Variable], statistics: Sequence[str], kind: str
     ) -> None:
-        self._row_of = {id(variable): row for row, variable in enumerate(variables)}
-        # So that weights of several types can be in one matrix, with all their digits.
-        precise = any(variable.dtype == "float64" for variable in variables)
-        self._dtype = "float64" if precise else "float32"
-        self._columns = columns_of(statistics)
-        self._statistics = tuple(statistics)
         self._kind = kind
-        self._chunks = Chunks([tuple(variable.shape) for variable in variables])
-        self._memory = Memory(self._chunks, statistics)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Of a row: weights and columns."""
-        return len(self._row_of), len(self._columns)
+        parts = _parts(variables, statistics)
+        self._parts = [part for part, _ in parts]
+        # Of the parts' tables, one after the other, the place of each row.
+        self._order = np.argsort(np.concatenate([rows for _, rows in parts]))
+        self.shape = len(variables), len(columns_of(statistics))
 
     @property
     def variables(self) -> list[keras.Variable]:
         """What the measurement keeps from step to step."""
-        return self._memory.variables
+        return [variable for part in self._parts for variable in part.variables]
 
     def before(
         self,
@@ -73,7 +60,7 @@ class Measurement:
         grads: Sequence[Any],
         variables: Sequence[keras.Variable],
         values: Sequence[Any],
-    ) -> Seen:
+    ) -> SeenStep:
         """What there is to see before the optimizer's step; nothing later can change it.
 
         Args:
@@ -83,38 +70,26 @@ class Measurement:
             values: of the variables.
         """
         found, scalars, updating = self._gradients(optimizer, grads, variables)
-        places = {
-            self._row_of[id(variables[index])]: index
-            for index in found
-            if id(variables[index]) in self._row_of
-        }
-        join = self._chunks.join
-        return Seen(
-            places,
-            join({row: found[index] for row, index in places.items()}, "float32", "gradient"),
-            join({row: values[index] for row, index in places.items()}, self._dtype, "before"),
-            scalars,
-            updating,
-        )
+        seen = [part.before(variables, found, values) for part in self._parts]
+        return SeenStep(seen, scalars, updating)
 
-    def row(self, seen: Seen, variables: Sequence[keras.Variable]) -> Any:
+    def handed_on(self, seen: SeenStep, grads: Sequence[Any]) -> Sequence[Any]:
+        """The same gradients, for the optimizer."""
+        for part, its in zip(self._parts, seen.parts, strict=True):
+            grads = part.handed_on(its, grads)
+        return grads
+
+    def row(self, seen: SeenStep, variables: Sequence[keras.Variable]) -> Any:
         """The statistics after the step, with NaN for weights that got no gradient."""
-        after = {row: variables[index] for row, index in seen.places.items()}
-        new = self._chunks.join(after, self._dtype, "after")
-        known = measure(
-            self._chunks, seen.gradient, seen.weights, new, seen.updating, self._statistics
-        )
-        given: Any = True
-        if len(seen.places) < len(self._row_of):
-            given = np.isin(np.arange(len(self._row_of)), list(seen.places))
-        if self._kind == "effective":
-            # An effective gradient exists only where there is an update.
-            given = ops.logical_and(given, seen.updating)
-        known |= self._memory.compare(seen.gradient, given)
-        table = ops.stack([known[column] for column in self._columns], axis=-1)
-        if given is True:
-            return table
-        return ops.where(ops.reshape(given, (-1, 1)), table, float("nan"))
+        # An effective gradient exists only where there is an update.
+        exist = seen.updating if self._kind == "effective" else True
+        tables = [
+            part.table(its, variables, seen.updating, exist)
+            for part, its in zip(self._parts, seen.parts, strict=True)
+        ]
+        if len(tables) == 1:
+            return tables[0]
+        return ops.take(ops.concatenate(tables), self._order, axis=0)
 
     def _gradients(
         self, optimizer: keras.optimizers.Optimizer, grads: Sequence[Any], variables: Sequence[Any]
@@ -145,3 +120,19 @@ class Measurement:
 
 def _total_norm(grads: list) -> Any:
     return ops.sqrt(sum(ops.sum(ops.square(ops.cast(grad, "float32"))) for grad in grads))
+
+
+def _parts(
+    variables: Sequence[keras.Variable], statistics: Sequence[str]
+) -> list[tuple[JoinedWeights | LargeWeights, list[int]]]:
+    """How weights are measured, and the rows of which."""
+    groups = []
+    # All other statistics are those of matrices.
+    if keras.backend.backend() == "tensorflow" and tuple(statistics) == STATISTICS:
+        groups = groups_of_large(variables)
+    large = {row for group in groups for row in group}
+    rest = [row for row in range(len(variables)) if row not in large]
+    parts: list = [(LargeWeights([variables[row] for row in group]), group) for group in groups]
+    if rest or not groups:
+        parts.append((JoinedWeights([variables[row] for row in rest], statistics), rest))
+    return parts

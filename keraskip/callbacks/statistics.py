@@ -74,23 +74,76 @@ def usual_statistics(chunks: Chunks, gradient: Any, before: Any, after: Any) -> 
     frozen = chunks.share(chunks.sizes - ops.round(sums[:, 3]))
     quick = (norms[:, 0], largest, ops.zeros_like(largest), norms[:, 1], frozen)
 
-    def exact() -> tuple:
-        nonfinite = chunks.count(ops.logical_not(ops.isfinite(gradient)))
-        # `w + dw == w` in the weight's own dtype.
-        same = chunks.share(chunks.count(before == after), of_zero=True)
-        update, _ = norm_and_largest(chunks, change)
-        return *norm_and_largest(chunks, gradient), nonfinite, update, same
-
-    norm, largest, nonfinite, update, frozen = _chosen(chunks.are_exact(sums[:, :2]), quick, exact)
+    norm, largest, nonfinite, update, frozen = quick_or_exact(
+        chunks.are_exact(sums[:, :2]),
+        quick,
+        lambda gradient, before, after: (
+            *exact_of_gradient(chunks, gradient),
+            *exact_of_update(chunks, before, after),
+        ),
+        gradient,
+        before,
+        after,
+    )
     # Weights are never so small that their squares vanish.
     return [norm, largest, nonfinite, norms[:, 2], update, frozen]
 
 
-def _chosen(is_exact: Any, quick: tuple, exact: Callable[[], tuple]) -> tuple:
-    if keras.backend.backend() != "torch":
-        return ops.cond(is_exact, lambda: quick, exact)
+def exact_of_gradient(chunks: Chunks, gradient: Any) -> tuple[Any, Any, Any]:
+    """Norm, largest absolute value and number of non-finite elements, whatever they are."""
+    nonfinite = chunks.count(ops.logical_not(ops.isfinite(gradient)))
+    return *norm_and_largest(chunks, gradient), nonfinite
+
+
+def exact_of_update(chunks: Chunks, before: Any, after: Any) -> tuple[Any, Any]:
+    """Norm of the change, and the share of elements without one, however small it is."""
+    norm, _ = norm_and_largest(chunks, ops.cast(after - before, "float32"))
+    # `w + dw == w` in the weight's own dtype.
+    return norm, chunks.share(chunks.count(before == after), of_zero=True)
+
+
+def quick_or_exact(
+    is_exact: Any, quick: Sequence[Any], exact: Callable[..., Sequence[Any]], *tensors: Any
+) -> Sequence[Any]:
+    """The quick numbers where they are exact, else what `exact` makes of the tensors."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return ops.cond(is_exact, lambda: tuple(quick), lambda: exact(*tensors))
+    if backend == "tensorflow":
+        return _of_tensorflow(is_exact, quick, exact, tensors)
     # To look at the condition would wait for a GPU.
-    return quick if is_exact.device.type == "cpu" and is_exact else exact()
+    return quick if is_exact.device.type == "cpu" and is_exact else exact(*tensors)
+
+
+def _of_tensorflow(
+    is_exact: Any, quick: Sequence[Any], exact: Callable[..., Sequence[Any]], tensors: Sequence[Any]
+) -> Sequence[Any]:
+    """The choice as one operation.
+
+    `tf.cond` makes many of it, with which the whole training step needs TensorFlow's slower
+    executor, the one that can loop.
+    """
+    import tensorflow as tf
+
+    if not tf.is_symbolic_tensor(is_exact):
+        return quick if is_exact else exact(*tensors)
+    given = [*quick, *tensors]
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in given]
+    branches = [
+        tf.function(branch).get_concrete_function(*specs)
+        for branch in (
+            lambda *given: given[: len(quick)],
+            lambda *given: exact(*given[len(quick) :]),
+        )
+    ]
+    return tf.raw_ops.StatelessIf(
+        cond=is_exact,
+        input=given,
+        Tout=[tensor.dtype for tensor in quick],
+        output_shapes=[tensor.shape for tensor in quick],
+        then_branch=branches[0],
+        else_branch=branches[1],
+    )
 
 
 def norm_and_largest(chunks: Chunks, x: Any) -> tuple[Any, Any]:
