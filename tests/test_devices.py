@@ -40,14 +40,18 @@ TENSORFLOW = (
     """
     import tensorflow as tf
 
-    if way == "replicas":
+    if "replicas" in way:
         (cpu,) = tf.config.list_physical_devices("CPU")
         halves = [tf.config.LogicalDeviceConfiguration()] * 2
         tf.config.set_logical_device_configuration(cpu, halves)
 """,
     """
-    if way == "replicas":
+    if "replicas" in way:
         scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
+    if "large" in way:
+        from keraskip.callbacks import large_weights
+
+        large_weights.LARGE, large_weights.GROUP = 1, 16
 """,
 )
 JAX = (
@@ -115,9 +119,11 @@ def assert_same(folder, expected):
         )
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras spreads no model on torch")
-def test_two_devices(tmp_path):
-    many = "replicas" if BACKEND == "tensorflow" else "devices"
+MANY = {"tensorflow": ["replicas", "replicas of large weights"], "jax": ["devices"], "torch": []}
+
+
+@pytest.mark.parametrize("many", MANY[BACKEND])
+def test_two_devices(tmp_path, many):
     finish(start(tmp_path / "one", "one"))
     finish(start(tmp_path / "two", many))
     assert_same(tmp_path / "two", tmp_path / "one")

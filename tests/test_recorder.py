@@ -142,9 +142,35 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("options", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_default_graph_mode_is_bit_identical(tmp_path, options):
     """TensorFlow's rewriter of graphs must not notice a second reader of the gradients."""
+    assert_bit_identical_in_graph_mode(tmp_path, resnet, options)
+
+
+@needs_tensorflow
+def test_clipping_in_a_step_of_ones_own_is_bit_identical(tmp_path):
+    assert_bit_identical_in_graph_mode(tmp_path, clipping, {})
+
+
+def clipping():
+    import tensorflow as tf
+
+    class Clipping(keras.Model):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(x, y, self(x, training=True))
+            gradients = tape.gradient(loss, self.trainable_variables)
+            gradients, _ = tf.clip_by_global_norm(gradients, 0.5)
+            self.optimizer.apply(gradients, self.trainable_variables)
+            return {"loss": loss}
+
+    model = resnet()
+    return Clipping(model.inputs, model.outputs)
+
+
+def assert_bit_identical_in_graph_mode(folder, build, options):
     found = []
-    for recorder in [], [GradientRecorder(tmp_path)]:
-        model = resnet()
+    for recorder in [], [GradientRecorder(folder)]:
+        model = build()
         optimizer = keras.optimizers.SGD(0.05, **options)
         model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
         fit(model, batches(6), *recorder)

@@ -222,6 +222,17 @@ def options_of(options, **others):
     return options | others | made_new
 
 
+@pytest.fixture(params=["sizes as they are", *["all large"] * (BACKEND == "tensorflow")])
+def sizes(request, monkeypatch):
+    """On TensorFlow large weights are measured in a way of their own."""
+    if request.param == "all large":
+        from keraskip.callbacks import large_weights
+
+        monkeypatch.setattr(large_weights, "LARGE", 1)
+        monkeypatch.setattr(large_weights, "GROUP", 16)
+
+
+@pytest.mark.usefixtures("sizes")
 @pytest.mark.parametrize("build", MODELS)
 def test_models(tmp_path, build):
     run = assert_recorded(tmp_path, build)
@@ -250,6 +261,7 @@ def test_the_list_has_all_optimizers():
     assert set(kinds) - combining == set(OPTIMIZERS)
 
 
+@pytest.mark.usefixtures("sizes")
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_settings(tmp_path, setting):
     run = assert_recorded(tmp_path, dense, **SETTINGS[setting])

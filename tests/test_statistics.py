@@ -1,4 +1,4 @@
-"""What `measure` says of single weights, against float64 arithmetic."""
+"""What is measured of single weights, in each of the ways to do so, against float64 arithmetic."""
 
 import keras
 import numpy as np

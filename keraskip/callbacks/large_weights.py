@@ -1,7 +1,8 @@
-"""TensorFlow only: large weights, measured where they are.
+"""TensorFlow only: large weights, with as little memory traffic as can be.
 
-What statistics cost is memory traffic. To copy large weights and their gradients into matrices, as
-`JoinedWeights` does, and to measure those takes four times as much of it.
+That is what their statistics cost. Here gradients are measured where they are, and the weights of
+before and after a step as parts of matrices that fit into the processor's cache. To do all in whole
+matrices, as `JoinedWeights` does, takes about four times the traffic.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from keras import ops
 
 from keraskip.callbacks.chunks import Chunks
 from keraskip.callbacks.joined_weights import places_of
+from keraskip.callbacks.optimizers import is_product
 from keraskip.callbacks.statistics import (
     STATISTICS,
     exact_of_gradient,
@@ -22,8 +24,9 @@ from keraskip.callbacks.statistics import (
 
 # Elements from which on the operations for a single weight cost less than the traffic they save.
 LARGE = 2**11
-# Elements that a group has at least: so few that they stay in the processor's cache, and so many
-# that their memory comes from TensorFlow's own store, and not each time anew from the system.
+# Elements of a group, at least: few enough to stay in the processor's cache, and enough that their
+# memory comes from TensorFlow's own store. Below 256 KiB it comes from malloc, and from 128 KiB on
+# malloc asks the system for it anew each time.
 GROUP = 2**17
 
 
@@ -54,6 +57,7 @@ class LargeWeights:
     def __init__(self, variables: Sequence[keras.Variable]) -> None:
         self._row_of = {id(variable): row for row, variable in enumerate(variables)}
         self._shapes = [tuple(variable.shape) for variable in variables]
+        # Nothing is kept from step to step.
         self.variables: list[keras.Variable] = []
 
     def before(
@@ -180,4 +184,4 @@ def _may_wait(grad: Any) -> bool:
     """
     import tensorflow as tf
 
-    return tf.is_symbolic_tensor(grad) and grad.op.type != "Mul"
+    return tf.is_symbolic_tensor(grad) and not is_product(grad)

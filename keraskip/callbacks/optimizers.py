@@ -67,12 +67,25 @@ def aside(optimizer: keras.optimizers.Optimizer, grads: list) -> list:
         return [_product_again(grad) for grad in grads]
 
 
+def is_product(tensor: Any) -> bool:
+    """Whether TensorFlow's graph multiplies to get a tensor."""
+    return _maker(tensor).type == "Mul"
+
+
+def _maker(tensor: Any) -> Any:
+    """The operation that made a tensor, seen through those that only pass it on."""
+    while tensor.op.type == "Identity":
+        tensor = tensor.op.inputs[0]
+    return tensor.op
+
+
 def _product_again(tensor: Any) -> Any:
     import tensorflow as tf
 
-    if not tf.is_symbolic_tensor(tensor) or tensor.op.type != "Mul":
+    if not tf.is_symbolic_tensor(tensor) or not is_product(tensor):
         return tensor
-    return tf.raw_ops.Mul(x=tensor.op.inputs[0], y=tensor.op.inputs[1])
+    first, second = _maker(tensor).inputs
+    return tf.raw_ops.Mul(x=first, y=second)
 
 
 def of_whole_batch(grads: list) -> list:

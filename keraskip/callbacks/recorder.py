@@ -66,7 +66,7 @@ class GradientRecorder(keras.callbacks.Callback):
             what is beyond them.
             `"cosine"` keeps one copy of the weights, `"snr"` two; for elements below about 1e-19,
             whose squares vanish, the latter is NaN. A recorded step takes memory for three copies
-            in any case.
+            in any case, on TensorFlow for two.
         kind: which gradient: `"raw"`, or `"effective"`, which the optimizer uses: the mean of
             accumulated gradients, after clipping. Steps that only accumulate have NaN there.
         on_nonfinite: what to do at the first gradient that is NaN or infinite, and at such

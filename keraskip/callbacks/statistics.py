@@ -130,7 +130,7 @@ def _of_tensorflow(
     given = [*quick, *tensors]
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in given]
     branches = [
-        tf.function(branch).get_concrete_function(*specs)
+        tf.function(branch, autograph=False).get_concrete_function(*specs)
         for branch in (
             lambda *given: given[: len(quick)],
             lambda *given: exact(*given[len(quick) :]),

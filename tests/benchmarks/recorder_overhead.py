@@ -1,19 +1,20 @@
 """How much longer a training step takes while it is recorded, beside the usual ways.
 
-    python tests/benchmarks/recorder_overhead.py [--models mlp resnet20] [--pairs 30] [--rounds 4]
+    python tests/benchmarks/recorder_overhead.py [--models mlp resnet20] [--turns 15] [--rounds 4]
     KERAS_BACKEND=jax python tests/benchmarks/recorder_overhead.py --ways recorded
 
-A network is recorded in every other step, in the order recorded, not, not, recorded, and each ratio
-is that of two such neighbours: two equal networks of one process differ by up to 6 %, depending on
-where their memory is, and only with the same network in both steps does that cancel. What the
-other steps cost more than those of a network without a recorder is shown, too ("not due"; with all
-the noise of two networks).
+Of four steps of one network two are recorded (recorded, not, not, recorded), and a ratio is that of
+the former to the latter: two equal networks of one process differ by up to 6 %, depending on where
+their memory is, and only in the same network does that cancel. What the steps have in common, or
+do to the next one, cancels too; so "every step" is a network that is recorded in every step beside
+one without a recorder, with all the noise of two networks.
 
-On TensorFlow two other ways to the norms run beside it, each in a network of its own, one step
-here, one step there: a second gradient of the batch after each step, and norms that the training
-step returns and the host fetches one by one. A round starts with new networks, made in turns in
-this and the other order. Fails if recording takes more than 1.02 of the time of a ResNet's step, in
-the median; what the buffer's drain takes, each 64 steps, is not in it.
+On TensorFlow two other ways to the norms run beside it, each in a network of its own: a second
+gradient of the batch after each step, and norms that the training step returns and the host fetches
+one by one. The networks take turns of five steps, the first of which, with a cold cache, does not
+count. A round starts with new networks, made in this and in the other order. Fails if recording
+takes more than 1.02 of the time of a ResNet's step, in the median of "recorded"; what the buffer's
+drain takes, each 64 steps, is not in it.
 """
 
 import argparse
@@ -27,9 +28,10 @@ import threading
 import time
 
 TARGET = 1.02
-WAYS = ("recorded", "not due", "norms fetched", "second pass")
+WAYS = ("recorded", "every step", "norms fetched", "second pass")
 MODELS = ("mlp", "resnet20", "resnet56", "resnet110")
 BATCH = 64
+TURN = 5
 
 
 def compiled(name, way):
@@ -81,8 +83,8 @@ def second_pass(model, x, y):
 
 
 def is_due(step):
-    """Of four steps the first and the last."""
-    return step % 4 in (0, 3)
+    """In each turn of five steps the second and the last."""
+    return step % TURN in (1, 4)
 
 
 class Turns:
@@ -93,13 +95,17 @@ class Turns:
         self.thread = threading.Thread(target=self.train, args=(name, way, steps), daemon=True)
         self.thread.start()
 
-    def step(self):
-        """Seconds that one step takes."""
-        self.go.put(None)
-        seconds = self.done.get()
-        if isinstance(seconds, Exception):
-            raise seconds
-        return seconds
+    def turn(self):
+        """Seconds that each step of one turn takes."""
+        for _ in range(TURN):
+            self.go.put(None)
+        taken = []
+        while len(taken) < TURN:
+            seconds = self.done.get()
+            if isinstance(seconds, Exception):
+                raise seconds
+            taken.append(seconds)
+        return taken
 
     def train(self, name, way, steps):
         try:
@@ -136,60 +142,57 @@ class Turns:
             for _ in range(steps):
                 yield x, y
 
+        every = {"recorded": is_due, "every step": 1}.get(way)
         with tempfile.TemporaryDirectory() as folder:
-            recorder = [GradientRecorder(folder, every=is_due)] if way == "recorded" else []
+            recorder = [GradientRecorder(folder, every=every)] if every else []
             callbacks = [*recorder, TakeTurns()]
             model.fit(
                 batches(), steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=callbacks
             )
 
 
-def ratios(name, ways, pairs, networks):
-    """For each way the ratio of its time to the usual one, in each pair of steps.
+def ratios(name, ways, turns, networks):
+    """For each way the ratio of its time to the usual one, in each turn.
 
     Args:
         name: of the network.
         ways: which of `WAYS`.
-        pairs: how many, of each network.
+        turns: how many, of each network.
         networks: what is trained, in the order in which it is made.
     """
-    # The first steps compile, and the recorder's first drain of its buffer is among them.
-    warm_up = 4
-    workers = {way: Turns(name, way, 2 * (pairs + warm_up)) for way in networks}
+    # In the first turn steps compile, and the recorder's first drain of its buffer is in it.
+    workers = {way: Turns(name, way, TURN * (turns + 1)) for way in networks}
     for worker in workers.values():
-        worker.step()
-        worker.step()
+        worker.turn()
     found = {way: [] for way in ways}
-    for pair in range(1, pairs + warm_up):
-        order = networks if pair % 2 else networks[::-1]
-        taken = {way: (workers[way].step(), workers[way].step()) for way in order}
-        seconds = {way: sum(two) / 2 for way, two in taken.items()}
-        first, last = taken["recorded"] if is_due(2 * pair) else taken["recorded"][::-1]
-        seconds |= {"recorded": first, "not due": last}
+    for turn in range(turns):
+        order = networks if turn % 2 else networks[::-1]
+        taken = {way: workers[way].turn() for way in order}
         for way in ways:
-            usual = seconds["not due" if way == "recorded" else "plain"]
-            found[way].append(seconds[way] / usual)
+            if way == "recorded":
+                _, first, *others, last = taken[way]
+                found[way].append((first + last) / sum(others))
+            else:
+                found[way].append(sum(taken[way][1:]) / sum(taken["plain"][1:]))
     for worker in workers.values():
         worker.thread.join()
-    return {way: found[way][warm_up - 1 :] for way in ways}
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--ways", nargs="+", choices=WAYS, help="default: all that the backend has")
-    parser.add_argument("--pairs", type=int, default=30, help="of steps, in a round")
+    parser.add_argument("--turns", type=int, default=15, help="of each network, in a round")
     parser.add_argument("--rounds", type=int, default=4)
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     ways = arguments.ways or (WAYS if backend == "tensorflow" else WAYS[:2])
-    networks = ["recorded"]
-    if set(ways) != {"recorded"}:
-        networks += ["plain", *(way for way in ways if way in WAYS[2:])]
+    networks = [*ways, "plain"] if set(ways) != {"recorded"} else ways
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
           f"{backend}, batch {BATCH}, {arguments.rounds} rounds of "
-          f"{arguments.pairs} pairs of steps")  # fmt: skip
+          f"{arguments.turns} turns")  # fmt: skip
     print(f"{'network':<12} {'way':<14} {'median ratio':>12} {'middle half':>16}  of rounds")
     missed = False
     for name in arguments.models:
@@ -197,7 +200,7 @@ def main():
         for number in range(arguments.rounds):
             print(f"{name}: round {number + 1} of {arguments.rounds}", file=sys.stderr)
             made = networks[::-1] if number % 2 else networks
-            rounds.append(ratios(name, ways, arguments.pairs, made))
+            rounds.append(ratios(name, ways, arguments.turns, made))
         for way in ways:
             found = [ratio for its in rounds for ratio in its[way]]
             low, median, high = statistics.quantiles(found, n=4)
