@@ -65,8 +65,8 @@ class GradientRecorder(keras.callbacks.Callback):
             to `decade_1`, where `decade_-5` is from 1e-5 to 1e-4, and the outermost ones also hold
             what is beyond them.
             `"cosine"` keeps one copy of the weights, `"snr"` two; for elements below about 1e-19,
-            whose squares vanish, the latter is NaN. A recorded step takes memory for three copies
-            in any case, on TensorFlow for two.
+            whose squares vanish, the latter is NaN. A recorded step takes memory for up to three
+            copies in any case.
         kind: which gradient: `"raw"`, or `"effective"`, which the optimizer uses: the mean of
             accumulated gradients, after clipping. Steps that only accumulate have NaN there.
         on_nonfinite: what to do at the first gradient that is NaN or infinite, and at such
