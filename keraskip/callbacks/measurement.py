@@ -37,6 +37,9 @@ class Measurement:
         variables: the weights, in the order of the row.
         statistics: names from `keraskip.callbacks.statistics`.
         kind: which gradients, a member of `KINDS`.
+
+    Attributes:
+        shape: of a row, weights and columns.
     """
 
     def __init__(
