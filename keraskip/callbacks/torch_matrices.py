@@ -34,14 +34,15 @@ class TorchMatrices:
             tensor.value if isinstance(tensor, keras.Variable) else tensor
             for tensor in tensors.values()
         ]
-        device = values[0].device if values else None
+        device = (values[0] if values else keras.ops.zeros(())).device
         # A loop of the user's own may keep track of gradients here.
         with torch.no_grad():
             matrix, views = self._of(use, getattr(torch, dtype), device)
             for weight, view in enumerate(views):
                 if weight not in tensors:
                     view.zero_()
-            torch._foreach_copy_([views[weight] for weight in tensors], values)
+            if values:
+                torch._foreach_copy_([views[weight] for weight in tensors], values)
         return matrix
 
     def _of(self, use: str, dtype: Any, device: Any) -> tuple[Any, list]:
