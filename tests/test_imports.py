@@ -11,19 +11,22 @@ import keraskip
 
 PACKAGE = Path(keraskip.__file__).parent
 
-# A module may import those on its right, of this package; a folder also its own files.
+# The rooms of the house: a module may import the rooms on its right, a folder also its own files.
+BASE = {"checks", "versions", "tables"}
 EDGES = {
+    "checks": set(),
+    "versions": set(),
     "tables": set(),
-    "models": {"tables"},
-    "callbacks": {"runs"},
+    "graph": {"checks"},
+    "models": BASE | {"graph"},
     "runs": set(),
-    "analysis": {"runs"},
-    "charts": {"analysis", "runs"},
-    "report": {"charts", "analysis", "runs", "tables"},
-    "data": set(),
-    "export": {"models", "runs", "tables"},
-    "study": {"models", "callbacks", "data", "runs"},
-    "cli": {"models", "runs", "report", "data", "study", "export", "tables"},
+    "callbacks": BASE | {"graph", "runs"},
+    "analysis": BASE | {"runs"},
+    "report": BASE | {"analysis", "runs"},
+    "data": BASE,
+    "export": BASE | {"graph", "models", "runs"},
+    "study": BASE | {"models", "callbacks", "data", "runs"},
+    "cli": BASE | {"models", "runs", "report", "data", "study", "export"},
     "__init__": {"models", "callbacks", "runs", "report", "study", "export"},
 }
 

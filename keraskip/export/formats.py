@@ -11,7 +11,7 @@ from keraskip.export.exporting import Request, export
 from keraskip.export.litert import QUANTIZATIONS
 from keraskip.export.preprocessing import Preprocessing
 from keraskip.export.savedmodel import SIGNATURES
-from keraskip.models.arguments import check_choice, check_integer
+from keraskip.checks import check_choice, check_integer
 
 
 class Common(TypedDict, total=False):

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import keras
 from keras import layers
 
-from keraskip.models.arguments import check_choice, check_usable
+from keraskip.checks import check_choice, check_usable
 
 # Batch normalisation's momentum and epsilon. The authors' Torch code of He 2016 and of DenseNet has
 # the first pair; Keras' own momentum of 0.99 leaves the moving averages useless after a short run.

@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from keraskip.models import pretrained
-from keraskip.models.arguments import check_flag, check_integer, check_rate
+from keraskip.checks import check_flag, check_integer, check_rate
 from keraskip.models.blocks import (
     BATCH_NORM,
     Activation,

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from keraskip.models.arguments import check_integer, check_integers
+from keraskip.checks import check_integer, check_integers
 
 
 class DepthRule(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from keraskip.models.arguments import check_choice, check_flag, check_integer, check_usable
+from keraskip.checks import check_choice, check_flag, check_integer, check_usable
 from keraskip.models.blocks import (
     Activation,
     Style,

@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from keraskip.models import pretrained
-from keraskip.models.arguments import (
+from keraskip.checks import (
     check_choice,
     check_flag,
     check_integer,
