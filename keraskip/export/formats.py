@@ -7,11 +7,11 @@ from typing import Any, TypedDict, Unpack
 
 import keras
 
+from keraskip.checks import check_choice, check_integer
 from keraskip.export.exporting import Request, export
 from keraskip.export.litert import QUANTIZATIONS
 from keraskip.export.preprocessing import Preprocessing
 from keraskip.export.savedmodel import SIGNATURES
-from keraskip.checks import check_choice, check_integer
 
 
 class Common(TypedDict, total=False):

@@ -11,8 +11,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from keraskip.models import pretrained
 from keraskip.checks import check_flag, check_integer, check_rate
+from keraskip.models import pretrained
 from keraskip.models.blocks import (
     BATCH_NORM,
     Activation,

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
-from keraskip.models import pretrained
 from keraskip.checks import (
     check_choice,
     check_flag,
@@ -19,6 +18,7 @@ from keraskip.checks import (
     check_integers,
     check_rate,
 )
+from keraskip.models import pretrained
 from keraskip.models.blocks import Style, activate, convolve, normalize, preactivate
 from keraskip.models.depths import IMAGENET_BOTTLENECK, RESIDUAL, choose_blocks
 from keraskip.models.frame import Frame, uncollected
