@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from keraskip.models.anatomy import anatomy
     from keraskip.models.densenet import build_densenet
     from keraskip.models.description import describe
+    from keraskip.models.features import features
     from keraskip.models.residual import build_plain, build_resnet
-    from keraskip.models.stages import features
     from keraskip.models.zoo import build, list_models
     from keraskip.report import Comparison, compare
     from keraskip.runs import Run, load_run
@@ -33,7 +33,7 @@ _HOMES = {
     "export_savedmodel": "keraskip.export.formats",
     "fold_batch_norm": "keraskip.export.folding",
     "anatomy": "keraskip.models.anatomy",
-    "features": "keraskip.models.stages",
+    "features": "keraskip.models.features",
     "build_densenet": "keraskip.models.densenet",
     "build_plain": "keraskip.models.residual",
     "build_resnet": "keraskip.models.residual",

@@ -9,7 +9,7 @@ import numpy as np
 from keraskip.export import parity
 from keraskip.export.contract import Contract, contract_of
 from keraskip.export.rebuild import for_inference, is_half
-from keraskip.models.costs import has_graph
+from keraskip.graph import has_graph
 
 # Relative to the largest output, or to 1: as the model computes, and with folded normalisation,
 # whose products are rounded in another order.

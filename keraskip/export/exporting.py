@@ -29,7 +29,7 @@ from keraskip.export.drafts import check_target, draft
 from keraskip.export.folding import fold_batch_norm
 from keraskip.export.preprocessing import Preprocessing
 from keraskip.export.rebuild import is_half
-from keraskip.models.costs import has_graph
+from keraskip.graph import has_graph
 from keraskip.models.frame import deep_graphs
 
 # What each format needs besides keraskip, and how to have it.

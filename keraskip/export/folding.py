@@ -9,7 +9,8 @@ import numpy as np
 from keras import layers
 
 from keraskip.export.rebuild import copied, for_inference, rebuild
-from keraskip.models.costs import DEPTHWISE, TRANSPOSED, Call, uses
+from keraskip.graph import Call, uses
+from keraskip.models.costs import DEPTHWISE, TRANSPOSED
 
 PLAIN = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 # By class and not by inheritance: who inherits may compute something else.

@@ -7,13 +7,13 @@ from typing import Any
 import keras
 from keras import layers
 
-from keraskip.models.costs import walk
+from keraskip.graph import walk
 from keraskip.models.frame import connect
 from keraskip.models.recompute import RecomputedConvolutions
 
 HALF = ("float16", "bfloat16")
 # What stands in for one call of a layer, given its place among the calls that
-# `keraskip.models.costs.trace` lists and a name for a layer there; None for a copy of the layer.
+# `keraskip.graph.trace` lists and a name for a layer there; None for a copy of the layer.
 Replace = Callable[[int, Any, str], Callable[..., Any] | None]
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import keras
 import pandas as pd
 
-from keraskip.models.costs import Call, count_depths, trace
-from keraskip.models.stages import HEAD, Place, locate, role
+from keraskip.graph import Call, depths, trace
+from keraskip.models.costs import activation_bytes_of, macs_of
+from keraskip.models.positions import HEAD, Position, positions_of, role
 from keraskip.tables import add_row, new_table, printed, with_unit
 
 # What a row of the table stands for, and the columns that say which.
@@ -38,15 +39,18 @@ class Anatomy:
         name: name of the model.
         frame: one row for each layer, in the order of the graph. Columns: `layer`, `type`,
             `stage` and `block` (missing in the head), `role`, `depth` (layers with kernels on the
-            longest way from the input through this one), `output_shape` (of one image),
-            `parameters`, `trainable` (how many of them are), `macs` (missing for a layer that has
-            kernels but is neither convolution nor dense) and `activation_bytes` (of the output
-            for one image). A layer that is called several times has the place and the shape of
-            its first call, its largest depth and the sums of MACs and bytes.
+            longest way from the input through this one; `keraskip.graph` defines it),
+            `output_shape` (of one image), `parameters`, `trainable` (number of trainable
+            parameters), `macs` (missing for a layer that has kernels but is neither convolution
+            nor dense) and `activation_bytes` (of the output for one image). A layer that is called
+            several times has the position, the depth and the shape of its first call, and the sums
+            of MACs and bytes.
+        depth: layers with kernels on the longest way through the model.
     """
 
     name: str
     frame: pd.DataFrame
+    depth: int
 
     @property
     def parameters(self) -> int:
@@ -68,11 +72,6 @@ class Anatomy:
     def activation_bytes(self) -> int:
         """Size of the outputs of all layers together, for one image."""
         return int(self.frame["activation_bytes"].sum())
-
-    @property
-    def depth(self) -> int:
-        """Layers with kernels on the longest way through the model."""
-        return int(self.frame["depth"].max())
 
     def table(self, by: str = "block") -> str:
         """The frame as a table of text, with the totals below.
@@ -114,7 +113,7 @@ def anatomy(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> A
         input_shape: shape of one image, for a model whose input leaves height and width open.
 
     Returns:
-        An `Anatomy`. `keraskip.models.stages` says how stages and blocks are counted.
+        An `Anatomy`. `keraskip.models.positions` says how stages and blocks are counted.
 
     Raises:
         TypeError: for a model without a graph.
@@ -129,13 +128,14 @@ def anatomy(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> A
     """
     calls = trace(model, input_shape)
     _check_sizes(calls)
-    called = defaultdict(list)
-    for call, place, depth in zip(calls, locate(calls), count_depths(calls), strict=True):
-        called[id(call.layer)].append((call, place, depth))
+    calls_of_layer = defaultdict(list)
+    depth_of_call = depths(calls).calls
+    for visit in zip(calls, positions_of(calls), depth_of_call, strict=True):
+        calls_of_layer[id(visit[0].layer)].append(visit)
     counted: set[int] = set()
-    frame = pd.DataFrame([_row(visits, counted) for visits in called.values()])
+    frame = pd.DataFrame([_row(visits, counted) for visits in calls_of_layer.values()])
     missing = {"stage": "Int64", "block": "Int64", "macs": "Int64"}
-    return Anatomy(model.name, frame.astype(missing))
+    return Anatomy(model.name, frame.astype(missing), max(depth_of_call))
 
 
 def _check_sizes(calls: list[Call]) -> None:
@@ -150,28 +150,28 @@ def _check_sizes(calls: list[Call]) -> None:
             )
 
 
-def _row(visits: list[tuple[Call, Place, int]], counted: set[int]) -> dict[str, Any]:
-    """One layer in its calls. Weights that other layers had counted before are not again."""
+def _row(visits: list[tuple[Call, Position, int]], counted: set[int]) -> dict[str, Any]:
+    """One layer with all its calls. A weight that an earlier layer counted is not counted again."""
     calls = [call for call, _, _ in visits]
-    first, place, _ = visits[0]
+    first, position, depth = visits[0]
     weights = [
         weight for weight in getattr(first.layer, "weights", []) if id(weight) not in counted
     ]
     counted.update(map(id, weights))
-    macs = [call.macs for call in calls]
+    macs = [macs_of(call) for call in calls]
     shapes = [tuple(tensor.shape[1:]) for tensor in first.outputs]
     return {
         "layer": first.name,
         "type": type(first.layer).__name__,
-        "stage": None if place == HEAD else place.stage,
-        "block": None if place == HEAD else place.block,
+        "stage": None if position == HEAD else position.stage,
+        "block": None if position == HEAD else position.block,
         "role": role(first),
-        "depth": max(depth for _, _, depth in visits),
+        "depth": depth,
         "output_shape": shapes[0] if len(shapes) == 1 else tuple(shapes),
         "parameters": sum(_size(weight) for weight in weights),
         "trainable": sum(_size(weight) for weight in weights if weight.trainable),
         "macs": None if None in macs else sum(macs),
-        "activation_bytes": sum(call.activation_bytes for call in calls),
+        "activation_bytes": sum(map(activation_bytes_of, calls)),
     }
 
 

@@ -1,0 +1,79 @@
+"""How deep calls and weights lie, by the definition at the top of `keraskip.graph`."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from keraskip.graph.calls import Call
+from keraskip.graph.kernels import has_kernel, has_kernel_inside, links
+
+
+class Depths(NamedTuple):
+    """How deep calls and weights lie.
+
+    Attributes:
+        calls: the depth of each call.
+        weights: the depth of each variable, by its id.
+    """
+
+    calls: list[int]
+    weights: dict[int, int]
+
+
+def depths(calls: Sequence[Call]) -> Depths:
+    """How deep each of these calls lies, and each weight of their layers."""
+    weights: dict[int, int] = {}
+    return Depths(_measured(calls, 0, {}, weights), weights)
+
+
+def _measured(
+    calls: Sequence[Call], start: int, reached: dict[int, int], weights: dict[int, int]
+) -> list[int]:
+    """The depth of each call.
+
+    Args:
+        calls: in order.
+        start: the depth of tensors that come from nowhere.
+        reached: the depths of tensors by their ids; gets those of the outputs.
+        weights: the depths of variables by their ids; gets those of the layers.
+    """
+    by_call = []
+    for call in calls:
+        depth = max((reached.get(id(tensor), start) for tensor in call.inputs), default=start)
+        if _calls_kernels(call):
+            depth = _through([call.layer], depth, weights, inside=False)
+            depth = max(depth, *_measured(call.inside, depth, reached, weights))
+        else:
+            depth = _through(links(call.layer), depth, weights)
+        reached |= {id(tensor): depth for tensor in call.outputs}
+        for tensor, end in zip(call.outputs, call.ends, strict=False):
+            reached[id(tensor)] = reached.get(id(end), depth)
+        by_call.append(depth)
+    return by_call
+
+
+def _calls_kernels(call: Call) -> bool:
+    """Whether layers inside are called; a layer may use nothing but their weights."""
+    return any(has_kernel(inner.layer) or _calls_kernels(inner) for inner in call.inside)
+
+
+def _through(
+    layers: Sequence[Any], depth: int, weights: dict[int, int], inside: bool = True
+) -> int:
+    """The depth behind some layers in a row; notes that of their weights.
+
+    Args:
+        layers: in a row.
+        depth: the depth before them.
+        weights: see `_measured`.
+        inside: whether the weights of layers inside of these are theirs, too.
+    """
+    for layer in layers:
+        depth += has_kernel(layer) or (inside and has_kernel_inside(layer))
+        own = getattr(layer, "variables", []) if inside else _own_variables(layer)
+        for variable in own:
+            weights.setdefault(id(variable), depth)
+    return depth
+
+
+def _own_variables(layer: Any) -> list:
+    return [*layer._trainable_variables, *layer._non_trainable_variables]

@@ -1,0 +1,130 @@
+"""Where in a network a layer stands: its stage, its block and what it is there for.
+
+In the networks of this package the layers' names tell: the stem is stage 0, a dense block is a
+stage whose layers are the blocks, a transition opens the next stage as its block 0, and the head
+belongs to no stage.
+
+In any other network the graph does. The stage is how many convolutions or poolings with strides
+lie on the way from the input: the C2 to C5 of detection networks are stages 2 to 5 of a ResNet-50.
+A merge of paths, by addition or concatenation, ends a block, along with an activation right after
+it. What comes after the last layer with spatial axes is the head.
+"""
+
+import re
+import sys
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keraskip.graph import Call
+
+# By the name of a class or of one that it inherits from: Keras' layers and its operations.
+ROLES = {
+    "input": r"InputLayer",
+    "conv": r"(Depthwise|Separable)?Conv\dD(Transpose)?|RecomputedConvolutions",
+    "dense": r"Dense",
+    "norm": r"(Batch|Group|Layer|RMS|Unit)Normalization|ChannelMoments",
+    "activation": r"Activation|\w*(elu6?|silu|sigmoid|softmax|tanh)",
+    "merge": r"Add|Average|Concatenate|Maximum|Minimum|Subtract",
+    "pool": r"\w*Pool(ing\dD)?",
+    "pad": r"Pad|(Cropping|ZeroPadding)\dD",
+}
+
+
+class Position(NamedTuple):
+    """Stage and block of a layer; they order as they follow each other."""
+
+    stage: int
+    block: int
+
+
+# After all stages.
+HEAD = Position(sys.maxsize, 0)
+
+
+def positions_of(calls: list[Call]) -> list[Position]:
+    """Stage and block of each call."""
+    named = [_position_in_name(call.name.rpartition("/")[2]) for call in calls]
+    if any(position and position.block for position in named):
+        return _by_name(calls, named)
+    return _by_graph(calls)
+
+
+def role(call: Call) -> str:
+    """What the layer is there for: a key of `ROLES`, `shortcut` or `other`."""
+    if "_shortcut_" in call.name:
+        return "shortcut"
+    by_class = _role_of(_class_names(call.layer))
+    return "other" if by_class == "merge" and len(call.inputs) < 2 else by_class
+
+
+@cache
+def _role_of(class_names: tuple[str, ...]) -> str:
+    for name_of_role, pattern in ROLES.items():
+        if any(re.fullmatch(pattern, name, re.IGNORECASE) for name in class_names):
+            return name_of_role
+    return "other"
+
+
+def _class_names(layer: Any) -> tuple[str, ...]:
+    """The layer's class and those that it inherits from."""
+    return tuple(base.__name__ for base in type(layer).__mro__)
+
+
+def _position_in_name(name: str) -> Position | None:
+    """What the name of one of our layers says."""
+    if match := re.match(r"(?:stage(\d+)_block|block(\d+)_layer)(\d+)_", name):
+        return Position(int(match[1] or match[2]), int(match[3]))
+    if match := re.match(r"transition(\d+)_", name):
+        return Position(int(match[1]) + 1, 0)
+    if name.startswith("stem_"):
+        return Position(0, 0)
+    return HEAD if name.startswith("head_") or name == "predictions" else None
+
+
+def _by_name(calls: list[Call], named: list[Position | None]) -> list[Position]:
+    """Layers with other names come before the stem, or else they are of a head."""
+    reached: dict[int, Position] = {}
+    for call, position in zip(calls, named, strict=True):
+        before = max((reached[id(tensor)] for tensor in call.inputs), default=Position(0, 0))
+        position = position or (HEAD if before.stage else before)
+        reached |= {id(tensor): position for tensor in call.outputs}
+    return [reached[id(call.outputs[0])] for call in calls]
+
+
+def _by_graph(calls: list[Call]) -> list[Position]:
+    """Counts strides and merges along the way."""
+    onward = _before_head(calls)
+    reached: dict[int, tuple[Position, bool]] = {}  # and whether the block ends there
+    for call in calls:
+        arriving = [reached[id(tensor)] for tensor in call.inputs]
+        position, ended = max(arriving, default=(Position(0, 1), False))
+        now = role(call)
+        if onward and id(call.outputs[0]) not in onward:
+            position = HEAD
+        elif _strides(call.layer) > 1:
+            position = Position(position.stage + 1, 1)
+            ended = False
+        elif ended and now != "activation":
+            position = Position(position.stage, position.block + 1)
+            ended = False
+        reached |= {id(tensor): (position, ended or now == "merge") for tensor in call.outputs}
+    return [reached[id(call.outputs[0])][0] for call in calls]
+
+
+def _before_head(calls: list[Call]) -> set[int]:
+    """The tensors that have spatial axes or lead to one that has, as a squeeze's weights do."""
+    onward: set[int] = set()
+    for call in reversed(calls):
+        if any(len(tensor.shape) > 2 or id(tensor) in onward for tensor in call.outputs):
+            onward |= {id(tensor) for tensor in (*call.inputs, *call.outputs)}
+    return onward
+
+
+def _strides(layer: Any) -> int:
+    """The largest stride of a convolution or pooling; that of a transposed one widens the map."""
+    if any("Transpose" in name for name in _class_names(layer)):
+        return 1
+    # The operation `keras.ops.max_pool` keeps None for strides as wide as its window.
+    return np.max(getattr(layer, "strides", None) or getattr(layer, "pool_size", None) or 1)
