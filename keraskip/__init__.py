@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keraskip.callbacks.recorder import GradientRecorder
+    from keraskip.callbacks.hook.recorder import GradientRecorder
     from keraskip.export.folding import fold_batch_norm
     from keraskip.export.formats import export_litert, export_onnx, export_savedmodel
     from keraskip.export.opened import Artefact
@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 
 # Each name's module is imported on first use, so that `import keraskip` loads no framework.
 _HOMES = {
-    "GradientRecorder": "keraskip.callbacks.recorder",
+    "GradientRecorder": "keraskip.callbacks.hook.recorder",
     "Artefact": "keraskip.export.opened",
     "ExportError": "keraskip.export.parity",
     "Preprocessing": "keraskip.export.preprocessing",

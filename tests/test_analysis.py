@@ -7,7 +7,7 @@ import pytest
 from battery import BATTERY, verdict_on
 
 from keraskip.analysis import RULES, SMALLEST, early_steps, grouped, judge, profile
-from keraskip.callbacks.statistics import STATISTICS
+from keraskip.callbacks.columns import STATISTICS
 from keraskip.runs import RunWriter, load_run
 
 SIZE = 4

@@ -49,7 +49,7 @@ TENSORFLOW = (
     if "replicas" in way:
         scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
     if "large" in way:
-        from keraskip.callbacks import large_weights
+        from keraskip.callbacks.step import large_weights
 
         large_weights.LARGE, large_weights.GROUP = 1, 16
 """,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keraskip import anatomy, build_densenet, features
-from keraskip.callbacks.weights import weights_by_depth
+from keraskip.callbacks.hook.recorded_weights import recorded_weights
 from keraskip.models.recompute import RecomputedConvolutions
 
 RANDOM = np.random.default_rng(0)
@@ -171,7 +171,7 @@ def test_sizes_and_stages_are_those_of_the_ordinary_network():
     for total in ("parameters", "trainable", "macs", "depth"):
         assert getattr(anatomy(ordinary), total) == getattr(anatomy(efficient), total)
     depths = [
-        [row["depth"] for row in weights_by_depth(model)[1]] for model in (ordinary, efficient)
+        [row["depth"] for row in recorded_weights(model)[1]] for model in (ordinary, efficient)
     ]
     assert depths[0] == depths[1]
     shapes = [

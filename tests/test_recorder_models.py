@@ -226,7 +226,7 @@ def options_of(options, **others):
 def sizes(request, monkeypatch):
     """On TensorFlow large weights are measured in a way of their own."""
     if request.param == "all large":
-        from keraskip.callbacks import large_weights
+        from keraskip.callbacks.step import large_weights
 
         monkeypatch.setattr(large_weights, "LARGE", 1)
         monkeypatch.setattr(large_weights, "GROUP", 16)

@@ -90,7 +90,7 @@ def test_a_second_fit_keeps_the_rhythm(tmp_path):
 
 
 def test_steps_that_are_not_due_are_not_measured(tmp_path, monkeypatch):
-    from keraskip.callbacks.measurement import Measurement
+    from keraskip.callbacks.step.measurement import Measurement
 
     measured = []
     monkeypatch.setattr(Measurement, "before", lambda *tensors: measured.append(1))

@@ -63,9 +63,8 @@ def test_numbers_of_steps_and_what_probes_saw_come_back(tmp_path, values):
 
 
 def test_a_recorder_leaves_less_than_32_bytes_for_each_weight_and_step(tmp_path):
-    from keraskip.callbacks.capture import CAPACITY
-    from keraskip.callbacks.measurement import SCALARS
-    from keraskip.callbacks.statistics import STATISTICS
+    from keraskip.callbacks.columns import SCALARS, STATISTICS
+    from keraskip.callbacks.hook.capture import CAPACITY
 
     weights, drains = [*WEIGHTS, WEIGHTS[0]], 10
     writer = RunWriter(tmp_path, {}, weights, STATISTICS, SCALARS)

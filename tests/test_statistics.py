@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keraskip.callbacks.joined_weights import JoinedWeights
-from keraskip.callbacks.statistics import STATISTICS
+from keraskip.callbacks.columns import STATISTICS
+from keraskip.callbacks.step.measurement import JoinedWeights
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 WAYS = ["joined", *["joined, compiled", "large", "large, compiled"] * ON_TENSORFLOW]
@@ -44,7 +44,7 @@ def measured(request):
 def of_kind(way, variables):
     if "joined" in way:
         return JoinedWeights(variables, STATISTICS)
-    from keraskip.callbacks.large_weights import LargeWeights
+    from keraskip.callbacks.step.large_weights import LargeWeights
 
     return LargeWeights(variables)
 

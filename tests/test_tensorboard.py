@@ -85,6 +85,6 @@ def test_the_last_step_that_has_a_gradient_gives_the_histogram(tmp_path):
 
 
 def test_without_the_package(tmp_path, monkeypatch):
-    monkeypatch.setattr("keraskip.callbacks.recorder.find_spec", lambda name: None)
+    monkeypatch.setattr("keraskip.callbacks.hook.recorder.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"keraskip\[tensorboard\]"):
         GradientRecorder(tmp_path, tensorboard=True)

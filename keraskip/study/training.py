@@ -61,7 +61,7 @@ def train_trial(
     """
     import keras
 
-    from keraskip.callbacks.recorder import GradientRecorder
+    from keraskip.callbacks.hook.recorder import GradientRecorder
 
     data = loaded(trial, setup)
     # Names count from the start in each trial.

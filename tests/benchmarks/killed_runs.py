@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-# The steps that `keraskip.callbacks.capture` keeps on the device.
+# The steps that `keraskip.callbacks.hook.capture` keeps on the device.
 BUFFER = 64
 
 

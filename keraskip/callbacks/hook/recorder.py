@@ -1,4 +1,4 @@
-"""The callback: what is asked of the record, and when it begins and ends."""
+"""The callback: its arguments, and when a record begins and ends."""
 
 import re
 import warnings
@@ -12,12 +12,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from keraskip.callbacks.capture import Capture
-from keraskip.callbacks.fit_capture import FitCapture
-from keraskip.callbacks.measurement import KINDS
-from keraskip.callbacks.probe import Probe
-from keraskip.callbacks.record import Record
-from keraskip.callbacks.statistics import FURTHER, STATISTICS
+from keraskip.callbacks.book.journal import Journal
+from keraskip.callbacks.columns import FURTHER, STATISTICS, columns_of
+from keraskip.callbacks.hook.capture import Capture
+from keraskip.callbacks.hook.fit_capture import FitCapture
+from keraskip.callbacks.hook.probe import Probe
+from keraskip.callbacks.hook.recorded_weights import recorded_weights
+from keraskip.callbacks.provenance import provenance
+from keraskip.callbacks.step.measurement import KINDS, Measurement
+from keraskip.checks import check_choice, check_integer
 
 ON_NONFINITE = ("warn", "stop", "ignore")
 
@@ -29,18 +32,18 @@ class GradientRecorder(keras.callbacks.Callback):
     its largest absolute value and its number of non-finite elements, the norm of the weight before
     the step, the norm of the update, and the share of elements that the update did not change
     (`w + dw == w`). They are computed inside the compiled step, on the gradient as it reaches the
-    optimizer: not scaled, before clipping and accumulation. Where gradients are accumulated, each
-    step that only does so has NaN for the last two. Each step also has its `loss_scale`, by which
-    mixed precision multiplies the loss (already taken out of the gradient), and its `clip_factor`,
-    the norm of the whole gradient after clipping over that before.
+    optimizer: not scaled, before clipping and accumulation. A step that only accumulates gradients
+    has NaN for the last two. Each step also has its `loss_scale`, the factor by which mixed
+    precision multiplies the loss (already taken out of the gradient), and its `clip_factor`, the
+    norm of the whole gradient after clipping over the norm before.
 
     The logs of each epoch get `grad_norm`, the mean norm of the whole gradient, and
-    `grad_norm_first` and `grad_norm_last`, those of the kernels nearest to the input and to the
-    output. So progress bar and history show them, and callbacks that come later in the list, such
-    as `CSVLogger` and `TensorBoard`, keep them too.
+    `grad_norm_first` and `grad_norm_last`, the mean norms for the kernels nearest to the input and
+    to the output. Progress bar and history show them, and callbacks that come later in the list,
+    such as `CSVLogger` and `TensorBoard`, keep them too.
 
-    A second `fit` with the same recorder goes on with the same run; a new recorder starts a new
-    one, in place of an earlier run in the same folder. If the folder can no longer be written
+    A second `fit` with the same recorder goes on with the same run. A new recorder starts a new
+    run, which replaces an earlier one in the same folder. If the folder can no longer be written
     during training, recording stops with a warning and training goes on.
 
     On several devices (`tf.distribute.MirroredStrategy`, `keras.distribution.DataParallel`) the
@@ -48,44 +51,45 @@ class GradientRecorder(keras.callbacks.Callback):
 
     Args:
         run_dir: the folder to write, for `keraskip.load_run` and `keraskip.compare`.
-        every: record each n-th step, from step 0; or a function that says of a step's number
-            whether to record it. The steps between run without any measurement, with
-            `steps_per_execution` the executions that hold no such step. A step is one call of
+        every: record each n-th step, from step 0; or a function of the step's number that says
+            whether to record it. The steps between run without any measurement; with
+            `steps_per_execution`, the executions without such a step do. A step is one call of
             `model.optimizer`.
-        layers: which weights, as a regular expression to be found in the path, such as
+        layers: the weights to record, as a regular expression to be found in the path, such as
             `stem_conv/kernel`, or a function of the path. By default all trainable ones.
-        statistics: what to record besides, any of:
-            `"cosine"`, of the angle between the gradients of this recorded step and the last;
+        statistics: further statistics to record, any of:
+            `"cosine"`, the cosine of the angle between the gradients of this recorded step and of
+            the last one;
             `"snr"`, the signal-to-noise ratio of the gradient: the norm of its mean over the last
             steps (moving averages, about 20 recorded steps long) over its standard deviation;
             `"zeros"`, the share of elements that are exactly 0;
-            `"below_float16"`, the share of those that are not 0, but below the smallest normal
+            `"below_float16"`, the share of elements that are not 0, but below the smallest normal
             number of float16, 2^-14;
             `"histogram"`, the share of elements in each decade of absolute values, as `decade_-16`
-            to `decade_1`, where `decade_-5` is from 1e-5 to 1e-4, and the outermost ones also hold
-            what is beyond them.
+            to `decade_1`, where `decade_-5` is from 1e-5 to 1e-4, and the outermost decades also
+            hold what lies beyond them.
             `"cosine"` keeps one copy of the weights, `"snr"` two; for elements below about 1e-19,
-            whose squares vanish, the latter is NaN. A recorded step takes memory for up to three
+            whose squares underflow, the latter is NaN. A recorded step takes memory for up to three
             copies in any case.
         kind: which gradient: `"raw"`, or `"effective"`, which the optimizer uses: the mean of
             accumulated gradients, after clipping. Steps that only accumulate have NaN there.
-        on_nonfinite: what to do at the first gradient that is NaN or infinite, and at such
-            statistics of batch normalisation: `"warn"`, which names step and layer; `"stop"`,
-            which also ends the training, unless the optimizer skips such steps to find the scale
-            of the loss; `"ignore"`. It is noticed when steps are written, as a rule after 64
-            recorded ones and at the end of an epoch, and kept in `run.json`.
+        on_nonfinite: the reaction to the first gradient that is NaN or infinite, and to such moving
+            averages of batch normalisation: `"warn"`, which names step and layer; `"stop"`, which
+            also ends the training, unless the optimizer skips such steps to find the scale of the
+            loss; `"ignore"`. It is noticed when steps are written, as a rule after 64 recorded ones
+            and at the end of an epoch, and kept in `run.json`.
         tensorboard: whether to write curves and histograms of every weight for TensorBoard too,
             to the folder `tensorboard` in `run_dir`, along with the statistic `"histogram"`. Needs
             the package of that name: `pip install 'keraskip[tensorboard]'`.
         probe: a batch `(x, y)` on which to look into a functional model after each epoch, outside
-            of the training step: the gradient of the loss with respect to what layers give, the
-            share of residual branches, dead units, shattered gradients. `Run.probes` has them,
-            and `keraskip.callbacks.probe.Probe.look` says what they are.
+            of the training step: the gradient of the loss with respect to the outputs of layers,
+            the share of residual branches, dead units, shattered gradients. `Run.probes` has them,
+            and `keraskip.callbacks.hook.probe.Probe.look` defines them.
         info: further facts to keep in `run.json`, as JSON values.
         initial_epoch: as in `fit`, for a training that goes on from a checkpoint, in a new process
-            too: the run in the folder keeps so many epochs, what was recorded after them is
-            dropped, and the new steps follow. `"cosine"` and `"snr"` begin anew there, and the
-            files for TensorBoard keep what they have.
+            too: the run in the folder keeps this many epochs, later records are dropped, and the
+            new steps follow. `"cosine"` and `"snr"` begin anew there, and the files for TensorBoard
+            stay as they are.
 
     Raises:
         ValueError: for other values of `every`, `statistics`, `kind`, `on_nonfinite` or
@@ -117,29 +121,25 @@ class GradientRecorder(keras.callbacks.Callback):
         initial_epoch: int = 0,
     ) -> None:
         super().__init__()
-        _check_choice("kind", kind, KINDS)
-        _check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
+        check_choice("kind", kind, KINDS)
+        check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
         if tensorboard and not find_spec("tensorboard"):
             raise ImportError(
                 "tensorboard=True needs TensorBoard: pip install 'keraskip[tensorboard]'"
             )
-        if not isinstance(initial_epoch, int) or initial_epoch < 0:
-            raise ValueError(
-                "initial_epoch must be a number of epochs, 0 for a new run. "
-                f"Received: initial_epoch={initial_epoch!r}"
-            )
-        self.initial_epoch = initial_epoch
+        self.initial_epoch = check_integer("initial_epoch", initial_epoch, minimum=0)
         self._due = _schedule(every)
-        self._record = Record(
+        self._layers = _filter(layers)
+        self._statistics = _statistics([*statistics, "histogram"] if tensorboard else statistics)
+        self._kind, self._probe, self._info = kind, _probe(probe), dict(info or {})
+        self._on_nonfinite = on_nonfinite
+        self._journal = Journal(
             Path(run_dir),
-            _filter(layers),
-            _statistics([*statistics, "histogram"] if tensorboard else statistics),
-            kind,
-            on_nonfinite,
+            columns_of(self._statistics),
+            on_nonfinite != "ignore",
+            self._stop,
             tensorboard,
-            _probe(probe),
-            dict(info or {}),
-            initial_epoch,
+            self.initial_epoch,
         )
         self._capture: Capture | None = None
 
@@ -149,19 +149,23 @@ class GradientRecorder(keras.callbacks.Callback):
         self._capture = FitCapture(
             self.model,
             lambda error: self._end("interrupted"),
-            partial(self._record.begin, self.model, self.model.optimizer),
-            self._record.append,
+            partial(self._begin, self.model, self.model.optimizer),
+            self._journal.append,
             self._due,
             first_step,
         )
         self._capture.attach()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Write what the epoch recorded, and its logs."""
-        if self._capture:
-            self._capture.drain()
-            next_step = self._capture.next_step
-            self._record.end_epoch(epoch, next_step, {} if logs is None else logs)
+        """Write the steps of the epoch, and its logs."""
+        if not self._capture:
+            return
+        self._capture.drain()
+        self._journal.end_epoch(epoch, self._capture.next_step, {} if logs is None else logs)
+        if self._probe and self._journal.is_written:
+            self._journal.add_probes(epoch, self._probe.look(self.model))
+        if self._journal.is_open and self._on_nonfinite != "ignore":
+            self._journal.check_moving_averages(epoch, _moving_averages(self.model))
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Write the rest and leave the training step as it was."""
@@ -175,7 +179,7 @@ class GradientRecorder(keras.callbacks.Callback):
             fact: JSON values; with an `epoch` or a `step`, those that a resumed run repeats are
                 dropped.
         """
-        self._record.note(key, fact)
+        self._journal.note(key, fact)
 
     @contextmanager
     def recording(
@@ -214,8 +218,8 @@ class GradientRecorder(keras.callbacks.Callback):
                 f"Received: optimizer=None, model {model.name!r}"
             )
         first_step = self._next_step()
-        begin = partial(self._record.begin, model, optimizer)
-        capture = Capture(model, optimizer, begin, self._record.append, self._due, first_step)
+        begin = partial(self._begin, model, optimizer)
+        capture = Capture(model, optimizer, begin, self._journal.append, self._due, first_step)
         self._capture = capture
         capture.attach()
         status = "interrupted"
@@ -231,24 +235,60 @@ class GradientRecorder(keras.callbacks.Callback):
                 stacklevel=3,
             )
 
+    def _begin(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Measurement:
+        """Starts the run, or goes on with it, and makes the measurement."""
+        self._trained = model, optimizer
+        if self._probe:
+            self._probe.check(model)
+        variables, weights, depths = recorded_weights(model, self._layers)
+        if self._journal.is_open:
+            self._journal.go_on(weights, model.name)
+        else:
+            facts = {"model": model.name, "gradient": self._kind, **depths}
+            info = {**provenance(), **facts, **self._info}
+            self._journal.open(weights, info, writes=_is_first_process())
+        return Measurement(variables, self._statistics, self._kind)
+
+    def _stop(self, in_gradient: bool) -> None:
+        """Ends the training at a value that is not finite, where that was asked for."""
+        model, optimizer = self._trained
+        # A loss scale that is too large shows so; the optimizer skips the step and lowers it.
+        skipped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and in_gradient
+        if self._on_nonfinite == "stop" and not skipped:
+            model.stop_training = True
+
     def _next_step(self) -> int:
         """The number with which to go on, after the rest of an interrupted training is written."""
         if not self._capture:
-            return self._record.resume()
+            return self._journal.resume()
         self._capture.drain()
-        self._record.drop_norms()
+        self._journal.drop_norms()
         return self._capture.next_step
 
     def _end(self, status: str) -> None:
         if self._capture:
             self._capture.drain()
             self._capture.detach()
-        self._record.end(status)
+        self._journal.end(status)
 
 
-def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {tuple(choices)}. Received: {name}={value!r}")
+def _is_first_process() -> bool:
+    """Whether this is the first of the processes that train one model together."""
+    if keras.backend.backend() != "jax":
+        return True
+    import jax
+
+    return jax.process_index() == 0
+
+
+def _moving_averages(model: keras.Model) -> dict[str, np.ndarray]:
+    """The moving averages of batch normalisation by their path."""
+    return {
+        variable.path: keras.ops.convert_to_numpy(variable.value)
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.built
+        for variable in layer.non_trainable_variables
+    }
 
 
 def _statistics(further: Sequence[str]) -> tuple[str, ...]:
@@ -259,7 +299,7 @@ def _statistics(further: Sequence[str]) -> tuple[str, ...]:
             f"Received: statistics={further!r}"
         )
     for name in further:
-        _check_choice("Each of statistics", name, FURTHER)
+        check_choice("Each of statistics", name, FURTHER)
     return STATISTICS + tuple(name for name in FURTHER if name in further)
 
 
@@ -277,10 +317,7 @@ def _probe(batch: Any) -> Probe | None:
 def _schedule(every: int | Callable[[int], bool]) -> Callable[[int], bool]:
     if callable(every):
         return every
-    if isinstance(every, bool) or not isinstance(every, int | np.integer):
-        raise TypeError(f"every must be an integer or a function. Received: every={every!r}")
-    if every < 1:
-        raise ValueError(f"every must be at least 1. Received: every={every} (nearest: 1)")
+    every = check_integer("every", every, minimum=1)
     return lambda step: step % every == 0
 
 

@@ -1,4 +1,4 @@
-"""What was recorded as TensorBoard shows it: curves and a histogram for each weight."""
+"""The record as TensorBoard shows it: curves and a histogram for each weight."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,22 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from keraskip.callbacks.ring import Rows
-from keraskip.callbacks.statistics import DECADE_COLUMNS, DECADES
+from keraskip.callbacks.columns import DECADE_COLUMNS, DECADES, Rows
 
-# What comes before the slash of a tag is a group of TensorBoard's cards.
+# TensorBoard groups cards by the part of a tag before the slash.
 CURVES = ("grad_norm", "update_norm")
 EDGES = np.array([*DECADES, DECADES[-1] + 1], float)
 
 
 class TensorBoardLog:
-    """Writes event files: of each recorded step the norms of gradient and update, and of the last
-    step of each drain that has one the histogram of log10 of the gradient's absolute values.
+    """Writes event files: the norms of gradient and update in each recorded step, and a histogram
+    of log10 of the gradient's absolute values for the last step of each drain.
 
     Args:
         folder: where to write, for `tensorboard --logdir`.
         weights: the recorded weights.
-        columns: the columns of the rows, with those of the histogram.
+        columns: the columns of the rows, the decades of the histogram included.
     """
 
     def __init__(
@@ -41,18 +40,18 @@ class TensorBoardLog:
         """Writes the rows, and hands them to the file system."""
         for step, values in zip(rows.steps, rows.values, strict=True):
             curves = [
-                _curve(f"{name}/{weight['path']}", values[place, column])
-                for place, weight in enumerate(self._weights)
+                _curve(f"{name}/{weight['path']}", values[index, column])
+                for index, weight in enumerate(self._weights)
                 for name, column in self._curves.items()
             ]
             self._write(int(step), curves)
         shares = rows.values[:, :, self._decades]
         finite = np.isfinite(shares).all(axis=2)
         histograms = []
-        for place, weight in enumerate(self._weights):
-            if finite[:, place].any():
-                last = np.flatnonzero(finite[:, place])[-1]
-                counts = shares[last, place] * weight["size"]
+        for index, weight in enumerate(self._weights):
+            if finite[:, index].any():
+                last = np.flatnonzero(finite[:, index])[-1]
+                counts = shares[last, index] * weight["size"]
                 histograms.append(_histogram(f"log10_gradient/{weight['path']}", counts))
         self._write(int(rows.steps[-1]), histograms)
         self._writer.flush()
@@ -68,7 +67,7 @@ class TensorBoardLog:
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         if self._writer is None:
-            # Not before it is asked for: TensorBoard is an extra.
+            # Imported only on demand: TensorBoard is an extra.
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
             self._writer = EventFileWriter(str(self._folder))

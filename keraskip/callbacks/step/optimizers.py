@@ -1,6 +1,6 @@
 """What Keras' optimizers do with gradients before they use them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -8,7 +8,7 @@ from keras import ops
 
 
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> Any:
-    """What the gradients at `apply` are multiplied with, against underflow in float16, or None."""
+    """The factor that keeps the gradients at `apply` from underflow in float16, or None."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return ops.copy(optimizer.dynamic_scale) if optimizer.built else optimizer.initial_scale
     return optimizer.loss_scale_factor
@@ -24,7 +24,7 @@ def dense(tensor: Any) -> Any:
 
 
 def is_updating(optimizer: keras.optimizers.Optimizer) -> Any:
-    """Whether the coming step changes weights, and does not only accumulate gradients."""
+    """Whether the coming step changes weights instead of only accumulating gradients."""
     optimizer = _updating(optimizer)
     steps = optimizer.gradient_accumulation_steps
     # Not its public `iterations`, which count updates.
@@ -52,28 +52,27 @@ def clipped(optimizer: keras.optimizers.Optimizer, grads: list) -> list:
 
 
 def aside(optimizer: keras.optimizers.Optimizer, grads: list) -> list:
-    """The gradients for a second reader, of which TensorFlow's graph rewriter takes no notice.
+    """Copies of the gradients that TensorFlow's graph optimizer leaves alone.
 
-    It multiplies in another order, such as `rate * (a * b)` as `(rate * a) * b`, where a product
-    has a single reader, and the last digits change with that. So the second reader gets a product
-    of its own.
+    It may reorder a product that has one consumer, `rate * (a * b)` to `(rate * a) * b`, which
+    changes the last digits. So the recorder reads a product of its own.
     """
     if keras.backend.backend() != "tensorflow":
         return grads
     import tensorflow as tf
 
-    # What depends on something else is not taken for the same.
+    # The control dependency keeps the copy from being merged with the original.
     with tf.control_dependencies([tf.convert_to_tensor(optimizer.iterations)]):
         return [_product_again(grad) for grad in grads]
 
 
 def is_product(tensor: Any) -> bool:
-    """Whether TensorFlow's graph multiplies to get a tensor."""
+    """Whether a multiplication in TensorFlow's graph makes a tensor."""
     return _maker(tensor).type == "Mul"
 
 
 def _maker(tensor: Any) -> Any:
-    """The operation that made a tensor, seen through those that only pass it on."""
+    """The operation that made a tensor; operations that only pass it on are skipped."""
     while tensor.op.type == "Identity":
         tensor = tensor.op.inputs[0]
     return tensor.op
@@ -101,6 +100,20 @@ def of_whole_batch(grads: list) -> list:
     return replica.all_reduce(tf.distribute.ReduceOp.SUM, grads)
 
 
+def indices_by_row(
+    row_of: Mapping[int, int], variables: Sequence[keras.Variable], grads: Mapping[int, Any]
+) -> dict[int, int]:
+    """For each recorded weight that has a gradient, by its row, its index in the optimizer.
+
+    Args:
+        row_of: the rows by the `id` of the weight.
+        variables: the optimizer's.
+        grads: the gradients by the index of their variable.
+    """
+    indices = {row_of[id(variables[i])]: i for i in grads if id(variables[i]) in row_of}
+    return dict(sorted(indices.items()))
+
+
 def _updating(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The optimizer that updates the weights: inside the one that scales the loss, if there is."""
+    """The optimizer that updates the weights, taken out of one that scales the loss."""
     return getattr(optimizer, "inner_optimizer", optimizer)

@@ -1,4 +1,4 @@
-"""A look into a model between epochs: what only a pass of its own can show."""
+"""A look into a model between epochs, by passes outside of the training step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keraskip.callbacks.optimizers import loss_scale
-from keraskip.callbacks.weights import graph_depths
+from keraskip.callbacks.step.optimizers import loss_scale
+from keraskip.graph import depths as depths_of
+from keraskip.graph import trace
 
-# How far the images move for `shattering`, in standard deviations of their values.
+# How far the samples move for `shattering`, in standard deviations of their values.
 NEARBY = 0.01
 
 
@@ -18,10 +19,10 @@ class Probe:
     """Looks at a functional model on a fixed batch; changes nothing in it.
 
     The passes are those of training: batch normalisation uses the batch, the loss is that of
-    `compile`. What cannot be known, such as the correlation of gradients that are 0, is NaN.
+    `compile`. Unknown values, such as the correlation of gradients that are 0, are NaN.
 
     Args:
-        x: images `[batch, ...]`.
+        x: samples `[batch, ...]`.
         y: their labels.
     """
 
@@ -40,20 +41,20 @@ class Probe:
             )
 
     def look(self, model: keras.Model) -> list[dict[str, Any]]:
-        """What there is to see now: rows with `probe`, `layer`, `depth` and `value`.
+        """The probes of the model as it is now: rows with `probe`, `layer`, `depth` and `value`.
 
         The probes are:
 
-        `signal`: of each layer with a kernel and each merge of paths, in the order of the graph,
+        `signal`: for each layer with a kernel and each merge of paths, in the order of the graph,
         the L2 norm of the gradient of the loss with respect to its output.
 
-        `branch_share`: of each addition of a branch to a shortcut, the variance of the branch over
+        `branch_share`: for each addition of a branch to a shortcut, the variance of the branch over
         that of the shortcut (De & Smith 2020, arXiv 2002.10444).
 
-        `dead`: of each ReLU, the share of its channels that are 0 for every image and place.
+        `dead`: for each ReLU, the share of its channels that are 0 for all samples and positions.
 
-        `shattering`: the correlation of the gradients with respect to the images here and a
-        hundredth of a standard deviation away, mean over the images (Balduzzi et al. 2017, arXiv
+        `shattering`: the correlation of the gradients with respect to the samples here and a
+        hundredth of a standard deviation away, mean over the samples (Balduzzi et al. 2017, arXiv
         1702.08591): 1 where the gradient is smooth, 0 where it is noise.
         """
         graph = _graph(model)
@@ -62,12 +63,12 @@ class Probe:
         noise = np.random.default_rng(0).standard_normal(x.shape)
         nearby = (x + NEARBY * x.std() * noise).astype(x.dtype)
         _, seen = self._forward(graph, ops.convert_to_tensor(x), {})
-        places = [each for each in graph.operations if _is_boundary(each, depths, graph)]
-        here = self._gradients(model, graph, x, seen, [place.name for place in places])
+        boundaries = [each for each in graph.operations if _is_boundary(each, depths, graph)]
+        here = self._gradients(model, graph, x, seen, [each.name for each in boundaries])
         there = self._gradients(model, graph, nearby, seen, [])
         signal = [
-            _row("signal", place, depths, float(np.linalg.norm(gradient.astype(float))))
-            for place, gradient in zip(places, here[1:], strict=True)
+            _row("signal", operation, depths, float(np.linalg.norm(gradient.astype(float))))
+            for operation, gradient in zip(boundaries, here[1:], strict=True)
         ]
         shattering = _row(
             "shattering", graph.operations[0], depths, _correlation(here[0], there[0])
@@ -75,7 +76,7 @@ class Probe:
         return [*signal, *_branches(graph, depths, seen), *_dead(graph, depths, seen), shattering]
 
     def _forward(self, graph: keras.Function, x: Any, shifts: dict[str, Any]) -> tuple[Any, dict]:
-        """The output, and of each operation what went in and came out."""
+        """The output, and the inputs and outputs of each operation."""
         seen = {}
 
         def watched(operation: Any) -> Callable:
@@ -90,14 +91,14 @@ class Probe:
 
             return call
 
-        # What the pass would change, such as moving averages, stays in the scope.
+        # The scope keeps changes of variables, such as moving averages, from the model.
         with keras.StatelessScope():
             return graph._run_through_graph(x, watched), seen
 
     def _gradients(
         self, model: keras.Model, graph: keras.Function, x: np.ndarray, seen: dict, names: list[str]
     ) -> list[np.ndarray]:
-        """Of the loss, with respect to the images and the outputs of these operations."""
+        """The gradients of the loss with respect to the samples and the outputs of operations."""
         shifts = [ops.zeros_like(seen[name][1]) for name in names]
 
         def loss(tensors: list) -> Any:
@@ -110,8 +111,8 @@ class Probe:
 
         # As in training, against underflow in float16.
         scale = float(ops.convert_to_numpy(loss_scale(model.optimizer) or 1.0))
-        found = GRADIENTS[keras.backend.backend()](loss, [ops.convert_to_tensor(x), *shifts])
-        return [ops.convert_to_numpy(ops.cast(gradient, "float32")) / scale for gradient in found]
+        gradients = GRADIENTS[keras.backend.backend()](loss, [ops.convert_to_tensor(x), *shifts])
+        return [ops.convert_to_numpy(ops.cast(each, "float32")) / scale for each in gradients]
 
 
 def _graph(model: keras.Model) -> keras.Function:
@@ -125,13 +126,18 @@ def _graph(model: keras.Model) -> keras.Function:
 
 
 def _known_depths(graph: keras.Function) -> dict[int, int]:
-    known = graph_depths(graph)
-    if known is None:
+    calls = trace(graph)
+    # A layer inside of a nested model has a path for a name.
+    if any("/" in call.name for call in calls) or len({id(c.layer) for c in calls}) < len(calls):
         raise ValueError(
             "probe needs a model without nested models and layers that are called twice. "
             f"Received: model {graph.name!r}"
         )
-    return known[0]
+    return {
+        id(tensor): depth
+        for call, depth in zip(calls, depths_of(calls).calls, strict=True)
+        for tensor in call.graph_outputs
+    }
 
 
 def _row(probe: str, operation: Any, depths: dict[int, int], value: float) -> dict[str, Any]:
@@ -147,32 +153,32 @@ def _is_boundary(operation: Any, depths: dict[int, int], graph: keras.Function) 
 
 
 def _branches(graph: keras.Function, depths: dict[int, int], seen: dict) -> list[dict]:
-    found = []
+    rows = []
     for operation in graph.operations:
         inputs = keras.tree.flatten(operation.input)
         if type(operation).__name__ != "Add" or len(inputs) != 2:
             continue
         values = [ops.convert_to_numpy(value) for value in seen[operation.name][0]]
-        shortcut, branch = sorted((0, 1), key=lambda place: depths[id(inputs[place])])
+        shortcut, branch = sorted((0, 1), key=lambda index: depths[id(inputs[index])])
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.var(values[branch], dtype=float) / np.var(values[shortcut], dtype=float)
-        found.append(_row("branch_share", operation, depths, share))
-    return found
+        rows.append(_row("branch_share", operation, depths, share))
+    return rows
 
 
 def _dead(graph: keras.Function, depths: dict[int, int], seen: dict) -> list[dict]:
-    found = []
+    rows = []
     for operation in graph.operations:
         kind = getattr(getattr(operation, "activation", operation), "__name__", "")
         if kind == "relu" or type(operation).__name__ in ("ReLU", "Relu"):
             values = ops.convert_to_numpy(seen[operation.name][1])
             silent = (values == 0).all(axis=tuple(range(values.ndim - 1)))
-            found.append(_row("dead", operation, depths, silent.mean()))
-    return found
+            rows.append(_row("dead", operation, depths, silent.mean()))
+    return rows
 
 
 def _correlation(here: np.ndarray, there: np.ndarray) -> float:
-    """The mean over images of the correlation of two gradients."""
+    """The mean over samples of the correlation of two gradients."""
     rows = [
         each.reshape(len(each), -1) - each.reshape(len(each), -1).mean(axis=1, keepdims=True)
         for each in (here.astype(float), there.astype(float))
@@ -202,10 +208,10 @@ def _torch_gradients(loss: Callable, tensors: list) -> list:
     import torch
 
     tensors = [tensor.detach().requires_grad_() for tensor in tensors]
-    found = torch.autograd.grad(loss(tensors), tensors, allow_unused=True)
+    gradients = torch.autograd.grad(loss(tensors), tensors, allow_unused=True)
     return [
         torch.zeros_like(tensor) if gradient is None else gradient
-        for tensor, gradient in zip(tensors, found, strict=True)
+        for tensor, gradient in zip(tensors, gradients, strict=True)
     ]
 
 

@@ -7,15 +7,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from keraskip.callbacks.jax_state import LentVariables
-from keraskip.callbacks.measurement import SCALARS, Measurement
-from keraskip.callbacks.ring import Ring, Rows
+from keraskip.callbacks.columns import SCALARS, Rows
+from keraskip.callbacks.hook.lent_variables import LentVariables
+from keraskip.callbacks.step.measurement import Measurement
+from keraskip.callbacks.step.ring import Ring
 
 CAPACITY = 64
 
 
 class Capture:
-    """Makes an optimizer write what it gets into a ring buffer.
+    """Makes an optimizer write the statistics of its gradients into a ring buffer.
 
     Each call of the optimizer, compiled or not, writes one row, so nothing is fetched from the
     device between drains. `attach` hooks into the optimizer, `detach` leaves it as it was.
@@ -24,15 +25,15 @@ class Capture:
         model: the model that is trained.
         optimizer: the optimizer that trains it.
         begin: called once when the model has its weights, at the latest in the first step; it
-            returns what to measure.
-        on_rows: called at each drain with the rows since the last one that are due.
-        due: says of the number of a step whether to record it.
+            returns the measurement.
+        on_rows: called at each drain with the rows since the last drain that are due.
+        due: whether to record the step of a number.
         first_step: the number of the first step.
-        capacity: how many rows the ring holds at least.
+        capacity: least number of rows that the ring holds.
 
     Attributes:
-        next_step: number of the step that comes next; each drain sets it right.
-        lost: how many rows were overwritten before a drain.
+        next_step: number of the next step; each drain corrects it.
+        lost: number of rows that were overwritten before a drain.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Capture:
         self._state: Sequence[Any] | None = None
         self._prepared = False
         self._attached = False
-        # Whether a step that is traced or runs now is recorded, or only counted.
+        # Whether the step that is traced or runs now is recorded, or only counted.
         self._recording = True
 
     def attach(self) -> None:
@@ -90,22 +91,22 @@ class Capture:
             setattr(self._optimizer, self._hook, self._former)
 
     @property
-    def is_stale(self) -> bool:
-        """Whether the training that this was attached to has ended without a `detach`."""
-        return False
+    def is_live(self) -> bool:
+        """Whether the training that this is attached to takes a step now, or may take one."""
+        return True
 
     def _free_hook(self) -> None:
-        """Detaches what an interrupted `fit` has left; refuses a second recorder."""
+        """Detaches a capture that an interrupted `fit` has left; refuses a second recorder."""
         other = getattr(vars(self._optimizer).get(self._hook), "__self__", None)
         if isinstance(other, Capture):
-            if not other.is_stale:
+            if other.is_live:
                 raise ValueError("A model is recorded by one GradientRecorder at a time.")
             other.drain()
             other.detach()
 
     def drain(self) -> None:
         """Hands over the rows written since the last drain."""
-        # A step of JAX takes its state with it when it fails.
+        # On JAX a step that fails has deleted its state.
         if self._state is None or any(getattr(s, "is_deleted", bool)() for s in self._state):
             return
         rows, written, steps = self._ring.read(self._state, self._drained)
@@ -118,7 +119,7 @@ class Capture:
             self._on_rows(rows.take(due))
 
     def after_call(self, optimizer_variables: Sequence[Any] | None = None) -> None:
-        """To be called after each training step: drains the ring before it overflows.
+        """Drains the ring before it overflows; to be called after each training step.
 
         Args:
             optimizer_variables: on JAX, the state of the optimizer that the step returned.
@@ -131,7 +132,7 @@ class Capture:
         if not self._recording:
             return
         if not self._drained:
-            # The first call tells how often a custom step calls the optimizer.
+            # The first call shows how often a custom step calls the optimizer.
             self.drain()
             self._rows_per_call = max(self._rows_per_call, self._drained)
             return
@@ -140,7 +141,7 @@ class Capture:
             self.drain()
 
     def _prepare(self) -> None:
-        """Learns what to measure and makes the ring."""
+        """Gets the measurement and makes the ring."""
         self._prepared = True
         with _scope(self._model):
             self._measurement = self._begin()
@@ -154,12 +155,15 @@ class Capture:
             self._state = [variable.value for variable in self._ring.variables]
 
     def _recording_apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        if not self.is_live:
+            # `fit` was interrupted, and this is a loop of the user's own.
+            self.detach()
+            return self._apply(grads, trainable_variables)
         if not self._prepared:
             self._prepare()
         if not self._recording:
             self._apply(grads, trainable_variables)
-            self._ring.skip()
-            return
+            return self._ring.skip()
         optimizer = self._optimizer
         grads = list(grads)
         variables = list(trainable_variables or optimizer._trainable_variables)
@@ -174,6 +178,8 @@ class Capture:
     ) -> tuple:
         optimizer, state, before = self._optimizer, optimizer_variables, trainable_variables
         after, new_state = self._apply(state, grads, before)
+        if not self.is_live:
+            return after, new_state
         variables = optimizer._trainable_variables
         if self._recording:
             with keras.StatelessScope(list(zip(optimizer.variables, state, strict=True))):
@@ -191,6 +197,6 @@ class Capture:
 
 
 def _scope(model: keras.Model) -> AbstractContextManager:
-    """Where variables are made that all replicas of a model share."""
+    """The scope in which to make variables that all replicas of a model share."""
     strategy = getattr(model, "_distribute_strategy", None)
     return strategy.scope() if strategy else nullcontext()

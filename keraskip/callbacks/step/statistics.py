@@ -1,4 +1,4 @@
-"""What is measured of all weights in one training step: pure functions on their matrix."""
+"""The statistics of all weights in one training step: pure functions on their matrix."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,106 +6,87 @@ from typing import Any
 import keras
 from keras import ops
 
-from keraskip.callbacks.chunks import Chunks
+from keraskip.callbacks.columns import DECADE_COLUMNS, DECADES, STATISTICS, columns_of
+from keraskip.callbacks.step.matrix import Layout
 
-STATISTICS = (
-    "grad_norm",
-    "grad_max",
-    "grad_nonfinite",
-    "weight_norm",
-    "update_norm",
-    "frozen",
-)
-# What is recorded on demand; the last as one column for each decade.
-FURTHER = ("cosine", "snr", "zeros", "below_float16", "histogram")
-# The decades of absolute values that the histogram tells apart: 1e-16 to 1e2, and what lies
-# beyond them in the outermost ones. Exact zeros are in none.
-DECADES = range(-16, 2)
-DECADE_COLUMNS = tuple(f"decade_{decade}" for decade in DECADES)
 # IEEE 754: below this, float16 loses digits.
 SMALLEST_NORMAL_FLOAT16 = 2.0**-14
 
 
-def columns_of(statistics: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a record of these statistics."""
-    plain = tuple(name for name in statistics if name != "histogram")
-    return plain + DECADE_COLUMNS * ("histogram" in statistics)
-
-
 def measure(
-    chunks: Chunks,
+    layout: Layout,
     gradient: Any,
     before: Any,
     after: Any,
     updated: Any = True,
     statistics: Sequence[str] = STATISTICS,
 ) -> dict[str, Any]:
-    """Columns of statistics of W weights, each float32 `[W]`; those of a step by itself.
+    """The statistics of W weights that one step gives by itself, each float32 `[W]`.
 
     Args:
-        chunks: how the matrices hold the weights.
+        layout: how the matrices hold the weights.
         gradient: matrix of the gradients.
-        before: that of the weights before the update, in their own dtype.
-        after: that of the weights after it.
+        before: matrix of the weights before the update, in their own dtype.
+        after: matrix of the weights after the update.
         updated: whether there was an update; without one, its norm and the frozen share are NaN.
         statistics: names from `STATISTICS` and `FURTHER`.
     """
     gradient = ops.cast(gradient, "float32")
-    known = dict(zip(STATISTICS, usual_statistics(chunks, gradient, before, after), strict=True))
+    known = dict(zip(STATISTICS, usual_statistics(layout, gradient, before, after), strict=True))
     if updated is not True:
         for name in ("update_norm", "frozen"):
             known[name] = ops.where(updated, known[name], float("nan"))
     if "zeros" in statistics:
-        known["zeros"] = chunks.share(chunks.count(gradient == 0), of_zero=True)
+        known["zeros"] = layout.share(layout.count(gradient == 0), of_zero=True)
     if "below_float16" in statistics:
-        known["below_float16"] = share_below_float16(chunks, gradient)
+        known["below_float16"] = share_below_float16(layout, gradient)
     if "histogram" in statistics:
-        known |= zip(DECADE_COLUMNS, shares_of_decades(chunks, gradient), strict=True)
+        known |= zip(DECADE_COLUMNS, shares_of_decades(layout, gradient), strict=True)
     return {column: known[column] for column in columns_of(statistics) if column in known}
 
 
-def usual_statistics(chunks: Chunks, gradient: Any, before: Any, after: Any) -> list:
-    """Those of `STATISTICS`, each `[W]`, with as few looks at the matrices as can be."""
+def usual_statistics(layout: Layout, gradient: Any, before: Any, after: Any) -> list:
+    """The statistics of `STATISTICS`, each `[W]`, with few passes over the matrices."""
     old, change = ops.cast(before, "float32"), ops.cast(after - before, "float32")
     # The squares of signs count what changed.
-    sums = chunks.squares([gradient, change, old, ops.sign(change)])
+    sums = layout.squares([gradient, change, old, ops.sign(change)])
     norms = ops.sqrt(sums[:, :3])
-    largest = chunks.largest(gradient)
-    frozen = chunks.share(chunks.sizes - ops.round(sums[:, 3]))
+    largest = layout.largest(gradient)
+    frozen = layout.share(layout.sizes - ops.round(sums[:, 3]))
     quick = (norms[:, 0], largest, ops.zeros_like(largest), norms[:, 1], frozen)
 
     norm, largest, nonfinite, update, frozen = quick_or_exact(
-        chunks.are_exact(sums[:, :2]),
+        layout.are_exact(sums[:, :2]),
         quick,
         lambda gradient, before, after: (
-            *exact_of_gradient(chunks, gradient),
-            *exact_of_update(chunks, before, after),
+            *exact_of_gradient(layout, gradient),
+            *exact_of_update(layout, before, after),
         ),
         gradient,
         before,
         after,
     )
-    # Weights are never so small that their squares vanish.
+    # The squares of weights do not underflow.
     return [norm, largest, nonfinite, norms[:, 2], update, frozen]
 
 
-def exact_of_gradient(chunks: Chunks, gradient: Any) -> tuple[Any, Any, Any]:
-    """Norm, largest absolute value and number of non-finite elements, whatever they are."""
-    nonfinite = chunks.count(ops.logical_not(ops.isfinite(gradient)))
-    return *norm_and_largest(chunks, gradient), nonfinite
+def exact_of_gradient(layout: Layout, gradient: Any) -> tuple[Any, Any, Any]:
+    """Norm, largest absolute value and number of non-finite elements, however extreme."""
+    nonfinite = layout.count(ops.logical_not(ops.isfinite(gradient)))
+    return *norm_and_largest(layout, gradient), nonfinite
 
 
-def exact_of_update(chunks: Chunks, before: Any, after: Any) -> tuple[Any, Any]:
+def exact_of_update(layout: Layout, before: Any, after: Any) -> tuple[Any, Any]:
     """Norm of the change, and the share of elements without one, however small it is."""
-    norm, _ = norm_and_largest(chunks, ops.cast(after - before, "float32"))
+    norm, _ = norm_and_largest(layout, ops.cast(after - before, "float32"))
     # `w + dw == w` in the weight's own dtype.
-    return norm, chunks.share(chunks.count(before == after), of_zero=True)
+    return norm, layout.share(layout.count(before == after), of_zero=True)
 
 
 def quick_or_exact(
     is_exact: Any, quick: Sequence[Any], exact: Callable[..., Sequence[Any]], *tensors: Any
 ) -> Sequence[Any]:
-    """The quick numbers where they are exact, else what `exact` makes of the tensors."""
+    """The quick numbers where they are exact, else the numbers that `exact` computes."""
     backend = keras.backend.backend()
     if backend == "jax":
         return ops.cond(is_exact, lambda: tuple(quick), lambda: exact(*tensors))
@@ -120,8 +101,8 @@ def _of_tensorflow(
 ) -> Sequence[Any]:
     """The choice as one operation.
 
-    `tf.cond` makes many of it, with which the whole training step needs TensorFlow's slower
-    executor, the one that can loop.
+    `tf.cond` becomes several, which put the whole training step on TensorFlow's slower executor,
+    the one that can loop.
     """
     import tensorflow as tf
 
@@ -146,34 +127,34 @@ def _of_tensorflow(
     )
 
 
-def norm_and_largest(chunks: Chunks, x: Any) -> tuple[Any, Any]:
+def norm_and_largest(layout: Layout, x: Any) -> tuple[Any, Any]:
     """L2 norm, exact also where squares of float32 under- or overflow, and largest absolute value.
 
     Both are NaN if there is a NaN.
     """
-    peak = chunks.largest(x)
+    peak = layout.largest(x)
     scale = ops.where(ops.logical_and(peak > 0, ops.isfinite(peak)), peak, ops.ones_like(peak))
-    norm = scale * ops.sqrt(chunks.sum(ops.square(x / chunks.spread(scale))))
+    norm = scale * ops.sqrt(layout.sum(ops.square(x / layout.spread(scale))))
     # A backend's own maximum may skip a NaN, the sum does not.
     return norm, ops.where(ops.isnan(norm), norm, peak)
 
 
-def unit(chunks: Chunks, x: Any) -> Any:
-    """The weights' vectors with length 1; NaN for those of length 0."""
-    return x / chunks.spread(norm_and_largest(chunks, x)[0])
+def unit(layout: Layout, x: Any) -> Any:
+    """Each weight's vector scaled to length 1; NaN for one of length 0."""
+    return x / layout.spread(norm_and_largest(layout, x)[0])
 
 
-def share_below_float16(chunks: Chunks, x: Any) -> Any:
-    """Share of elements, other than 0, that float16 could not hold with all its digits."""
+def share_below_float16(layout: Layout, x: Any) -> Any:
+    """Share of elements that are not 0, but too small for all digits of float16."""
     below = ops.logical_and(x != 0, ops.abs(x) < SMALLEST_NORMAL_FLOAT16)
-    return chunks.share(chunks.count(below))
+    return layout.share(layout.count(below))
 
 
-def shares_of_decades(chunks: Chunks, x: Any) -> list:
+def shares_of_decades(layout: Layout, x: Any) -> list:
     """Share of elements in each of `DECADES`: [1e-5, 1e-4) is decade -5."""
     size = ops.abs(x)
     _, *later = (10.0**decade for decade in DECADES)
-    least = chunks.share(chunks.count(ops.logical_and(size > 0, size < later[0])))
-    # Each share is a difference of two, so that they sum to that of all numbers but 0.
-    at_least = [chunks.share(chunks.count(size >= edge)) for edge in later]
+    least = layout.share(layout.count(ops.logical_and(size > 0, size < later[0])))
+    # Each share is a difference of two, so that they sum to the share of all numbers but 0.
+    at_least = [layout.share(layout.count(size >= edge)) for edge in later]
     return [least, *(a - b for a, b in zip(at_least, [*at_least[1:], 0.0], strict=True))]

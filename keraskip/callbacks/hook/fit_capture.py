@@ -1,20 +1,20 @@
-"""Recording in `fit`: the training step that Keras compiles is traced anew, and drained in time."""
+"""Recording in `fit`: traces the compiled training step anew, and drains the ring in time."""
 
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from keraskip.callbacks.capture import CAPACITY, Capture
-from keraskip.callbacks.measurement import Measurement
-from keraskip.callbacks.ring import Rows
+from keraskip.callbacks.columns import Rows
+from keraskip.callbacks.hook.capture import CAPACITY, Capture
+from keraskip.callbacks.step.measurement import Measurement
 
 
 class FitCapture(Capture):
     """Makes the training step of a compiled model write its statistics into a ring buffer.
 
-    Steps inside `steps_per_execution` are seen too. Steps that are not due run in a function of
-    their own, which only counts them. `attach` traces the step anew; `detach` brings back the
+    Steps inside `steps_per_execution` are seen too. Steps that are not due run in a second
+    function, which only counts them. `attach` traces the step anew; `detach` brings back the
     optimizer and the step as they were.
 
     Args:
@@ -48,7 +48,7 @@ class FitCapture(Capture):
         super().attach()
         self._steps = {due: self._made_step() for due in (True, False)}
         model.train_function = self._watched_step
-        # `fit` skips its end when a callback raises; the next `fit` starts here and cleans up.
+        # `fit` skips `on_train_end` when a callback raises; the next `fit` cleans up here.
         model.make_train_function = self._restored_make_train_function
 
     def detach(self) -> None:
@@ -62,14 +62,17 @@ class FitCapture(Capture):
             self._model.train_function = self._unmonitored_step
 
     @property
-    def is_stale(self) -> bool:
-        """Between steps, for who attaches to the optimizer itself; `fit` looks at the model."""
-        return not self._stepping
+    def is_live(self) -> bool:
+        """False between steps: a recorder that hooks the optimizer directly may replace this one.
+
+        `fit` does not get here; it looks at the model.
+        """
+        return self._stepping
 
     def _made_step(self) -> Any:
         model = self._model
         own, train_step = vars(model).get("train_step"), model.train_step
-        # JAX remembers what it traced by the function, and here it is to trace the same one twice.
+        # JAX caches traces by the function; a new one makes it trace the same step twice.
         model.train_step = lambda *args: train_step(*args)
         try:
             model.make_train_function(force=True)
@@ -102,23 +105,11 @@ class FitCapture(Capture):
         try:
             self.drain()
             if self._on_jax:
-                # Keras does so in the end, and then with other variables in the optimizer.
+                # Keras syncs at the end, when the optimizer has other variables.
                 self._model.jax_state_sync()
         finally:
             self.detach()
             self._on_failure(error)
-
-    def _recording_apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        if self._stepping:
-            return super()._recording_apply(grads, trainable_variables)
-        # `fit` was interrupted, and this is a loop of the user's own.
-        self.detach()
-        return self._apply(grads, trainable_variables)
-
-    def _recording_stateless_apply(self, state: Any, grads: Any, trainable_variables: Any) -> tuple:
-        if self._stepping:
-            return super()._recording_stateless_apply(state, grads, trainable_variables)
-        return self._apply(state, grads, trainable_variables)
 
     def _restored_make_train_function(self, force: bool = False) -> Any:
         try:
@@ -129,5 +120,5 @@ class FitCapture(Capture):
 
 
 def _is_end_of_data(error: BaseException) -> bool:
-    """Whether this is how a step says that data of unknown size are at an end."""
+    """Whether the exception says that data of unknown size have ended."""
     return isinstance(error, StopIteration) or type(error).__name__ == "OutOfRangeError"

@@ -6,32 +6,32 @@ from typing import Any
 import keras
 from keras import ops
 
-from keraskip.callbacks.chunks import Chunks
-from keraskip.callbacks.statistics import unit
+from keraskip.callbacks.step.matrix import Layout
+from keraskip.callbacks.step.statistics import unit
 
-# The signal-to-noise ratio is that of about so many recorded steps: the time in which a step's
-# share in the moving averages falls to 1/e.
+# Recorded steps in the signal-to-noise ratio, about: after this many a step's share in the moving
+# averages has fallen to 1/e.
 WINDOW = 20
 KEEP = 1 - 1 / WINDOW
 
 
-class Memory:
-    """Keeps what `cosine` and `snr` need of all weights: one and two numbers for each element.
+class EarlierGradients:
+    """Keeps the last gradient for `cosine`, and two moving averages for `snr`.
 
     A gradient whose squares are not finite is not remembered.
 
     Args:
-        chunks: how matrices hold the weights.
+        layout: how matrices hold the weights.
         statistics: which statistics are wanted.
     """
 
-    def __init__(self, chunks: Chunks, statistics: Sequence[str]) -> None:
-        self._chunks = chunks
+    def __init__(self, layout: Layout, statistics: Sequence[str]) -> None:
+        self._layout = layout
         shapes: dict[str, tuple[int, ...]] = {}
         if "cosine" in statistics:
-            shapes["last"] = chunks.shape
+            shapes["last"] = layout.shape
         if "snr" in statistics:
-            shapes |= {"mean": chunks.shape, "square": chunks.shape, "share": (chunks.weights,)}
+            shapes |= {"mean": layout.shape, "square": layout.shape, "share": (layout.weights,)}
         options = {"trainable": False, "aggregation": "only_first_replica"}
         self._kept = {
             name: keras.Variable("zeros", shape, "float32", name=f"gradient_{name}", **options)
@@ -40,7 +40,7 @@ class Memory:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """All that is kept."""
+        """The variables that hold what is kept."""
         return list(self._kept.values())
 
     def compare(self, gradient: Any, given: Any) -> dict[str, Any]:
@@ -53,25 +53,25 @@ class Memory:
         if not self._kept:
             return {}
         gradient = ops.cast(gradient, "float32")
-        squares = self._chunks.sum(ops.square(gradient))
+        squares = self._layout.sum(ops.square(gradient))
         usable = ops.logical_and(given, ops.isfinite(squares))
-        found = {}
+        columns = {}
         if "last" in self._kept:
             last = self._kept["last"].value
-            product = unit(self._chunks, gradient) * unit(self._chunks, last)
-            found["cosine"] = self._chunks.sum(product)
-            self._kept["last"].assign(ops.where(self._chunks.spread(usable), gradient, last))
+            product = unit(self._layout, gradient) * unit(self._layout, last)
+            columns["cosine"] = self._layout.sum(product)
+            self._kept["last"].assign(ops.where(self._layout.spread(usable), gradient, last))
         if "mean" in self._kept:
-            found["snr"] = self._signal_to_noise(gradient, usable)
-        return found
+            columns["snr"] = self._signal_to_noise(gradient, usable)
+        return columns
 
     def _signal_to_noise(self, gradient: Any, usable: Any) -> Any:
-        spread, total = self._chunks.spread, self._chunks.sum
+        spread, total = self._layout.spread, self._layout.sum
         share = self._averaged("share", ops.ones_like(self._kept["share"].value), usable)
         mean = self._averaged("mean", gradient, spread(usable)) / spread(share)
         square = self._averaged("square", ops.square(gradient), spread(usable)) / spread(share)
         noise = total(ops.maximum(square - ops.square(mean), 0.0))
-        # After the first step there is no noise to be known.
+        # A single step shows no noise.
         known = ops.logical_and(share > 1.5 * (1 - KEEP), noise > 0)
         ratio = ops.sqrt(total(ops.square(mean)) / ops.where(known, noise, 1.0))
         return ops.where(known, ratio, float("nan"))

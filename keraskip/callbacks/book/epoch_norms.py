@@ -1,4 +1,4 @@
-"""Three numbers of an epoch for its logs, where other callbacks and the progress bar find them."""
+"""Three numbers for the logs of an epoch, which other callbacks and the progress bar show."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keraskip.callbacks.statistics import STATISTICS
+from keraskip.callbacks.columns import STATISTICS
 
 NORM = STATISTICS.index("grad_norm")
 COUNT = STATISTICS.index("grad_nonfinite")
@@ -20,7 +20,7 @@ class EpochNorms:
     """
 
     def __init__(self, weights: Sequence[Mapping[str, Any]]) -> None:
-        kernels = [place for place, weight in enumerate(weights) if len(weight["shape"]) > 1]
+        kernels = [index for index, weight in enumerate(weights) if len(weight["shape"]) > 1]
         self._parts: dict[str, Any] = {"grad_norm": slice(None)}
         if kernels:
             self._parts["grad_norm_first"] = kernels[:1]
@@ -28,13 +28,13 @@ class EpochNorms:
         self._reset()
 
     def add(self, values: np.ndarray) -> None:
-        """Takes in what was recorded, [steps, weights, statistics]."""
+        """Takes in the statistics of some steps [steps, weights, columns]."""
         # A weight without gradient has no count either; a NaN gradient has one.
         missing = np.isnan(values[:, :, COUNT])
         squares = np.square(np.where(missing, 0.0, values[:, :, NORM].astype(float)))
         self._steps += len(values)
         for name, part in self._parts.items():
-            # One by one: rounding must not depend on how many rows come at a time.
+            # One by one, so that rounding does not depend on the number of rows at a time.
             for norm in np.sqrt(squares[:, part].sum(axis=1)):
                 self._sums[name] += norm
 

@@ -1,4 +1,4 @@
-"""JAX only: a training step keeps no state but the model's, the optimizer's and the metrics'."""
+"""JAX only: a training step keeps the state of model, optimizer and metrics, and no other."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,12 +7,12 @@ import keras
 
 
 class LentVariables:
-    """Makes variables travel with an optimizer's through the step, but into no saved file.
+    """Adds variables to the optimizer's state while recording and hides them from checkpoints.
 
     Args:
         optimizer: a built optimizer.
-        variables: what to lend it, from now until `withdraw`.
-        read: how many of them, from the first, `of` returns.
+        variables: the variables to add, from now until `withdraw`.
+        read: number of variables, from the first on, that `of` returns.
     """
 
     def __init__(
@@ -25,17 +25,17 @@ class LentVariables:
         optimizer.save_own_variables = self._save
         optimizer.load_own_variables = self._load
         known = [id(variable) for variable in optimizer.variables]
-        self._places = [known.index(id(variable)) for variable in self._variables]
+        self._indices = [known.index(id(variable)) for variable in self._variables]
 
     def of(self, state: Sequence[Any]) -> list:
         """The values of the variables to read, in a state of the optimizer."""
-        return [state[place] for place in self._places[: self._read]]
+        return [state[index] for index in self._indices[: self._read]]
 
     def put(self, state: Sequence[Any], value_of: Callable[[keras.Variable], Any]) -> list:
-        """The state of the optimizer with the variables' values by this function."""
+        """The state of the optimizer, with this function's values for the lent variables."""
         values = map(value_of, self._variables)
-        new = dict(zip(self._places, values, strict=True))
-        return [new.get(place, value) for place, value in enumerate(state)]
+        new = dict(zip(self._indices, values, strict=True))
+        return [new.get(index, value) for index, value in enumerate(state)]
 
     def withdraw(self) -> None:
         """Takes the variables back and leaves the optimizer as it was."""
@@ -60,6 +60,6 @@ class LentVariables:
     def _take_back(self) -> None:
         lent = {id(variable) for variable in self._variables}
         variables = self._optimizer._variables
-        for place in reversed(range(len(variables))):
-            if id(variables[place]) in lent:
-                del variables[place]
+        for index in reversed(range(len(variables))):
+            if id(variables[index]) in lent:
+                del variables[index]

@@ -1,0 +1,1 @@
+"""The floor that knows numpy alone: what becomes of the recorded steps."""

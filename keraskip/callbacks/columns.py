@@ -1,0 +1,48 @@
+"""What is recorded of a step: the names of its numbers, and rows of them. No framework in here."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# One number for each weight and step.
+STATISTICS = (
+    "grad_norm",
+    "grad_max",
+    "grad_nonfinite",
+    "weight_norm",
+    "update_norm",
+    "frozen",
+)
+# Recorded on demand; the histogram takes one column for each decade.
+FURTHER = ("cosine", "snr", "zeros", "below_float16", "histogram")
+# One number for each step.
+SCALARS = ("loss_scale", "clip_factor")
+# The decades of absolute values that the histogram tells apart: 1e-16 to 1e2. The outermost ones
+# also hold what lies beyond them. Exact zeros are in none.
+DECADES = range(-16, 2)
+DECADE_COLUMNS = tuple(f"decade_{decade}" for decade in DECADES)
+
+
+def columns_of(statistics: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a record of these statistics."""
+    plain = tuple(name for name in statistics if name != "histogram")
+    return plain + DECADE_COLUMNS * ("histogram" in statistics)
+
+
+class Rows(NamedTuple):
+    """What S steps recorded.
+
+    Attributes:
+        steps: their numbers [S].
+        values: statistics of weights [S, weights, columns].
+        scalars: the numbers of each step [S, scalars].
+    """
+
+    steps: np.ndarray
+    values: np.ndarray
+    scalars: np.ndarray
+
+    def take(self, chosen: Any) -> "Rows":
+        """Only the chosen steps."""
+        return Rows(*(part[chosen] for part in self))
