@@ -2,6 +2,7 @@
 
 import gc
 import os
+import socket
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 
@@ -18,3 +19,15 @@ gc.set_threshold(20_000, 20, 50)
 def seed():
     """The same random numbers for every test."""
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def free_port():
+    """A port of this machine that nobody else is given during the test.
+
+    The socket never listens, so a server that reuses addresses, as servers do, can take the port.
+    """
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]

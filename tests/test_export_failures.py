@@ -5,7 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -188,30 +188,61 @@ def test_a_full_disk(tmp_path):
     assert Artefact(path)(IMAGES)["scores"].shape == (4, 3)
 
 
-# It takes seconds, so that it can be stopped also where the machine is busy.
-EXPORTING = """
-import keraskip, sys
-keraskip.export_savedmodel(keraskip.build("resnet20"), sys.argv[1], overwrite=True)
+@keras.saving.register_keras_serializable("tests")
+class Stopping(layers.Layer):
+    """Sends its own process a signal while the artefact is being written."""
+
+    def __init__(self, folder, number, **options):
+        super().__init__(**options)
+        self.folder, self.number = folder, number
+
+    def call(self, x):
+        if any(Path(self.folder).glob(".out.draft.*")):
+            signal.raise_signal(self.number)
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "folder": self.folder, "number": self.number}
+
+
+def export_and_stop(folder, number):
+    model = network(Stopping(str(folder), int(number)))
+    keraskip.export_savedmodel(model, folder / "out", overwrite=True)
+
+
+def interrupted(folder):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            export_and_stop(folder, signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+KILLED = """
+import signal, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_export_failures import export_and_stop
+export_and_stop(Path(sys.argv[1]), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_an_export_that_is_stopped(tmp_path, how):
+def killed(folder):
+    code = KILLED.format(tests=os.path.dirname(__file__))
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+# Who is killed cannot clean up; the next export does.
+@pytest.mark.parametrize(("stopped", "drafts"), [(interrupted, 0), (killed, 1)])
+def test_an_export_that_is_stopped(tmp_path, stopped, drafts):
     path = keraskip.export_savedmodel(small(), tmp_path / "out")
     before = (path / "model_card.json").read_bytes()
-    process = subprocess.Popen(
-        [sys.executable, "-c", EXPORTING, path], stderr=subprocess.DEVNULL, env=os.environ
-    )
-    while not any(path.parent.glob(".out.draft.*")):
-        assert process.poll() is None
-        time.sleep(0.001)
-    process.send_signal(how)
-    assert process.wait() != 0
+    stopped(tmp_path)
     assert (path / "model_card.json").read_bytes() == before
     assert Artefact(path)(IMAGES)["scores"].shape == (4, 3)
-    left = [file.name for file in tmp_path.iterdir() if file.name != "out"]
-    # Who is killed cannot clean up; the next export does.
-    assert len(left) == (1 if how == signal.SIGKILL else 0)
+    assert len([file for file in tmp_path.iterdir() if file.name != "out"]) == drafts
     keraskip.export_savedmodel(small(), path, overwrite=True)
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
