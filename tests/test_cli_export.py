@@ -29,7 +29,8 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "serve.py"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a network that a study has trained."""
-    trial = Trial("resnet8", "resnet", {"depth": 8}, epochs=3, learning_rate=0.05)
+    small = {"stage_blocks": (1, 1), "filters": (16, 32)}
+    trial = Trial("small", "resnet", small, epochs=3, learning_rate=0.05)
     return run_study([trial], tmp_path_factory.mktemp("trained"))[0]
 
 

@@ -121,16 +121,22 @@ def assert_same(folder, expected):
 MANY = {"tensorflow": ["replicas", "replicas of large weights"], "jax": ["devices"], "torch": []}
 
 
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """The record of the training on one device."""
+    folder = tmp_path_factory.mktemp("one")
+    finish(start(folder, "one"))
+    return folder
+
+
 @pytest.mark.parametrize("many", MANY[BACKEND])
-def test_two_devices(tmp_path, many):
-    finish(start(tmp_path / "one", "one"))
-    finish(start(tmp_path / "two", many))
-    assert_same(tmp_path / "two", tmp_path / "one")
+def test_two_devices(tmp_path, many, one):
+    finish(start(tmp_path, many))
+    assert_same(tmp_path, one)
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="Keras trains in several processes on JAX")
-def test_two_processes(tmp_path, free_port):
-    finish(start(tmp_path / "one", "one"))
+def test_two_processes(tmp_path, free_port, one):
     address = f"127.0.0.1:{free_port}"
-    finish(*(start(tmp_path / "two", "processes", address, str(number)) for number in range(2)))
-    assert_same(tmp_path / "two", tmp_path / "one")
+    finish(*(start(tmp_path, "processes", address, str(number)) for number in range(2)))
+    assert_same(tmp_path, one)

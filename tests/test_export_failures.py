@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,17 @@ def network(*parts, shape=(8, 8, 1)):
 
 def small():
     return network(layers.Conv2D(4, 3))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    return keraskip.export_savedmodel(small(), tmp_path_factory.mktemp("exported") / "out")
+
+
+@pytest.fixture
+def earlier(exported, tmp_path):
+    """An artefact of the small network, in a folder where nothing else is."""
+    return Path(shutil.copytree(exported, tmp_path / "out"))
 
 
 def with_nan():
@@ -133,9 +145,8 @@ def test_a_layer_that_a_format_does_not_have(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_artefact_that_differs_is_not_kept(tmp_path):
+def test_an_artefact_that_differs_is_not_kept(tmp_path, earlier):
     model = network(Noisy())
-    earlier = keraskip.export_savedmodel(small(), tmp_path / "out")
     with pytest.raises(ExportError, match="must give what the model gives, to 1e-05"):
         keraskip.export_savedmodel(model, earlier, overwrite=True)
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
@@ -151,14 +162,13 @@ def test_a_network_that_explodes_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_is_not_overwritten_unasked(tmp_path):
-    path = keraskip.export_savedmodel(small(), tmp_path / "out")
-    before = (path / "model_card.json").read_bytes()
+def test_what_is_there_is_not_overwritten_unasked(tmp_path, earlier):
+    before = (earlier / "model_card.json").read_bytes()
     with pytest.raises(FileExistsError, match="pass overwrite=True"):
-        keraskip.export_savedmodel(small(), path)
-    assert (path / "model_card.json").read_bytes() == before
-    keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), path, overwrite=True)
-    assert (path / "model_card.json").read_bytes() != before
+        keraskip.export_savedmodel(small(), earlier)
+    assert (earlier / "model_card.json").read_bytes() == before
+    keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), earlier, overwrite=True)
+    assert (earlier / "model_card.json").read_bytes() != before
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
     (tmp_path / "mine").mkdir()
@@ -175,17 +185,16 @@ def test_a_target_that_cannot_be_written(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_full_disk(tmp_path):
-    path = keraskip.export_savedmodel(small(), tmp_path / "out")
+def test_a_full_disk(tmp_path, earlier):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
         with pytest.raises((ExportError, OSError)):
-            keraskip.export_savedmodel(network(layers.Conv2D(64, 3)), path, overwrite=True)
+            keraskip.export_savedmodel(network(layers.Conv2D(64, 3)), earlier, overwrite=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
-    assert Artefact(path)(IMAGES)["scores"].shape == (4, 3)
+    assert Artefact(earlier)(IMAGES)["scores"].shape == (4, 3)
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -236,14 +245,13 @@ def killed(folder):
 
 # Who is killed cannot clean up; the next export does.
 @pytest.mark.parametrize(("stopped", "drafts"), [(interrupted, 0), (killed, 1)])
-def test_an_export_that_is_stopped(tmp_path, stopped, drafts):
-    path = keraskip.export_savedmodel(small(), tmp_path / "out")
-    before = (path / "model_card.json").read_bytes()
+def test_an_export_that_is_stopped(tmp_path, earlier, stopped, drafts):
+    before = (earlier / "model_card.json").read_bytes()
     stopped(tmp_path)
-    assert (path / "model_card.json").read_bytes() == before
-    assert Artefact(path)(IMAGES)["scores"].shape == (4, 3)
+    assert (earlier / "model_card.json").read_bytes() == before
+    assert Artefact(earlier)(IMAGES)["scores"].shape == (4, 3)
     assert len([file for file in tmp_path.iterdir() if file.name != "out"]) == drafts
-    keraskip.export_savedmodel(small(), path, overwrite=True)
+    keraskip.export_savedmodel(small(), earlier, overwrite=True)
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
 
@@ -273,25 +281,23 @@ def test_two_exports_to_one_place(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["m[1]"]
 
 
-def test_behind_a_link_the_artefact_is_replaced(tmp_path):
-    first = keraskip.export_savedmodel(small(), tmp_path / "v1")
+def test_behind_a_link_the_artefact_is_replaced(tmp_path, earlier):
     link = tmp_path / "current"
-    link.symlink_to("v1")
-    before = (first / "model_card.json").read_bytes()
+    link.symlink_to("out")
+    before = (earlier / "model_card.json").read_bytes()
     keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), link, overwrite=True)
     assert link.is_symlink()
-    assert (first / "model_card.json").read_bytes() != before
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["current", "v1"]
+    assert (earlier / "model_card.json").read_bytes() != before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["current", "out"]
 
 
-def test_a_system_that_cannot_exchange_folders(tmp_path, monkeypatch):
+def test_a_system_that_cannot_exchange_folders(tmp_path, earlier, monkeypatch):
     monkeypatch.setattr(sys, "platform", "other")
-    path = keraskip.export_savedmodel(small(), tmp_path / "out")
-    before = (path / "model_card.json").read_bytes()
-    keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), path, overwrite=True)
-    assert (path / "model_card.json").read_bytes() != before
+    before = (earlier / "model_card.json").read_bytes()
+    keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), earlier, overwrite=True)
+    assert (earlier / "model_card.json").read_bytes() != before
     # Killed between the two steps.
-    path.rename(tmp_path / ".out.before")
-    with pytest.raises(FileExistsError, match="pass overwrite=True"), draft(path, False):
+    earlier.rename(tmp_path / ".out.before")
+    with pytest.raises(FileExistsError, match="pass overwrite=True"), draft(earlier, False):
         pass
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
