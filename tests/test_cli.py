@@ -181,7 +181,9 @@ import signal
 from keras.callbacks import LambdaCallback
 from keraskip.study import Trial
 
-press = LambdaCallback(on_train_batch_end=lambda *step: signal.raise_signal(signal.SIGINT))
+press = LambdaCallback(
+    on_train_batch_end=lambda batch, logs: signal.raise_signal(signal.SIGINT)
+)
 
 class Interrupted(Trial):
     def build(self, data, steps):
