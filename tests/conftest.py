@@ -5,6 +5,8 @@ import os
 import socket
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+# On by itself on some processors only, and without it TensorFlow has no channels first on a CPU.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
 import pytest
