@@ -2,8 +2,11 @@
 
 import gc
 import os
+import socket
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+# On by itself on some processors only, and without it TensorFlow has no channels first on a CPU.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
 import pytest
@@ -18,3 +21,15 @@ gc.set_threshold(20_000, 20, 50)
 def seed():
     """The same random numbers for every test."""
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def free_port():
+    """A port of this machine that nobody else is given during the test.
+
+    The socket never listens, so a server that reuses addresses, as servers do, can take the port.
+    """
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,24 @@ KERASKIP = Path(sys.executable).with_name("keraskip")
 
 
 def keraskip(*arguments, cwd=None):
+    """The command as it is typed, in a process of its own."""
     return subprocess.run([KERASKIP, *arguments], capture_output=True, text=True, cwd=cwd)
+
+
+def called(*arguments, cwd=None):
+    """The same command within this process, which has its imports behind it."""
+    from keraskip.cli import app
+
+    stdout, stderr = StringIO(), StringIO()
+    with (
+        chdir(cwd or "."),
+        redirect_stdout(stdout),
+        redirect_stderr(stderr),
+        pytest.raises(SystemExit) as ended,
+    ):
+        app([str(argument) for argument in arguments])
+    code = ended.value.code or 0
+    return subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
 
 
 def test_report_prints_a_table_and_last_the_path(runs, tmp_path):  # noqa: F811
@@ -28,71 +46,72 @@ def test_report_prints_a_table_and_last_the_path(runs, tmp_path):  # noqa: F811
     assert (tmp_path / "out.html").is_file()
 
 
-def modules_loaded_by(*arguments):
-    """What the command has imported by its end."""
+def modules_loaded_by(*commands):
+    """All that the commands, one after the other, have imported by their end."""
     script = f"""
 import sys
-sys.argv = ["keraskip", *{list(map(str, arguments))}]
-try:
-    import keraskip.cli; keraskip.cli.app()
-except SystemExit:
-    print(*sys.modules)
+for arguments in {[list(map(str, arguments)) for arguments in commands]}:
+    sys.argv = ["keraskip", *arguments]
+    try:
+        import keraskip.cli; keraskip.cli.app()
+    except SystemExit:
+        pass
+print(*sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    return set(done.stdout.split("\n")[-2].split())
+    return done.stdout, set(done.stdout.split("\n")[-2].split())
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["compare", "--help"],
-        ["report", "--help"],
-        ["list", "--help"],
-        ["describe", "--help"],
-        ["export", "--help"],
-        ["check", "--help"],
-        ["predict", "--help"],
-    ],
-)
-def test_help_loads_next_to_nothing(arguments):
-    loaded = modules_loaded_by(*arguments)
-    assert "keraskip.cli" in loaded
+def test_help_loads_next_to_nothing():
+    commands = "compare", "report", "list", "describe", "export", "check", "predict"
+    said, loaded = modules_loaded_by(["--help"], *([command, "--help"] for command in commands))
+    assert said.count("Usage: ") == 1 + len(commands)
     assert not loaded & {"tensorflow", "keras", "numpy", "pandas", "pyarrow", "altair"}
 
 
 def test_report_loads_no_framework(runs, tmp_path):  # noqa: F811
-    loaded = modules_loaded_by("report", runs[0], "--out", tmp_path / "r.html")
+    _, loaded = modules_loaded_by(["report", runs[0], "--out", tmp_path / "r.html"])
     assert "keraskip.report" in loaded
     assert not loaded & {"keras", "tensorflow", "jax", "torch"}
 
 
+BAD_INPUT = [
+    (["compare", "--study", "nothing"], "study='nothing'"),
+    (["compare", "--depths", "20,57"], "depth=57 (nearest: 56, 62)"),
+    (["compare", "--depths", "deep"], "'deep'"),
+    (["compare", "--epochs", "0"], "epochs=0"),
+    (["compare", "--seeds", "1,1"], "[1, 1]"),
+    (["compare", "--set", "epochs"], "'epochs'"),
+    (["compare", "--set", "batch_size=many"], "batch_size='many'"),
+    (["compare", "--dataset", "npz:missing.npz"], "missing.npz"),
+    (["compare", "--jobs", "0"], "jobs=0"),
+    (["compare", "--study", "mine.py"], "mine.py"),
+    (["compare", "--out", "file/runs"], "file/runs"),
+    (["report", "missing"], "missing"),
+    (["report", "empty"], "empty"),
+    (["report", "file"], "file"),
+    (["report", "run", "--out", "file/report.html"], "file/report.html"),
+    (["report", "run", "--out", "report.docx"], "report.docx"),
+]
+# Of those above, one that loads Keras and TensorFlow, which would say more.
+LOADS_KERAS = BAD_INPUT[7]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["compare", "--study", "nothing"], "study='nothing'"),
-        (["compare", "--depths", "20,57"], "depth=57 (nearest: 56, 62)"),
-        (["compare", "--depths", "deep"], "'deep'"),
-        (["compare", "--epochs", "0"], "epochs=0"),
-        (["compare", "--seeds", "1,1"], "[1, 1]"),
-        (["compare", "--set", "epochs"], "'epochs'"),
-        (["compare", "--set", "batch_size=many"], "batch_size='many'"),
-        (["compare", "--dataset", "npz:missing.npz"], "missing.npz"),
-        (["compare", "--jobs", "0"], "jobs=0"),
-        (["compare", "--study", "mine.py"], "mine.py"),
-        (["compare", "--out", "file/runs"], "file/runs"),
-        (["report", "missing"], "missing"),
-        (["report", "empty"], "empty"),
-        (["report", "file"], "file"),
-        (["report", "run", "--out", "file/report.html"], "file/report.html"),
-        (["report", "run", "--out", "report.docx"], "report.docx"),
-    ],
+    ("command", "arguments", "message"),
+    [*((called, *case) for case in BAD_INPUT), (keraskip, *LOADS_KERAS)],
 )
-def test_bad_input_is_one_line_and_exit_code_2(tmp_path, runs, arguments, message):  # noqa: F811
+def test_bad_input_is_one_line_and_exit_code_2(
+    tmp_path,
+    runs,  # noqa: F811
+    command,
+    arguments,
+    message,
+):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     os.symlink(runs[0], tmp_path / "run")
-    done = keraskip(*arguments, cwd=tmp_path)
+    done = command(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -104,28 +123,46 @@ from keraskip.study import Trial
 
 small = {"depth": 8, "filters": (4, 8, 16)}
 trials = [
-    Trial(network, network, small, epochs=12, batch_size=256) for network in ("plain", "resnet")
+    Trial(network, network, small, epochs=6, batch_size=256) for network in ("plain", "resnet")
 ]
+"""
+
+
+# Python runs a module of this name when it starts, here in the processes that train.
+KILLING = """
+import os, signal, sys, threading
+
+def at_the_third_checkpoint(event, arguments):
+    if event == "os.rename" and str(arguments[1]).endswith("plain/checkpoints/epoch_00003.npz"):
+        os.kill(os.getppid(), signal.SIGKILL)
+        threading.Event().wait()
+
+sys.addaudithook(at_the_third_checkpoint)
 """
 
 
 @pytest.mark.slow
 def test_compare_trains_side_by_side_and_after_a_kill_goes_on(tmp_path):
     (tmp_path / "mine.py").write_text(STUDY)
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks" / "sitecustomize.py").write_text(KILLING)
     command = [KERASKIP, "compare", "--study", "mine.py", "--jobs", "2", "--out", "out"]
     folder = tmp_path / "out" / "mine"
-    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(folder.glob("*/checkpoints/*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    paths = os.pathsep.join([str(tmp_path / "hooks"), os.environ.get("PYTHONPATH", "")])
+    # The processes that train have the same output: when it ends, all of them have.
+    first = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert first.returncode == -signal.SIGKILL
 
     killed = keraskip("report", folder, "--out", tmp_path / "killed.html")
     assert killed.returncode == 0
     assert "plain" in killed.stdout
 
-    # Those that it had started end with it, and give way.
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "out/mine/report.html"
@@ -133,26 +170,44 @@ def test_compare_trains_side_by_side_and_after_a_kill_goes_on(tmp_path):
     lines = [line for line in done.stdout.splitlines() if " is healthy" in line]
     assert len(lines) == 2
     trained = [load_run(folder / name) for name in ("plain", "resnet")]
-    assert all(run.epochs["epoch"].tolist() == list(range(12)) for run in trained)
-    assert all(run.steps.tolist() == list(range(60)) for run in trained)
-    assert any(run.info.get("resumed") for run in trained)
+    assert all(run.epochs["epoch"].tolist() == list(range(6)) for run in trained)
+    assert all(run.steps.tolist() == list(range(30)) for run in trained)
+    assert [resumed["epoch"] for resumed in trained[0].info["resumed"]] == [2]
+
+
+# Presses Ctrl-C in the first step of the first network.
+INTERRUPTED = """
+import signal
+from keras.callbacks import LambdaCallback
+from keraskip.study import Trial
+
+press = LambdaCallback(
+    on_train_batch_end=lambda batch, logs: signal.raise_signal(signal.SIGINT)
+)
+
+class Interrupted(Trial):
+    def build(self, data, steps):
+        model = super().build(data, steps)
+        fit = model.fit
+        model.fit = lambda *data, callbacks, **way: fit(*data, callbacks=[*callbacks, press], **way)
+        return model
+
+small = {"depth": 8, "filters": (4, 8, 16)}
+trials = [Interrupted(name, name, small, epochs=1, batch_size=256) for name in ("plain", "resnet")]
+"""
 
 
 @pytest.mark.slow
 def test_compare_on_ctrl_c_says_how_to_go_on_and_reports_what_fails(tmp_path):
-    (tmp_path / "mine.py").write_text(STUDY)
-    command = [KERASKIP, "compare", "--study", "mine.py", "--set", "epochs=1", "--out", "out"]
-    options = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    first = subprocess.Popen(command, **options)
-    while not (tmp_path / "out" / "mine" / "plain" / "run.json").exists() and first.poll() is None:
-        time.sleep(0.02)
-    first.send_signal(signal.SIGINT)
-    _, said = first.communicate()
+    (tmp_path / "mine.py").write_text(INTERRUPTED)
+    command = [KERASKIP, "compare", "--study", "mine.py", "--out", "out"]
+    options = {"cwd": tmp_path, "capture_output": True, "text": True}
+    first = subprocess.run(command, **options)
     assert first.returncode == 130
-    assert said.splitlines()[-1] == (
+    assert first.stderr.splitlines()[-1] == (
         "keraskip: stopped; the same command goes on after the last epoch"
     )
-    assert "Traceback" not in said
+    assert "Traceback" not in first.stderr
     failed = subprocess.run([*command, "--set", "activation=relux"], **options)
     assert failed.returncode == 2
     assert "other settings" in failed.stderr
@@ -183,13 +238,13 @@ def test_compare_reads_official_archives(tmp_path):
 
 
 def test_list_prints_names_and_loads_no_framework():
-    done = keraskip("list", "resnet50*")
-    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == [
+    said, loaded = modules_loaded_by(["list", "resnet50*"])
+    assert [line.split()[0] for line in said.splitlines()[2:-1]] == [
         "resnet50",
         "resnet50v1.5",
         "resnet50v2",
     ]
-    assert not modules_loaded_by("list") & {"keras", "tensorflow", "jax", "torch"}
+    assert not loaded & {"keras", "tensorflow", "jax", "torch"}
 
 
 def test_describe_prints_published_and_built():
@@ -208,7 +263,7 @@ def test_describe_prints_published_and_built():
     ],
 )
 def test_unknown_networks_are_one_line(arguments, message):
-    done = keraskip(*arguments)
+    done = called(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1

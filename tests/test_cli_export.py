@@ -1,7 +1,6 @@
 """Exports as they are typed, and the example that serves one."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -11,20 +10,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_cli import keraskip
+from test_cli import called, keraskip
 
 from keraskip import run_study
 from keraskip.runs import read_info
 from keraskip.study import Trial
 
 pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
+pytestmark = [
+    # LiteRT's converter and interpreter say so of each other.
+    pytest.mark.filterwarnings("ignore:.*tf.lite.*:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*tf.lite.*:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*np.object:FutureWarning"),
+]
 EXAMPLE = Path(__file__).parents[1] / "examples" / "serve.py"
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a network that a study has trained."""
-    trial = Trial("resnet8", "resnet", {"depth": 8}, epochs=3, learning_rate=0.05)
+    small = {"stage_blocks": (1, 1), "filters": (16, 32)}
+    trial = Trial("small", "resnet", small, epochs=3, learning_rate=0.05)
     return run_study([trial], tmp_path_factory.mktemp("trained"))[0]
 
 
@@ -67,7 +73,7 @@ def test_an_export_knows_its_training(run, artefact):
 
 
 def test_check_prints_what_it_finds(run, artefact):
-    done = keraskip("check", artefact, "--against", run / "model.keras")
+    done = called("check", artefact, "--against", run / "model.keras")
     assert done.returncode == 0, done.stderr
     rows = dict(line.split("  ", 1) for line in done.stdout.splitlines()[2:])
     rows = {name: value.strip() for name, value in rows.items()}
@@ -85,7 +91,7 @@ def test_check_fails_for_another_model(artefact, tmp_path):
     from keraskip import build_resnet
 
     build_resnet(8, input_shape=(8, 8, 1)).save(tmp_path / "other.keras")
-    done = keraskip("check", artefact, "--against", tmp_path / "other.keras")
+    done = called("check", artefact, "--against", tmp_path / "other.keras")
     assert done.returncode == 1
     assert "must give what the model gives" in done.stderr
     keras.utils.clear_session()
@@ -102,10 +108,10 @@ def test_predict_names_classes(artefact, pictures):
 @pytest.mark.parametrize("format", ["onnx", "litert"])
 def test_other_formats_predict_the_same(run, artefact, pictures, tmp_path, format):
     pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}[format])
-    done = keraskip("export", run / "model.keras", tmp_path / "out", "--format", format)
+    done = called("export", run / "model.keras", tmp_path / "out", "--format", format)
     assert done.returncode == 0, done.stderr
     ours, theirs = (
-        [line.split()[-2:] for line in keraskip("predict", out, *pictures).stdout.splitlines()[2:]]
+        [line.split()[-2:] for line in called("predict", out, *pictures).stdout.splitlines()[2:]]
         for out in (tmp_path / "out", artefact)
     )
     assert ours == theirs
@@ -124,7 +130,7 @@ def test_other_formats_predict_the_same(run, artefact, pictures, tmp_path, forma
     ],
 )
 def test_bad_input_is_one_line(tmp_path, arguments, message):
-    done = keraskip("export", arguments[0], tmp_path / "out", *arguments[1:])
+    done = called("export", arguments[0], tmp_path / "out", *arguments[1:])
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -133,29 +139,26 @@ def test_bad_input_is_one_line(tmp_path, arguments, message):
 
 @pytest.mark.parametrize("command", [["check"], ["predict"]])
 def test_folders_that_are_no_artefacts(tmp_path, command):
-    done = keraskip(*command, tmp_path, *(["image.png"] if command == ["predict"] else []))
+    done = called(*command, tmp_path, *(["image.png"] if command == ["predict"] else []))
     assert done.returncode == 2
     assert f"Received: {tmp_path}" in done.stderr
 
 
-def test_the_example_serves_an_artefact_without_keras(artefact, pictures):
+def test_the_example_serves_an_artefact_without_keras(artefact, pictures, free_port):
     assert len(EXAMPLE.read_text().splitlines()) < 60
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     code = (
         "import sys, runpy; sys.modules['keras'] = None;"
-        f"sys.argv = ['serve.py', {str(artefact)!r}, '{port}'];"
+        f"sys.argv = ['serve.py', {str(artefact)!r}, '{free_port}'];"
         f"runpy.run_path({str(EXAMPLE)!r}, run_name='__main__')"
     )
     server = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     try:
-        answers = {file: posted(port, file.read_bytes(), server) for file in pictures}
+        answers = {file: posted(free_port, file.read_bytes(), server) for file in pictures}
         assert {status for status, _ in answers.values()} == {200}
         right = [answers[file][1][0]["class"] == f"digit {digit}"
                  for file, digit in pictures.items()]  # fmt: skip
         assert sum(right) >= 7
-        status, answer = posted(port, b"no image", server)
+        status, answer = posted(free_port, b"no image", server)
         assert (status, answer["error"][:8]) == (400, "The body")
     finally:
         server.kill()

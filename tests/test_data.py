@@ -314,7 +314,12 @@ def test_names_that_are_no_labelled_images_are_refused(name, message, tmp_path):
 def test_a_set_that_cannot_be_had_is_one_line(tmp_path, monkeypatch):
     pytest.importorskip("tensorflow_datasets", reason="this environment has no TensorFlow")
     (tmp_path / "empty").mkdir()
-    # It tries ten times, and waits ever longer.
+
+    def no_network(*address, **options):
+        raise OSError("no network")
+
+    # Also where there is one. It tries ten times, and waits ever longer.
+    monkeypatch.setattr("urllib3.util.connection.create_connection", no_network)
     monkeypatch.setattr("urllib3.util.retry.Retry.sleep", lambda retry, response=None: None)
     with pytest.raises(OSError, match=r"fashion_mnist is not in .*manual_dir"):
         load_data("fashion_mnist", data_dir=tmp_path, manual_dir=tmp_path / "empty")

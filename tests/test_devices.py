@@ -1,10 +1,10 @@
 """The recorder on several devices and in several processes: the gradient of the whole batch."""
 
 import os
-import socket
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -94,19 +94,18 @@ def start(folder, way, *more):
 
 
 def finish(*processes):
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=120)
-            assert not process.returncode, errors
-    finally:
-        for process in processes:
-            process.kill()
+    """Waits for all; once one fails, the others, which might wait for it, are killed."""
 
+    def errors_of(process):
+        _, errors = process.communicate()
+        if process.returncode:
+            for each in processes:
+                each.kill()
+        return errors
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    with ThreadPoolExecutor(len(processes)) as pool:
+        errors = list(pool.map(errors_of, processes))
+    assert not any(process.returncode for process in processes), "\n".join(errors)
 
 
 def assert_same(folder, expected):
@@ -122,16 +121,22 @@ def assert_same(folder, expected):
 MANY = {"tensorflow": ["replicas", "replicas of large weights"], "jax": ["devices"], "torch": []}
 
 
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """The record of the training on one device."""
+    folder = tmp_path_factory.mktemp("one")
+    finish(start(folder, "one"))
+    return folder
+
+
 @pytest.mark.parametrize("many", MANY[BACKEND])
-def test_two_devices(tmp_path, many):
-    finish(start(tmp_path / "one", "one"))
-    finish(start(tmp_path / "two", many))
-    assert_same(tmp_path / "two", tmp_path / "one")
+def test_two_devices(tmp_path, many, one):
+    finish(start(tmp_path, many))
+    assert_same(tmp_path, one)
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="Keras trains in several processes on JAX")
-def test_two_processes(tmp_path):
-    finish(start(tmp_path / "one", "one"))
-    address = f"127.0.0.1:{free_port()}"
-    finish(*(start(tmp_path / "two", "processes", address, str(number)) for number in range(2)))
-    assert_same(tmp_path / "two", tmp_path / "one")
+def test_two_processes(tmp_path, free_port, one):
+    address = f"127.0.0.1:{free_port}"
+    finish(*(start(tmp_path, "processes", address, str(number)) for number in range(2)))
+    assert_same(tmp_path, one)

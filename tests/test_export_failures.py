@@ -2,10 +2,11 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -31,6 +32,17 @@ def network(*parts, shape=(8, 8, 1)):
 
 def small():
     return network(layers.Conv2D(4, 3))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    return keraskip.export_savedmodel(small(), tmp_path_factory.mktemp("exported") / "out")
+
+
+@pytest.fixture
+def earlier(exported, tmp_path):
+    """An artefact of the small network, in a folder where nothing else is."""
+    return Path(shutil.copytree(exported, tmp_path / "out"))
 
 
 def with_nan():
@@ -133,9 +145,8 @@ def test_a_layer_that_a_format_does_not_have(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_artefact_that_differs_is_not_kept(tmp_path):
+def test_an_artefact_that_differs_is_not_kept(tmp_path, earlier):
     model = network(Noisy())
-    earlier = keraskip.export_savedmodel(small(), tmp_path / "out")
     with pytest.raises(ExportError, match="must give what the model gives, to 1e-05"):
         keraskip.export_savedmodel(model, earlier, overwrite=True)
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
@@ -151,14 +162,13 @@ def test_a_network_that_explodes_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_is_not_overwritten_unasked(tmp_path):
-    path = keraskip.export_savedmodel(small(), tmp_path / "out")
-    before = (path / "model_card.json").read_bytes()
+def test_what_is_there_is_not_overwritten_unasked(tmp_path, earlier):
+    before = (earlier / "model_card.json").read_bytes()
     with pytest.raises(FileExistsError, match="pass overwrite=True"):
-        keraskip.export_savedmodel(small(), path)
-    assert (path / "model_card.json").read_bytes() == before
-    keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), path, overwrite=True)
-    assert (path / "model_card.json").read_bytes() != before
+        keraskip.export_savedmodel(small(), earlier)
+    assert (earlier / "model_card.json").read_bytes() == before
+    keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), earlier, overwrite=True)
+    assert (earlier / "model_card.json").read_bytes() != before
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
     (tmp_path / "mine").mkdir()
@@ -175,44 +185,73 @@ def test_a_target_that_cannot_be_written(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_full_disk(tmp_path):
-    path = keraskip.export_savedmodel(small(), tmp_path / "out")
+def test_a_full_disk(tmp_path, earlier):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
         with pytest.raises((ExportError, OSError)):
-            keraskip.export_savedmodel(network(layers.Conv2D(64, 3)), path, overwrite=True)
+            keraskip.export_savedmodel(network(layers.Conv2D(64, 3)), earlier, overwrite=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
-    assert Artefact(path)(IMAGES)["scores"].shape == (4, 3)
+    assert Artefact(earlier)(IMAGES)["scores"].shape == (4, 3)
 
 
-# It takes seconds, so that it can be stopped also where the machine is busy.
-EXPORTING = """
-import keraskip, sys
-keraskip.export_savedmodel(keraskip.build("resnet20"), sys.argv[1], overwrite=True)
+@keras.saving.register_keras_serializable("tests")
+class Stopping(layers.Layer):
+    """Sends its own process a signal while the artefact is being written."""
+
+    def __init__(self, folder, number, **options):
+        super().__init__(**options)
+        self.folder, self.number = folder, number
+
+    def call(self, x):
+        if any(Path(self.folder).glob(".out.draft.*")):
+            signal.raise_signal(self.number)
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "folder": self.folder, "number": self.number}
+
+
+def export_and_stop(folder, number):
+    model = network(Stopping(str(folder), int(number)))
+    keraskip.export_savedmodel(model, folder / "out", overwrite=True)
+
+
+def interrupted(folder):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            export_and_stop(folder, signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+KILLED = """
+import signal, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_export_failures import export_and_stop
+export_and_stop(Path(sys.argv[1]), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_an_export_that_is_stopped(tmp_path, how):
-    path = keraskip.export_savedmodel(small(), tmp_path / "out")
-    before = (path / "model_card.json").read_bytes()
-    process = subprocess.Popen(
-        [sys.executable, "-c", EXPORTING, path], stderr=subprocess.DEVNULL, env=os.environ
-    )
-    while not any(path.parent.glob(".out.draft.*")):
-        assert process.poll() is None
-        time.sleep(0.001)
-    process.send_signal(how)
-    assert process.wait() != 0
-    assert (path / "model_card.json").read_bytes() == before
-    assert Artefact(path)(IMAGES)["scores"].shape == (4, 3)
-    left = [file.name for file in tmp_path.iterdir() if file.name != "out"]
-    # Who is killed cannot clean up; the next export does.
-    assert len(left) == (1 if how == signal.SIGKILL else 0)
-    keraskip.export_savedmodel(small(), path, overwrite=True)
+def killed(folder):
+    code = KILLED.format(tests=os.path.dirname(__file__))
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+# Who is killed cannot clean up; the next export does.
+@pytest.mark.parametrize(("stopped", "drafts"), [(interrupted, 0), (killed, 1)])
+def test_an_export_that_is_stopped(tmp_path, earlier, stopped, drafts):
+    before = (earlier / "model_card.json").read_bytes()
+    stopped(tmp_path)
+    assert (earlier / "model_card.json").read_bytes() == before
+    assert Artefact(earlier)(IMAGES)["scores"].shape == (4, 3)
+    assert len([file for file in tmp_path.iterdir() if file.name != "out"]) == drafts
+    keraskip.export_savedmodel(small(), earlier, overwrite=True)
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
 
@@ -242,25 +281,23 @@ def test_two_exports_to_one_place(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["m[1]"]
 
 
-def test_behind_a_link_the_artefact_is_replaced(tmp_path):
-    first = keraskip.export_savedmodel(small(), tmp_path / "v1")
+def test_behind_a_link_the_artefact_is_replaced(tmp_path, earlier):
     link = tmp_path / "current"
-    link.symlink_to("v1")
-    before = (first / "model_card.json").read_bytes()
+    link.symlink_to("out")
+    before = (earlier / "model_card.json").read_bytes()
     keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), link, overwrite=True)
     assert link.is_symlink()
-    assert (first / "model_card.json").read_bytes() != before
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["current", "v1"]
+    assert (earlier / "model_card.json").read_bytes() != before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["current", "out"]
 
 
-def test_a_system_that_cannot_exchange_folders(tmp_path, monkeypatch):
+def test_a_system_that_cannot_exchange_folders(tmp_path, earlier, monkeypatch):
     monkeypatch.setattr(sys, "platform", "other")
-    path = keraskip.export_savedmodel(small(), tmp_path / "out")
-    before = (path / "model_card.json").read_bytes()
-    keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), path, overwrite=True)
-    assert (path / "model_card.json").read_bytes() != before
+    before = (earlier / "model_card.json").read_bytes()
+    keraskip.export_savedmodel(network(layers.Conv2D(8, 3)), earlier, overwrite=True)
+    assert (earlier / "model_card.json").read_bytes() != before
     # Killed between the two steps.
-    path.rename(tmp_path / ".out.before")
-    with pytest.raises(FileExistsError, match="pass overwrite=True"), draft(path, False):
+    earlier.rename(tmp_path / ".out.before")
+    with pytest.raises(FileExistsError, match="pass overwrite=True"), draft(earlier, False):
         pass
     assert [file.name for file in tmp_path.iterdir()] == ["out"]

@@ -51,6 +51,8 @@ def page(browser, report, request):
     """The open report, with what it asked for and complained about."""
     width = getattr(request, "param", 1280)
     page = browser.new_page(viewport={"width": width, "height": 900})
+    # Milliseconds; only a page that is broken takes as long, however busy the machine is.
+    page.set_default_timeout(600_000)
     page.requests, page.complaints = [], []
     page.on("request", lambda request: page.requests.append(request.url))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))

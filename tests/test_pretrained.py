@@ -29,12 +29,10 @@ def answers(model):
     return keras.ops.convert_to_numpy(model(images, training=False))
 
 
-@pytest.mark.parametrize("application", KINDS)
-def test_same_outputs_as_keras_applications(application):
-    head = {"input_shape": (SIDE, SIDE, 3), "classes": 10, "classifier_activation": None}
-    source = randomized(application, **head)
-    model = build(application.lower(), kernel_initializer="zeros", **head)
-    model.set_weights(source.get_weights())
+def assert_same_network(model, source):
+    """Checks that the model has the weights of the source, and computes the same with them."""
+    for ours, theirs in zip(model.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
     expected = answers(source)
     scale = np.abs(expected).max()
     # Different images give different answers, so that equal ones mean something.
@@ -42,22 +40,34 @@ def test_same_outputs_as_keras_applications(application):
     np.testing.assert_allclose(answers(model) / scale, expected / scale, atol=1e-5)
 
 
-@pytest.mark.parametrize("include_top", [True, False])
+EFFICIENT = {"memory_efficient": True}
+CASES = [
+    *((kind, top, {}) for kind in KINDS for top in (True, False)),
+    *(("DenseNet121", top, EFFICIENT) for top in (True, False)),
+]
+# Each kind once, with and without top; the others are built of the same.
+QUICK = [CASES[0], CASES[3], CASES[5], CASES[6]]
+
+
 @pytest.mark.parametrize(
-    ("application", "changes"),
-    [
-        *((kind, {}) for kind in KINDS),
-        ("DenseNet121", {"memory_efficient": True}),
-    ],
+    ("application", "include_top", "changes"),
+    [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in CASES if case not in QUICK)],
 )
 def test_imagenet_weights_come_from_keras(monkeypatch, application, changes, include_top):
-    source = randomized(application, include_top=include_top)
+    size = {"input_shape": (SIDE, SIDE, 3), "include_top": include_top}
+    source = randomized(application, **size, classifier_activation=None)
 
     def downloaded(weights, include_top):
-        assert weights == "imagenet"
+        assert (weights, include_top) == ("imagenet", size["include_top"])
         return source
 
     monkeypatch.setattr(keras.applications, application, downloaded)
-    model = build(application.lower(), weights="imagenet", include_top=include_top, **changes)
-    for ours, theirs in zip(model.get_weights(), source.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    model = build(
+        application.lower(),
+        weights="imagenet",
+        kernel_initializer="zeros",
+        classifier_activation=None,
+        **size,
+        **changes,
+    )
+    assert_same_network(model, source)

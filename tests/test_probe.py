@@ -23,9 +23,11 @@ def values(run, probe, epoch=0):
     return dict(zip(rows["layer"], rows["value"], strict=True))
 
 
-def compiled(model, loss="sparse_categorical_crossentropy", rate=0.0):
-    # A rate of zero: what is probed is what was built.
-    model.compile(keras.optimizers.SGD(rate), loss)
+def compiled(model, loss="sparse_categorical_crossentropy"):
+    # A rate of zero: what is probed is what was built. The probe has passes of its own, for which
+    # the training need not be compiled.
+    way = {"run_eagerly": True} if keras.backend.backend() == "tensorflow" else {}
+    model.compile(keras.optimizers.SGD(0.0), loss, **way)
     return model
 
 
@@ -47,12 +49,12 @@ def test_signal_of_a_linear_network_is_the_formula(tmp_path):
 
 def resnet(**arguments):
     keras.utils.set_random_seed(0)
-    return build_resnet(8, input_shape=(8, 8, 3), **arguments)
+    return build_resnet(stage_blocks=(1, 1), filters=(16, 32), input_shape=(8, 8, 3), **arguments)
 
 
 def test_branches_that_start_at_zero(tmp_path):
     shares = values(probed(tmp_path, compiled(resnet(zero_init_residual=True))), "branch_share")
-    assert len(shares) == 3
+    assert len(shares) == 2
     assert set(shares.values()) == {0.0}
 
 
@@ -90,7 +92,8 @@ def test_deep_plain_networks_shatter(tmp_path):
 def test_nothing_changes(tmp_path):
     weights = []
     for probe in False, True:
-        model = compiled(resnet(), rate=0.1)
+        model = resnet()
+        model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
         run = probed(tmp_path / str(probe), model, probe=probe, epochs=2)
         weights.append(model.get_weights())
     for ours, theirs in zip(*weights, strict=True):

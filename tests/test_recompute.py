@@ -16,8 +16,8 @@ RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(8, 8, 8, 3)).astype("float32")
 LABELS = np.arange(8)
 NETWORKS = (
-    {"depth": 10, "growth_rate": 4},
-    {"depth": 16, "growth_rate": 4, "bottleneck": True, "compression": 0.5},
+    {"stage_blocks": (3, 1), "growth_rate": 4},
+    {"stage_blocks": (2, 2), "growth_rate": 4, "bottleneck": True, "compression": 0.5},
 )
 # JAX always compiles, unless it is to take a minute.
 WAYS = [(network, {}) for network in NETWORKS]

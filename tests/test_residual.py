@@ -30,7 +30,7 @@ SMALLEST_LAYERS = [
 
 TWINS = [
     {"depth": depth, "variant": variant, "input_shape": (8, 8, 1)}
-    for depth in (8, 20, 56)
+    for depth in (8, 20)
     for variant in VARIANTS
 ]
 TWINS += [
@@ -38,6 +38,7 @@ TWINS += [
     {"depth": 11, "variant": "v1.5", "block": "bottleneck", "input_shape": (8, 8, 1)},
     {"depth": 18, "variant": "v1", "stem": "imagenet", "input_shape": (33, 33, 3)},
 ]
+DEEP_TWINS = [{"depth": 56, "variant": variant, "input_shape": (8, 8, 1)} for variant in VARIANTS]
 SHORTCUT_WEIGHTS = (
     # variant   the kernels 16x32 and 32x64, in v1 with gamma and beta for 32 and for 64 maps
     ("v1",      16 * 32 + 32 * 64 + 2 * (32 + 64)),
@@ -97,7 +98,11 @@ def test_layer_names_of_the_smallest_network():
         assert [layer.name for layer in build_resnet(8, **SMALL).layers] == SMALLEST_LAYERS
 
 
-@pytest.mark.parametrize("arguments", TWINS, ids=str)
+@pytest.mark.parametrize(
+    "arguments",
+    [*TWINS, *(pytest.param(deep, marks=pytest.mark.slow) for deep in DEEP_TWINS)],
+    ids=str,
+)
 def test_weights_go_from_plain_to_resnet_and_back(arguments):
     plain, resnet = build_plain(**arguments), build_resnet(**arguments, shortcut="A")
     assert names_and_shapes(plain) == names_and_shapes(resnet)

@@ -19,7 +19,7 @@ from keraskip.study import (
 )
 from keraskip.study.recipes import optimizer
 
-SMALL = {"depth": 8, "filters": (4, 8, 16)}
+SMALL = {"stage_blocks": (1, 1), "filters": (4, 8)}
 WAY = {"epochs": 2, "batch_size": 256, "augment": ("crop",), "weight_decay": 1e-4}
 PLAIN = Trial("plain8", "plain", SMALL, **WAY)
 # With randomness of its own.
@@ -65,7 +65,7 @@ def test_studies_of_the_papers(study, depths, names):
     trials = named_study(study, depths=depths)
     assert [trial.name for trial in trials] == names.split()
     data = load_data()
-    for trial in named_study(study, depths=[14 if depths == [20] else 10]):
+    for trial in named_study(study, depths=[8 if depths == [20] else 7]):
         assert trial.build(data, 10).optimizer.momentum == 0.9
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from test_devices import finish, free_port
+from test_devices import finish
 
 from keraskip.runs import load_run
 
@@ -89,8 +89,8 @@ def test_two_devices(tmp_path, data, one):
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="Keras trains in several processes on JAX")
-def test_two_processes(tmp_path, data, one):
-    address = f"127.0.0.1:{free_port()}"
+def test_two_processes(tmp_path, data, one, free_port):
+    address = f"127.0.0.1:{free_port}"
     together = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": address}
     finish(
         *(

@@ -1,6 +1,5 @@
 """The named zoo: sizes, names and published facts."""
 
-import keras
 import numpy as np
 import pytest
 from reference import SIZES
@@ -9,22 +8,32 @@ from keraskip import build, build_densenet, list_models
 from keraskip.models.anatomy import anatomy
 from keraskip.models.zoo import ZOO
 
-# The deepest, of 1202 layers, takes a quarter of a minute, and Keras' walk through it goes deeper
-# than Python recurses by default. The next deepest is counted in benchmarks/build_time.py.
+# The next deepest is counted in benchmarks/build_time.py.
 COUNTED_THERE = "preact_resnet1001"
-# The sizes do not depend on the backend.
-LARGE = 8_000_000
-on_tensorflow = keras.backend.backend() == "tensorflow"
+# Deeper networks of a kind of which a smaller one is built, too; the deepest takes a quarter of a
+# minute, and Keras' walk through it goes deeper than Python recurses by default.
+DEEP = {
+    "plain44", "plain110", "resnet44", "resnet110", "resnet1202", "preact_resnet164",
+    "densenet100_k24", "densenet_bc250_k24", "densenet_bc190_k40", "resnet34", "resnet101v1.5",
+    "resnet152v1.5", "resnet101", "resnet152", "resnet101v2", "resnet152v2", "densenet169",
+    "densenet201", "densenet264",
+}  # fmt: skip
 
 
 def count(weights):
     return sum(int(np.prod(weight.shape)) for weight in weights)
 
 
-@pytest.mark.parametrize("size", [each for each in SIZES if each.name != COUNTED_THERE], ids=str)
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(size, marks=pytest.mark.slow if size.name in DEEP else ())
+        for size in SIZES
+        if size.name != COUNTED_THERE
+    ],
+    ids=str,
+)
 def test_size(size):
-    if size.trainable > LARGE and not on_tensorflow:
-        pytest.skip("built under TensorFlow")
     # Without random numbers, which take as long as the rest.
     model = build(size.name, kernel_initializer="zeros", **size.overrides)
     assert count(model.trainable_weights) == size.trainable
@@ -32,6 +41,19 @@ def test_size(size):
         assert model.count_params() == size.total
     if size.mmacs is not None:
         assert anatomy(model).macs / 1e6 == pytest.approx(size.mmacs, rel=0.005)
+
+
+def test_sizes_of_plain_and_residual_networks_grow_with_their_blocks():
+    """So those that are built each time stand for those that are too deep for that."""
+    count = 0
+    for size in SIZES:
+        arguments = ZOO[size.name].arguments
+        if size.name.startswith(("plain", "resnet")) and arguments.get("stem") != "imagenet":
+            n, projects = (arguments["depth"] - 2) // 6, size.overrides == {"shortcut": "B"}
+            assert size.trainable == 97216 * n - 21926 + 2752 * projects
+            assert size.total == size.trainable + 448 * n + 32 + 192 * projects
+            count += 1
+    assert count == 16
 
 
 def test_size_of_densenet_bc_40():
