@@ -1,4 +1,4 @@
-"""Checks of what a caller passes: the rule, what came and what would be right."""
+"""Argument checks. Each message states the rule, the value received and the nearest valid one."""
 
 import operator
 from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ def check_flag(argument: str, value: object) -> None:
 
 
 def check_integer(argument: str, value: Any, minimum: int | None = None) -> int:
-    """`value` as an int, numpy's integers included; TypeError or ValueError otherwise."""
+    """`value` as an int; TypeError unless it is an integer, of Python or numpy."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{argument} must be an integer. Received: {argument}={value!r}")
     value = operator.index(value)
@@ -36,7 +36,7 @@ def check_integer(argument: str, value: Any, minimum: int | None = None) -> int:
 
 
 def check_integers(argument: str, values: Any) -> tuple[int, ...]:
-    """`values` as a tuple of positive ints, at least one."""
+    """`values` as a tuple of at least one positive int."""
     if not isinstance(values, list | tuple):
         raise TypeError(
             f"{argument} must be a list or tuple of integers. Received: {argument}={values!r}"
@@ -50,7 +50,7 @@ def check_integers(argument: str, values: Any) -> tuple[int, ...]:
 
 
 def check_rate(argument: str, value: Any, zero: bool = True) -> float:
-    """`value` as a float in [0, 1), or with `zero=False` in (0, 1]."""
+    """`value` as a float in [0, 1), with `zero=False` in (0, 1]."""
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         raise TypeError(f"{argument} must be a number. Received: {argument}={value!r}")
     if not (0 <= value < 1 if zero else 0 < value <= 1):
@@ -63,9 +63,9 @@ def check_rate(argument: str, value: Any, zero: bool = True) -> float:
 
 
 def check_usable(argument: str, value: Any, use: Callable[[Any], object], module: Any) -> None:
-    """ValueError that names close matches unless `use(value)` works.
+    """ValueError with close matches unless `use(value)` succeeds.
 
-    `module` is Keras' module that knows the names `value` may have.
+    `module` is the module of Keras that defines the valid names.
     """
     try:
         use(value)

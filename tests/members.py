@@ -1,4 +1,4 @@
-"""A small member of each family and variant, for what every network must be able to do."""
+"""A small member of each family and variant, for tests that every network must pass."""
 
 from functools import partial
 
@@ -24,7 +24,7 @@ FAMILIES = {
     "densenet_bc": partial(build_densenet, **BC),
     "densenet_efficient": partial(build_densenet, **BC, memory_efficient=True),
 }
-# What else changes the graph.
+# Members with other changes of the graph.
 VARIATIONS = {
     "bottleneck": partial(build_resnet, **BOTTLENECK),
     "preact_bottleneck": partial(build_resnet, variant="preact", **BOTTLENECK),

@@ -1,4 +1,4 @@
-"""Published sizes of the networks: what the builders must reproduce."""
+"""Published sizes of the networks, which the builders must reproduce."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What every network can do: be saved, cloned, exported, compiled, trained in half precision."""
+"""Every network can be saved, cloned, exported, compiled and trained in half precision."""
 
 from functools import partial
 from itertools import product
@@ -14,7 +14,7 @@ SIDE = 16
 IMAGES = np.random.default_rng(0).normal(size=(4, SIDE, SIDE, 3)).astype("float32")
 LABELS = np.arange(4)
 SMALL = {"input_shape": (SIDE, SIDE, 3)}
-# What computes otherwise than convolution and batch normalisation.
+# Members with computations other than convolution and batch normalisation.
 NORMS_AND_GATES = ("group", "layer", "stochastic_depth", "shortcut_C", "shortcut_exclusive_gating")
 on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="a matter of TensorFlow"
@@ -27,7 +27,7 @@ def predict(model, images=IMAGES):
 
 
 def randomize(model):
-    """Other values than those that every network starts with, so that none can be lost unseen."""
+    """Sets weights that differ from the initial ones, so that a lost weight is seen."""
     random = np.random.default_rng(1)
     model.set_weights(
         [
@@ -156,8 +156,8 @@ def test_images_of_unknown_size(name):
 
 @pytest.mark.parametrize("name", MEMBERS)
 def test_channels_first_is_the_same_network(name, tmp_path):
-    # A side that no layer has as its number of filters: there Keras 3.15 on TensorFlow takes the
-    # width for the channels when it adds a bias.
+    # No layer has as many filters as the images have pixels in a row: in that case Keras 3.15 on
+    # TensorFlow takes the width for the channels when it adds a bias.
     images = IMAGES[:, :12, :12]
     last = randomize(MEMBERS[name](input_shape=(12, 12, 3)))
     keras.config.set_image_data_format("channels_first")

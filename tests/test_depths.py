@@ -1,4 +1,4 @@
-"""Depth rules: valid depths, and what is said about the others."""
+"""Depth rules: valid depths, and messages about the others."""
 
 import pytest
 
@@ -80,7 +80,7 @@ def test_depth_must_be_an_integer(depth):
 )
 def test_listed_depths_are_the_sums_of_their_blocks(rule, block_depth, transition_depth):
     for depth, blocks in rule.table.items():
-        # The name DenseNet-264 is one short of its layers.
+        # DenseNet-264 has one layer more than its name says.
         counted = 265 if depth == 264 else depth
         chosen = choose_blocks(None, blocks, rule, block_depth, transition_depth)
         assert chosen == (blocks, counted)

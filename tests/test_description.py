@@ -1,4 +1,4 @@
-"""Published facts beside those of the built model."""
+"""Published facts beside the facts of the built model."""
 
 import keras
 import pytest

@@ -95,17 +95,17 @@ CASES = [
 
 @contextlib.contextmanager
 def counted_layers():
-    """How many layers are made meanwhile."""
-    made = []
+    """Lists the layers that are made meanwhile."""
+    new_layers = []
     make = keras.layers.Layer.__init__
 
     def count(layer, *arguments, **keywords):
-        made.append(layer)
+        new_layers.append(layer)
         return make(layer, *arguments, **keywords)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.layers.Layer, "__init__", count)
-        yield made
+        yield new_layers
 
 
 def smallest(builder):
@@ -114,15 +114,15 @@ def smallest(builder):
 
 @pytest.mark.parametrize(("builder", "arguments", "error", "message"), CASES)
 def test_refused_before_a_layer_is_made(builder, arguments, error, message):
-    with counted_layers() as made, pytest.raises(error, match=message):
+    with counted_layers() as new_layers, pytest.raises(error, match=message):
         builder(**(smallest(builder) | arguments))
-    assert not made
+    assert not new_layers
 
 
 def test_layers_are_counted():
-    with counted_layers() as made:
+    with counted_layers() as new_layers:
         model = build_plain(8)
-    assert len(made) == len([*model.layers, model])
+    assert len(new_layers) == len([*model.layers, model])
 
 
 @pytest.mark.parametrize("builder", ALL)
@@ -152,7 +152,7 @@ def test_numpy_integers_of_imagenet():
 
 def test_imagenet_weights_of_another_size_are_refused():
     resnet50 = {"depth": 50, "stem": "imagenet", "conventions": "keras", "weights": "imagenet"}
-    with counted_layers() as made:
+    with counted_layers() as new_layers:
         with pytest.raises(ValueError, match=r"classes=10 \(nearest: 1000\)"):
             build_resnet(**resnet50, classes=10)
         with pytest.raises(ValueError, match=r"need 3 channels\. Received: 1"):
@@ -161,7 +161,7 @@ def test_imagenet_weights_of_another_size_are_refused():
             build_resnet(**resnet50, activation="tanh")
         with pytest.raises(ValueError, match="ResNet50, ResNet101"):
             build_plain(**resnet50)
-    assert not made
+    assert not new_layers
 
 
 # Right, wrong and odd values of each argument; most combinations have something wrong.
@@ -204,7 +204,7 @@ OWN[build_resnet] = OWN[build_plain] | {
 
 @st.composite
 def calls(draw):
-    """A builder with arguments of which up to four differ from a network that can be built."""
+    """A builder with valid arguments, up to four of them replaced by arbitrary ones."""
     builder = draw(st.sampled_from(ALL))
     choices = SHARED | OWN[builder]
     names = draw(st.lists(st.sampled_from(sorted(choices)), max_size=4, unique=True))
@@ -223,13 +223,13 @@ def calls(draw):
 @given(calls())
 def test_any_arguments_build_a_network_or_are_refused_before_a_layer_is_made(call):
     builder, arguments = call
-    with counted_layers() as made:
+    with counted_layers() as new_layers:
         try:
             model, refusal = builder(**arguments), ""
         except (TypeError, ValueError) as error:
             model, refusal = None, str(error)
     if model is None:
-        assert not made, refusal
+        assert not new_layers, refusal
         assert "Received: " in refusal
         return
     images = np.zeros((2, *(side or 33 for side in model.input_shape[1:])), "float32")

@@ -10,7 +10,7 @@ SMALL = {"input_shape": (8, 8, 1)}
 VARIANTS = ("v1", "preact")
 
 # fmt: off
-# Keras lists the layers of a graph by depth: a skip's stand between those it passes by.
+# Keras lists the layers of a graph by depth: the layers of a skip stand among the branch's.
 SMALLEST_LAYERS = [
     "images", "stem_conv", "stem_norm", "stem_act",
     "stage1_block1_conv1", "stage1_block1_norm1", "stage1_block1_act1",
@@ -44,7 +44,7 @@ SHORTCUT_WEIGHTS = (
     ("v1",      16 * 32 + 32 * 64 + 2 * (32 + 64)),
     ("preact",  16 * 32 + 32 * 64),
 )
-# Without residuals v1 ends its blocks with the activation of what is positive already.
+# Without residuals, v1 ends its blocks with the activation of maps that are positive already.
 ENDS = (
     # depth variant   normalization  last layer of the stages
     (8,    "v1",      None,          "stage3_block1_act2"),

@@ -1,4 +1,4 @@
-"""What each shortcut makes of a block's input and residual branch, against plain numpy."""
+"""Each shortcut against the same computation in numpy, on a block's input and branch."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ IMAGES = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
 
 
 def run(model, *layers):
-    """What the layers of these names give for the images."""
+    """The outputs of the layers of these names for the images."""
     outputs = [model.get_layer(name).output for name in layers]
     return [
         keras.ops.convert_to_numpy(value) for value in keras.Model(model.input, outputs)(IMAGES)

@@ -1,4 +1,4 @@
-"""Which depths a family of networks has, and what to say about the others."""
+"""The depths of each family of networks, and messages that refuse all others."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ class DepthRule(NamedTuple):
     offset: int
 
     def blocks(self, depth: int) -> tuple[int, ...]:
-        """Blocks of each of the three stages; ValueError names the nearest valid depths."""
+        """Number of blocks of each of the three stages; ValueError names the nearest depths."""
         depth = check_integer("depth", depth)
         blocks, rest = divmod(depth - self.offset, self.step)
         if rest or blocks < 1:
@@ -25,7 +25,7 @@ class DepthRule(NamedTuple):
         return (blocks,) * 3
 
     def nearest(self, depth: int) -> int:
-        """The valid depth closest to `depth`, the smaller one of two equally close."""
+        """The valid depth closest to `depth`; of two equally close ones the smaller."""
         return min(self._around(depth), key=lambda valid: (abs(valid - depth), valid))
 
     def _around(self, depth: int) -> list[int]:
@@ -40,7 +40,7 @@ class DepthTable(NamedTuple):
     table: dict[int, tuple[int, ...]]
 
     def blocks(self, depth: int) -> tuple[int, ...]:
-        """Blocks of each stage; ValueError names the depths there are."""
+        """Number of blocks of each stage; ValueError names the depths in the table."""
         depth = check_integer("depth", depth)
         if depth not in self.table:
             nearest = min(self.table, key=lambda listed: (abs(listed - depth), listed))
@@ -58,10 +58,10 @@ def choose_blocks(
     block_depth: int,
     transition_depth: int = 0,
 ) -> tuple[tuple[int, ...], int]:
-    """The blocks of each stage and the depth, from either or, if they agree, from both.
+    """The blocks of each stage and the depth, from one of the two, or from both if they agree.
 
-    Every network has its first convolution and its classifier; a block has `block_depth` weighted
-    layers and between two stages stand `transition_depth`.
+    A network has two weighted layers for its first convolution and its classifier, `block_depth`
+    for each block and `transition_depth` for each step from stage to stage.
     """
     if stage_blocks is None:
         if depth is None:
@@ -104,7 +104,7 @@ RESIDUAL: dict[tuple[str, str], DepthRule | DepthTable] = {
 DENSE = DepthRule("a DenseNet", 3, 4)
 DENSE_BOTTLENECK = DepthRule("a DenseNet with bottleneck layers", 6, 4)
 # Huang et al. 2017, Table 1; DenseNet-161 is from the authors' repository. All have bottlenecks.
-# By the count that gives the others their names, 264 has 265 layers.
+# Counted like the others, DenseNet-264 has 265 layers.
 IMAGENET_DENSE = DepthTable("an ImageNet DenseNet without bottleneck layers", {})
 IMAGENET_DENSE_BOTTLENECK = DepthTable(
     "an ImageNet DenseNet",

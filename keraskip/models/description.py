@@ -1,4 +1,4 @@
-"""What a network is, by its papers and by its graph, side by side."""
+"""Published facts of a network beside the facts of its built model."""
 
 import textwrap
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ MISSING = "–"
 
 @dataclass(frozen=True)
 class Description:
-    """A network's published facts and those of the built model; `describe` makes one.
+    """Published facts of a network and facts of the built model; `describe` makes one.
 
     Attributes:
-        name: of the network.
+        name: name of the network.
         published: the zoo's entry, or `None` for a model that is not from the zoo.
         built: facts of the model: `input_shape`, `depth`, `trainable`, `parameters` (trainable or
-            not), `macs` (see `anatomy`; `None` if not known) and `activation_bytes`, both for one
-            image.
+            not), `macs` (see `anatomy`; `None` if not known) and `activation_bytes`. The last two
+            are for one image.
     """
 
     name: str
@@ -43,8 +43,8 @@ class Description:
         built, paper = self.built, self.published
         # keras.applications counts the moving statistics, papers and torchvision do not.
         counts_all = paper is not None and "conventions" in paper.arguments
-        printed_number = _as_printed(paper)
-        total, trainable = (printed_number, MISSING) if counts_all else (MISSING, printed_number)
+        number = _published_parameters(paper)
+        total, trainable = (number, MISSING) if counts_all else (MISSING, number)
         rows = [
             ("depth", str(paper.arguments["depth"]) if paper else MISSING, str(built["depth"])),
             ("parameters", total, f"{built['parameters']:,}"),
@@ -73,13 +73,14 @@ class Description:
 
 
 def describe(name_or_model: str | keras.Model) -> Description:
-    """A network's published facts beside what the built model really has.
+    """Published facts of a network beside the facts of its built model.
 
-    The parameters that papers and torchvision print stand beside the trainable ones, those of
-    `keras.applications`, which hold the moving statistics, beside all.
+    Papers and torchvision count trainable parameters; `keras.applications` counts all, with the
+    moving statistics. Each number stands beside the same count of the built model.
 
     Args:
-        name_or_model: a name of the zoo, or any functional model, of which nothing is published.
+        name_or_model: a name of the zoo, or any functional model. Without a name there are no
+            published facts.
 
     Returns:
         A `Description`; printed, it is a table.
@@ -108,8 +109,8 @@ def _describe(model: keras.Model, published: Entry | None) -> Description:
     return Description(model.name, published, built)
 
 
-def _as_printed(entry: Entry | None) -> str:
-    """Parameters as their source prints them, rounded or not."""
+def _published_parameters(entry: Entry | None) -> str:
+    """The number of parameters as its source prints it, rounded or not."""
     parameters = entry.parameters if entry else None
     is_exact = parameters is not None and parameters % 10_000
     return f"{parameters:,}" if is_exact else rounded(parameters)

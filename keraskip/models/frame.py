@@ -1,4 +1,4 @@
-"""What stands before and after the stages of every network: images, stem and classifier."""
+"""The frame around the stages of every network: images, stem, head and the finished model."""
 
 import gc
 import sys
@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from keraskip.checks import check_choice, check_flag, check_integer, check_usable
-from keraskip.models.blocks import (
+from keraskip.models.styled_layers import (
     Activation,
     Style,
     activate,
@@ -27,16 +27,16 @@ POOLINGS = (None, "avg", "max")
 # By stem. He et al. 2015, section 4.2 (CIFAR-10) and Table 1 (ImageNet).
 SIDE = {"small": 32, "imagenet": 224}
 CLASSES = {"small": 10, "imagenet": 1000}
-# What the stem divides height and width by, rounding up.
+# The stem divides height and width by this, rounding up.
 REDUCTION = {"small": 1, "imagenet": 4}
 
-# Enough for the plain network of 1202 layers, each of which is three of Keras' layers.
+# Enough for the plain network of 1202 layers, where a layer stands for three of Keras' layers.
 RECURSION_LIMIT = 20_000
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The arguments that all builders share, checked and filled in."""
+    """The arguments that all builders share, checked and with their defaults."""
 
     stem: str
     input_shape: Any
@@ -73,8 +73,8 @@ class Frame:
             )
 
     def check_size(self, smallest_map: int) -> None:
-        """Refuse images that the stem makes into maps of fewer pixels than the stages need."""
-        shape = self._shape()
+        """Refuse images whose maps, after the stem, have fewer pixels than the stages need."""
+        shape = self._image_shape()
         smallest = REDUCTION[self.stem] * (smallest_map - 1) + 1
         spatial = shape[1:] if channel_axis() == 1 else shape[:-1]
         if any(side is not None and side < smallest for side in spatial):
@@ -85,56 +85,57 @@ class Frame:
 
     @property
     def image_channels(self) -> int:
-        """How many channels an image has."""
-        return self._shape()[_channels_of_shape()]
+        """Number of channels of an image."""
+        return self._image_shape()[_channel_index()]
 
-    def inputs(self):
-        """The images, a symbolic tensor."""
+    def images(self):
+        """The symbolic tensor that the stem takes."""
         if self.input_tensor is None:
-            return keras.Input(self._shape(), name="images")
+            return keras.Input(self._image_shape(), name="images")
         return self.input_tensor
 
-    def begin(self, x, filters: int, style: Style, activated: bool = True):
-        """The stem: for small images one 3x3 convolution, for ImageNet 7x7 and pooling.
+    def apply_stem(self, x, filters: int, style: Style, activated: bool = True):
+        """For small images one 3x3 convolution, for ImageNet 7x7 and pooling.
 
         With `activated=False` the stages begin with normalisation and activation themselves.
         """
-        small = self.stem == "small"
-        size, strides = (3, 1) if small else (7, 2)
+        is_small = self.stem == "small"
+        size, strides = (3, 1) if is_small else (7, 2)
         x = convolve(x, filters, size, style, "stem_conv", strides, normalized=activated)
         if activated:
             x = normalize(x, style, "stem_norm")
             x = activate(x, style, "stem_act")
-        if small:
+        if is_small:
             return x
         x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
         return layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
 
-    def finish(self, inputs, x, style: Style, default_name: str) -> keras.Model:
-        """The head: pooling, classifier and the model of it all."""
+    def apply_head(self, x, style: Style):
+        """Pooling and the classifier, if the network has them."""
         if self.include_top or self.pooling == "avg":
             x = layers.GlobalAveragePooling2D(name="head_pool")(x)
         elif self.pooling == "max":
             x = layers.GlobalMaxPooling2D(name="head_pool")(x)
         if self.include_top:
-            x = self._classify(x, style)
+            # In half precision a softmax loses the small probabilities: the classifier computes
+            # in the type of its weights, which mixed precision keeps in float32.
+            x = layers.Dense(
+                self.classes or CLASSES[self.stem],
+                activation=self.classifier_activation,
+                kernel_initializer=style.initializer("predictions"),
+                dtype=keras.config.dtype_policy().variable_dtype,
+                name="predictions",
+            )(x)
+        return x
+
+    def model(self, images, x, default_name: str) -> keras.Model:
+        """The model from the images, or from the sources of `input_tensor`, to `x`."""
         if self.input_tensor is not None:
             sources = keras.utils.get_source_inputs(self.input_tensor)
-            inputs = sources[0] if len(sources) == 1 else sources
-        return connect(inputs, x, self.name or default_name)
+            images = sources[0] if len(sources) == 1 else sources
+        return connect(images, x, self.name or default_name)
 
-    def _classify(self, x, style: Style):
-        # In half precision a softmax loses the small probabilities: the classifier computes in
-        # the type of its weights, which mixed precision keeps in float32.
-        return layers.Dense(
-            self.classes or CLASSES[self.stem],
-            activation=self.classifier_activation,
-            kernel_initializer=style.initializer("predictions"),
-            dtype=keras.config.dtype_policy().variable_dtype,
-            name="predictions",
-        )(x)
-
-    def _shape(self) -> tuple:
+    def _image_shape(self) -> tuple:
         """The shape of one image, checked."""
         if self.input_tensor is not None:
             return self._shape_of_tensor()
@@ -164,10 +165,10 @@ class Frame:
 
 
 def connect(inputs, outputs, name: str) -> keras.Model:
-    """The model between two tensors, however deep.
+    """The model between two tensors, of any depth.
 
-    Keras walks the graph by recursion, one call for each layer of the longest path, which at
-    depth 1202 is more than Python allows by default. Since Python 3.11 such calls need no stack.
+    Keras walks the graph by recursion, with one call for each layer of the longest path. At depth
+    1202 these are more calls than Python allows by default. Since Python 3.11 they need no stack.
     """
     with deep_graphs():
         return keras.Model(inputs, outputs, name=name)
@@ -175,7 +176,7 @@ def connect(inputs, outputs, name: str) -> keras.Model:
 
 @contextmanager
 def deep_graphs() -> Iterator[None]:
-    """Python's limit of recursion where it is no hindrance to Keras."""
+    """Raises Python's recursion limit, so that Keras can walk deep graphs."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
     try:
@@ -186,9 +187,9 @@ def deep_graphs() -> Iterator[None]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Python's garbage collector at rest: what a network is built of all stays.
+    """Pauses garbage collection: building a network creates no garbage.
 
-    The collector would go through it again and again, a tenth of the time that building takes.
+    The collector would visit every new object again and again, which takes a tenth of the time.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -199,21 +200,21 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _channels_of_shape() -> int:
-    """Where the channels stand in the shape of one image."""
+def _channel_index() -> int:
+    """The index of the channels in the shape of one image."""
     return 0 if channel_axis() == 1 else -1
 
 
 def _check_shape(shape: Any) -> tuple:
-    """Height, width and channels; all but the channels may be unknown."""
+    """The shape as a tuple. Height and width may be None, the channels may not."""
     if not isinstance(shape, list | tuple):
         raise TypeError(
             f"input_shape must be a tuple of three integers. Received: input_shape={shape!r}"
         )
-    if len(shape) != 3 or shape[_channels_of_shape()] is None:
+    if len(shape) != 3 or shape[_channel_index()] is None:
         order = "(channels, height, width)" if channel_axis() == 1 else "(height, width, channels)"
         raise ValueError(
-            f"input_shape must be {order}, of which only height and width may be None. "
+            f"input_shape must be {order}; only height and width may be None. "
             f"Received: input_shape={tuple(shape)}"
         )
     return tuple(

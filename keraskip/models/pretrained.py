@@ -1,4 +1,4 @@
-"""Weights from a file, or those that keras.applications offers."""
+"""Weights from a file, or the ImageNet weights of keras.applications."""
 
 import os
 from pathlib import Path
@@ -21,8 +21,6 @@ APPLICATIONS = (
 
 def check(weights: Weights, frame: Frame, application: str | None) -> None:
     """Refuse weights that the network cannot take, before it is built."""
-    if weights is None:
-        return
     if not isinstance(weights, str | os.PathLike):
         raise TypeError(
             "weights must be None, 'imagenet' or the path of a file. "
@@ -37,17 +35,14 @@ def check(weights: Weights, frame: Frame, application: str | None) -> None:
         )
 
 
-def load(
-    model: keras.Model, weights: Weights, frame: Frame, application: str | None
-) -> keras.Model:
-    """`model`, its weights replaced by those asked for."""
+def load(model: keras.Model, weights: Weights, frame: Frame, application: str | None) -> None:
+    """Gives the model the weights of the file or of keras.applications."""
     if weights == "imagenet" and application:
         build = getattr(keras.applications, application)
-        # Built alike, both list their weights in the same order; only the names differ.
+        # The two models list their weights in the same order; only the names differ.
         model.set_weights(build(weights="imagenet", include_top=frame.include_top).get_weights())
-    elif weights is not None:
+    else:
         model.load_weights(weights)
-    return model
 
 
 def _check_imagenet(frame: Frame, application: str | None) -> None:
@@ -63,6 +58,6 @@ def _check_imagenet(frame: Frame, application: str | None) -> None:
             "The classifier of weights='imagenet' has 1000 classes; others need "
             f"include_top=False. Received: classes={frame.classes} (nearest: {IMAGENET_CLASSES})"
         )
-    images = frame.image_channels
-    if images != 3:
-        raise ValueError(f"weights='imagenet' need 3 channels. Received: {images} (nearest: 3)")
+    channels = frame.image_channels
+    if channels != 3:
+        raise ValueError(f"weights='imagenet' need 3 channels. Received: {channels} (nearest: 3)")

@@ -1,7 +1,8 @@
-"""The named networks and what was published about them, as data.
+"""The named networks and published facts about them, as data.
 
-`parameters` is the number its source prints, `errors` are in percent: of test images on CIFAR
-(a `+` stands for training with shifted and mirrored images), of validation images on ImageNet.
+`parameters` is the number that the source prints. `errors` are percentages of the test images on
+CIFAR (a `+` stands for training with shifted and mirrored images) and of the validation images on
+ImageNet.
 """
 
 from dataclasses import dataclass, field, replace
@@ -144,52 +145,52 @@ def _plain() -> dict[str, Entry]:
 
 def _imagenet_residual() -> dict[str, Entry]:
     entries = {}
-    for depth, torch, one, ten, keras_v1, error_v1, keras_v2, error_v2 in IMAGENET_RESNETS:
-        large = {"depth": depth, "stem": "imagenet"}
-        # Without a counterpart in keras.applications the network is the papers' own.
-        as_keras = large | {"conventions": "keras"} if keras_v1 else large
-        one_crop = error_v1 if keras_v1 else one
+    for row in IMAGENET_RESNETS:
+        depth, torch, one_crop, ten_crops, keras_v1, error_v1, keras_v2, error_v2 = row
+        arguments = {"depth": depth, "stem": "imagenet"}
+        # Without a counterpart in keras.applications the network follows the papers.
+        as_keras = arguments | {"conventions": "keras"} if keras_v1 else arguments
         entries[f"resnet{depth}"] = Entry(
-            "build_resnet", as_keras, f"{HE_2015}, Tables 1 and 3; {_rest(keras_v1)}", HE_IMAGENET,
-            keras_v1 or torch, _errors((ONE_CROP, TEN_CROPS), (one_crop, ten)),
+            "build_resnet", as_keras,
+            f"{HE_2015}, Tables 1 and 3; {_source_of_numbers(keras_v1)}", HE_IMAGENET,
+            keras_v1 or torch, _errors((ONE_CROP, TEN_CROPS), (error_v1 or one_crop, ten_crops)),
         )  # fmt: skip
         entries[f"resnet{depth}v1.5"] = Entry(
-            "build_resnet", large | {"variant": "v1.5"}, "torchvision", TORCH_IMAGENET,
-            torch, {ONE_CROP: one},
+            "build_resnet", arguments | {"variant": "v1.5"}, "torchvision", TORCH_IMAGENET,
+            torch, {ONE_CROP: one_crop},
         )  # fmt: skip
         entries[f"resnet{depth}v2"] = Entry(
             "build_resnet", as_keras | {"variant": "preact"},
-            f"{HE_2016}, Fig. 4e; {_rest(keras_v2)}" if keras_v2 else f"{HE_2016}, Fig. 4e",
-            HE_2016_IMAGENET,
-            keras_v2, _errors((ONE_CROP,), (error_v2,)),
+            f"{HE_2016}, Fig. 4e" + (f"; {_source_of_numbers(keras_v2)}" if keras_v2 else ""),
+            HE_2016_IMAGENET, keras_v2, _errors((ONE_CROP,), (error_v2,)),
         )  # fmt: skip
     return entries
 
 
-def _rest(keras_parameters: int | None) -> str:
-    home = "keras.applications, as which it is built" if keras_parameters else "torchvision"
-    return f"parameters and 1-crop error: {home}"
+def _source_of_numbers(keras_parameters: int | None) -> str:
+    source = "keras.applications, which it copies" if keras_parameters else "torchvision"
+    return f"parameters and 1-crop error: {source}"
 
 
 def _dense() -> dict[str, Entry]:
     entries = {}
-    for rows, kind, extra in (
+    for rows, kind, options in (
         (CIFAR_DENSENETS, "densenet", {}),
         (CIFAR_DENSENETS_BC, "densenet_bc", {"bottleneck": True, "compression": 0.5}),
     ):
         for depth, growth_rate, parameters, *errors in rows:
             entries[f"{kind}{depth}_k{growth_rate}"] = Entry(
-                "build_densenet", {"depth": depth, "growth_rate": growth_rate} | extra,
+                "build_densenet", {"depth": depth, "growth_rate": growth_rate} | options,
                 f"{HUANG_2017}, Table 2", HUANG_CIFAR, parameters,
                 _errors(CIFAR_COLUMNS, tuple(errors)),
             )  # fmt: skip
-    for depth, total, *crops in IMAGENET_DENSENETS:
+    for depth, total, *crop_errors in IMAGENET_DENSENETS:
         keras = {"conventions": "keras"} if depth in (121, 169, 201) else {}
         source = f"{HUANG_2017}, Tables 1 and 3" + "; parameters: keras.applications" * bool(keras)
         source = "torchvision" if depth == 161 else source
         entries[f"densenet{depth}"] = Entry(
             "build_densenet", {"depth": depth, "stem": "imagenet"} | keras,
-            source, HUANG_IMAGENET, total, _errors((ONE_CROP, TEN_CROPS), tuple(crops)),
+            source, HUANG_IMAGENET, total, _errors((ONE_CROP, TEN_CROPS), tuple(crop_errors)),
         )  # fmt: skip
     return entries
 

@@ -1,8 +1,8 @@
 """Layers that keep little for the backward pass and compute the rest again.
 
 Source: Pleiss et al. 2017 (arXiv 1707.06990), "Memory-Efficient Implementation of DenseNets",
-section 3. Here the statistics of batch normalisation are not recomputed: those of a map are the
-same in every layer that reads it, so they are computed and differentiated once.
+section 3. Here the statistics of batch normalisation are not recomputed. A map has the same
+statistics in every layer that reads it, so they are computed and differentiated once.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,8 +12,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keraskip.models.blocks import Activation, Initializer
 from keraskip.models.remat import recomputed
+from keraskip.models.styled_layers import Activation, Initializer
 
 
 @keras.saving.register_keras_serializable(package="keraskip")
@@ -23,11 +23,11 @@ class ChannelMoments(layers.Layer):
     Args:
         data_format: `"channels_last"` or `"channels_first"`, by default that of
             `keras.config.image_data_format()`.
-        **options: those of every Keras layer, such as `name`.
+        **options: options of every Keras layer, such as `name`.
 
     Call arguments:
         maps: the maps `[batch, height, width, channels]`.
-        before: moments of other maps, to put in front.
+        before: moments of other maps, which the result begins with.
 
     Example:
 
@@ -38,12 +38,12 @@ class ChannelMoments(layers.Layer):
     """
 
     def __init__(self, data_format: str | None = None, **options: Any) -> None:
-        # The moments before must not be rounded to half precision.
+        # Without autocast the moments before are not rounded to half precision.
         super().__init__(autocast=False, **options)
         self.data_format = data_format or keras.config.image_data_format()
 
     def call(self, maps, before=None, training: bool | None = None):
-        """The moments before, then those of the maps."""
+        """The moments before, then the moments of the maps."""
         moments = _moments(maps, _axis(self.data_format), training)
         return moments if before is None else ops.concatenate([before, moments], axis=1)
 
@@ -68,7 +68,7 @@ class Composite(layers.Layer):
         self, filters: int, kernel_size: int, initializer: Initializer, activation: Callable,
         momentum: float, epsilon: float, data_format: str, **options: Any,
     ) -> None:  # fmt: skip
-        # Neither moments nor variables are to be rounded to half precision.
+        # Without autocast neither moments nor variables are rounded to half precision.
         super().__init__(autocast=False, **options)
         self.activation = activation
         self.norm = layers.BatchNormalization(
@@ -99,7 +99,7 @@ class Composite(layers.Layer):
         return self.conv(self.activation(self.norm(x, training=training)))
 
     def with_values(self, x, moments, gamma, beta, kernel):
-        """The same with the moments and weights given: a function that reads nothing else."""
+        """The same computation as a function of its arguments alone, moments and weights too."""
         mean, variance = ops.unstack(moments, 2)
         scale = gamma * ops.rsqrt(variance + self.norm.epsilon)
         shift = beta - mean * scale
@@ -111,11 +111,11 @@ class Composite(layers.Layer):
         return self.conv.convolution_op(x, ops.cast(kernel, self.compute_dtype))
 
     def move_statistics(self, moments) -> None:
-        """Batch normalisation's moving averages after one batch."""
+        """Updates the moving averages of batch normalisation with the moments of one batch."""
         averages = (self.norm.moving_mean, self.norm.moving_variance)
-        news = ops.unstack(ops.stop_gradient(moments), 2)
-        for average, new in zip(averages, news, strict=True):
-            change = ops.cast(new, average.dtype) - average.value
+        of_batch = ops.unstack(ops.stop_gradient(moments), 2)
+        for average, moment in zip(averages, of_batch, strict=True):
+            change = ops.cast(moment, average.dtype) - average.value
             average.assign_add(change * (1 - self.norm.momentum))
 
     @property
@@ -130,28 +130,28 @@ class RecomputedConvolutions(layers.Layer):
 
     A composite function is batch normalisation, activation and convolution (Huang et al. 2017,
     section 3); a layer of DenseNet-BC has two. Every layer of a DenseNet concatenates and
-    normalises all maps before it, so that to keep the results for the backward pass takes memory
-    quadratic in the depth. Here all but the last result is dropped and computed once more when
-    its gradient is due.
+    normalises all maps before it. Keeping these results for the backward pass takes memory
+    quadratic in the depth. This layer drops all but the last result and computes them once more
+    when the gradient is due.
 
-    The weights are those of `BatchNormalization` and `Conv2D` in turn, and so are the outputs and
-    the moving statistics.
+    Weights, outputs and moving statistics are the same as with `BatchNormalization` and `Conv2D`
+    in turn.
 
     Args:
-        filters: for each convolution, the number of maps that it makes.
-        kernel_sizes: for each, the height and width of its kernel; it keeps the maps' size.
-        kernel_initializers: for each, any Keras initializer, by default He's normal.
+        filters: number of maps that each convolution makes.
+        kernel_sizes: height and width of each kernel. The maps keep their size.
+        kernel_initializers: any Keras initializer for each kernel, by default He's normal.
         activation: any Keras activation.
-        momentum: of the moving statistics.
-        epsilon: added to the variance.
+        momentum: momentum of the moving statistics.
+        epsilon: number added to the variance.
         data_format: `"channels_last"` or `"channels_first"`, by default that of
             `keras.config.image_data_format()`.
-        **options: those of every Keras layer, such as `name`.
+        **options: options of every Keras layer, such as `name`.
 
     Call arguments:
         maps: list of maps of one size.
-        moments: their `ChannelMoments` in this order, for maps that several layers read. By
-            default the layer computes them.
+        moments: `ChannelMoments` of the maps in the same order, to share among layers that read
+            the same maps. By default the layer computes them.
 
     Example:
 
@@ -178,16 +178,20 @@ class RecomputedConvolutions(layers.Layer):
         initializers = kernel_initializers or ["he_normal"] * len(filters)
         self.composites = [
             Composite(
-                *each, self.activation, momentum, epsilon, self.data_format,
+                *convolution, self.activation, momentum, epsilon, self.data_format,
                 dtype=self.dtype_policy, name=f"composite{index}",
             )
-            for index, each in enumerate(zip(filters, kernel_sizes, initializers, strict=True), 1)
+            for index, convolution in enumerate(
+                zip(filters, kernel_sizes, initializers, strict=True), 1
+            )
         ]  # fmt: skip
 
     @property
     def chain(self) -> list[layers.Layer]:
         """The layers that hold the weights, in the order of the computation."""
-        return [layer for part in self.composites for layer in (part.norm, part.conv)]
+        return [
+            layer for composite in self.composites for layer in (composite.norm, composite.conv)
+        ]
 
     def build(self, maps_shape: list[tuple], moments_shape: tuple | None = None) -> None:
         """Makes the weights."""
@@ -215,15 +219,15 @@ class RecomputedConvolutions(layers.Layer):
             return x
         if moments is None:
             moments = ops.concatenate([_moments(x, axis, training) for x in maps], axis=1)
-        # What a recomputed function reads by itself, not as an argument, gets no gradient.
+        # A recomputed function passes gradients to its arguments only, so weights are arguments.
         weights = [value for composite in self.composites for value in composite.values]
         x, *later = recomputed(self._convolutions)(moments, *weights, *maps)
-        for composite, its_moments in zip(self.composites, [moments, *later], strict=True):
-            composite.move_statistics(its_moments)
+        for composite, batch_moments in zip(self.composites, [moments, *later], strict=True):
+            composite.move_statistics(batch_moments)
         return x
 
     def _convolutions(self, moments, *weights_and_maps):
-        """The output and, of all normalisations but the first, the moments."""
+        """The output, then the moments of all normalisations but the first."""
         rest = list(weights_and_maps)
         weights = [[rest.pop(0) for _ in range(3)] for _ in self.composites]
         axis = _axis(self.data_format)
@@ -258,7 +262,7 @@ class RecomputedConvolutions(layers.Layer):
 
 
 def _moments(maps, axis: int, training: bool | None):
-    # Without a backward pass there is nothing to drop, and no custom gradient to export.
+    # Without a backward pass there is nothing to drop, and no custom gradient gets exported.
     compute = partial(_channel_moments, axis=axis)
     return (recomputed(compute) if training else compute)(maps)
 
@@ -273,5 +277,5 @@ def _axis(data_format: str) -> int:
 
 
 def _precise(dtype: str) -> str:
-    """The type in which batch normalisation computes."""
+    """The type that batch normalisation computes in."""
     return keras.backend.result_type(dtype, "float32")

@@ -1,4 +1,4 @@
-"""Functions whose intermediate values are computed again for the backward pass, not kept."""
+"""Rematerialisation: intermediate values are computed again for the backward pass, not kept."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,11 @@ from keras import ops
 
 
 def recomputed(function: Callable) -> Callable:
-    """A function of tensors whose intermediate values are not kept for the backward pass.
+    """`function` without its intermediate values being kept for the backward pass.
 
-    `function` must return one or several tensors, have no effects besides, since it runs twice,
-    read no tensors but its arguments, and do all that is worth dropping with the last of them.
+    `function` takes tensors and returns one or several. It runs twice, so it must have no side
+    effects. It must read no tensors but its arguments, and compute all values that are worth
+    dropping from the last argument.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -18,14 +19,14 @@ def recomputed(function: Callable) -> Callable:
     if backend == "jax":
         import jax
 
-        # XLA's compiler for CPUs drops the barriers that `jax.checkpoint` sets.
+        # XLA's compiler for CPUs removes the barriers that `jax.checkpoint` sets.
         if jax.default_backend() == "cpu":
             return _recomputed_on_jax(function)
     return keras.remat(function)
 
 
 def _recomputed_on_tensorflow(function: Callable) -> Callable:
-    """Like `tf.recompute_grad`, which copies all the tensors and makes a graph twice as large."""
+    """Like `tf.recompute_grad`, but without copying all tensors and doubling the graph."""
     import tensorflow as tf
 
     def with_backward(*tensors):
@@ -57,11 +58,11 @@ def _recomputed_on_jax(function: Callable) -> Callable:
 
 
 def _after(gradient, tensors) -> list:
-    """The tensors, of which the last depends on the gradient.
+    """The tensors, with the last one made to depend on the gradient.
 
-    Without that, compilers see that a thing is computed twice, merge the two and keep the result.
+    Otherwise compilers would merge the two equal computations and keep the result of the first.
     """
-    # 0 unless the gradient is lost anyway, but the compiler cannot know.
+    # Zero unless the gradient is NaN and lost anyway, which a compiler cannot know.
     zero = ops.where(ops.isnan(ops.ravel(gradient)[0]), float("nan"), 0.0)
     *early, last = map(ops.convert_to_tensor, tensors)
     return [*early, last + ops.cast(zero, last.dtype)]

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import keras
 
-from keraskip.models.blocks import Activation, Initializer
-from keraskip.models.frame import Frame
-from keraskip.models.pretrained import Weights
-from keraskip.models.units import build, plan
+from keraskip.models import pretrained
+from keraskip.models.frame import Frame, uncollected
+from keraskip.models.residual_block import residual_block
+from keraskip.models.residual_layout import ResidualLayout, plan
+from keraskip.models.shortcuts import SHORTCUTS
+from keraskip.models.styled_layers import Activation, Initializer, preactivate
 
 
 def build_resnet(
@@ -28,7 +30,7 @@ def build_resnet(
     include_top: bool = True,
     pooling: str | None = None,
     classifier_activation: Activation = "softmax",
-    weights: Weights = None,
+    weights: pretrained.Weights = None,
     input_tensor: keras.KerasTensor | None = None,
     activation: Activation = "relu",
     normalization: str | None = "batch",
@@ -40,26 +42,26 @@ def build_resnet(
 ) -> keras.Model:
     """A residual network: skip connections by addition.
 
-    Wherever `None` is the default, it stands for what the paper has for such a network.
+    Where `None` is the default, it stands for the paper's choice for such a network.
 
     Args:
         depth: number of weighted layers. With the small stem 6n+2 for basic blocks, 9n+2 for
-            bottlenecks (He 2015, section 4.2; He 2016, section 4.1); with the ImageNet stem 18, 34,
+            bottlenecks (He 2015, section 4.2; He 2016, section 4.1). With the ImageNet stem 18, 34,
             50, 101, 152 or 200 (He 2015, Table 1; He 2016, appendix). `None` with `stage_blocks`.
         variant: `"v1"`, activation after the addition (He 2015); `"v1.5"`, the same with the
-            stride of a bottleneck in its 3x3 convolution, as torchvision has it (basic blocks
-            have it there anyway); or `"preact"`, normalisation and activation before each
-            convolution, which keeps the identity path clean (He 2016).
-        shortcut: what a skip does where the shape changes (He 2015, section 3.3). `"A"` takes
-            every second pixel and appends zero channels, which adds no weights; `"B"` is a 1x1
-            convolution, in v1 followed by normalisation; `"C"` is such a convolution in every
-            block. Or a skip that is no identity (He 2016, Table 1): `"constant_scaling"`,
+            stride of a bottleneck in its 3x3 convolution, as in torchvision (basic blocks have it
+            there anyway); or `"preact"`, normalisation and activation before each convolution,
+            which keeps the identity path clean (He 2016).
+        shortcut: how a skip changes the shape (He 2015, section 3.3). `"A"` takes every second
+            pixel and appends zero channels, which adds no weights. `"B"` is a 1x1 convolution, in
+            v1 followed by normalisation. `"C"` is such a convolution in every block. Or a skip
+            other than the identity (He 2016, Table 1): `"constant_scaling"`,
             `"exclusive_gating"` (as in Highway networks), `"shortcut_only_gating"`, `"dropout"`.
-            By default `"A"` with basic blocks under the small stem, else `"B"`.
+            By default `"A"` with basic blocks and the small stem, else `"B"`.
         stem: `"small"`, a 3x3 convolution, or `"imagenet"`, 7x7 with stride 2 and max pooling.
         block: `"basic"`, two 3x3 convolutions, or `"bottleneck"`, 1x1, 3x3 and 1x1, the last
             four times as wide. By default bottlenecks for ImageNet networks from depth 50 on.
-        stage_blocks: number of blocks of each stage, for a network of one's own.
+        stage_blocks: number of blocks of each stage, for a custom network.
         filters: width of each stage, by default 16, 32, 64 or, for ImageNet, 64 to 512.
         input_shape: height, width and channels of one image, in the order of
             `keras.config.image_data_format()`; height and width may be `None`. By default
@@ -70,22 +72,22 @@ def build_resnet(
             `[batch, channels]`; `None` leaves them as they are.
         classifier_activation: activation of the last layer; `None` returns the logits.
         weights: `None` for random ones; the path of a `.keras` or `.weights.h5` file; or
-            `"imagenet"`, which Keras downloads, for the networks that `keras.applications` has
+            `"imagenet"`, which Keras downloads, for the networks of `keras.applications`
             (depth 50, 101 or 152, `stem="imagenet"`, `conventions="keras"`).
         input_tensor: symbolic tensor to use as images, for instance the output of augmentation
             layers.
         activation: any Keras activation that keeps the shape. The papers use `"relu"`.
         normalization: `"batch"` as in the papers; `"group"` or `"layer"` (Wu & He 2018, arXiv
-            1803.08494), which do not depend on the batch; or `None`: then convolutions have a
-            bias.
+            1803.08494), which do not depend on the batch; or `None`, with which convolutions have
+            a bias.
         kernel_initializer: any Keras initializer, by default that of the conventions.
-        stochastic_depth_rate: share of batches in training that skip the last block; the rate
+        stochastic_depth_rate: share of batches in training that skip the last block. The rate
             falls linearly to the first (Huang et al. 2016, arXiv 1603.09382, section 3: 0.5).
-        zero_init_residual: start each block as its shortcut: what its residual branch ends with,
-            in v1 the gamma of a normalisation, else a kernel, begins at zero (Goyal et al. 2017,
-            arXiv 1706.02677, section 5.1).
-        conventions: `"paper"`, with He initialisation, or `"keras"` for the details in which
-            `keras.applications` differs: initialisation, biases, normalisation constants and, in
+        zero_init_residual: start each block as its shortcut. The last weight of the residual
+            branch begins at zero: in v1 the gamma of a normalisation, else a kernel (Goyal et al.
+            2017, arXiv 1706.02677, section 5.1).
+        conventions: `"paper"`, with He initialisation, or `"keras"` for the details of
+            `keras.applications`: its initialisation, biases, normalisation constants and, in
             pre-activation networks, strides in the last block of a stage and no activation in the
             stem.
         name: name of the model, by default `resnet<depth>` or `preact_resnet<depth>`.
@@ -95,7 +97,7 @@ def build_resnet(
         `[batch, classes]`.
 
     Raises:
-        ValueError: for arguments outside what is said above, or that contradict each other.
+        ValueError: for arguments outside the choices above, or that contradict each other.
         TypeError: for arguments of another type.
 
     Example:
@@ -107,19 +109,19 @@ def build_resnet(
     frame = Frame(
         stem, input_shape, input_tensor, include_top, pooling, classes, classifier_activation, name
     )
-    net = plan(
-        frame, depth, variant, block, stage_blocks, filters,
+    layout = plan(
+        stem, depth, variant, block, stage_blocks, filters,
         activation, normalization, kernel_initializer, conventions,
     )  # fmt: skip
     if shortcut is None:
-        shortcut = "A" if (stem, net.block) == ("small", "basic") else "B"
-    net = replace(
-        net,
+        shortcut = "A" if (stem, layout.block) == ("small", "basic") else "B"
+    layout = replace(
+        layout,
         shortcut=shortcut,
         stochastic_depth_rate=stochastic_depth_rate,
         zero_init_residual=zero_init_residual,
     )
-    return build(net, frame, weights, "resnet")
+    return _build(layout, frame, weights)
 
 
 def build_plain(
@@ -135,7 +137,7 @@ def build_plain(
     include_top: bool = True,
     pooling: str | None = None,
     classifier_activation: Activation = "softmax",
-    weights: Weights = None,
+    weights: pretrained.Weights = None,
     input_tensor: keras.KerasTensor | None = None,
     activation: Activation = "relu",
     normalization: str | None = "batch",
@@ -143,38 +145,24 @@ def build_plain(
     conventions: str = "paper",
     name: str | None = None,
 ) -> keras.Model:
-    """A network without skip connections: the ResNet of the same depth, its shortcuts removed.
+    """A plain network: the ResNet of the same depth without its shortcuts.
 
-    Its variables have the names, the shapes and the order of those of
-    `build_resnet(depth, variant, shortcut="A")`, so weights can be copied from one to the other.
     Source: He et al. 2015 (arXiv 1512.03385), section 3.3, "Plain Network", and section 4.2.
 
-    Args:
-        depth: number of weighted layers; this and all further arguments mean what they mean in
-            `build_resnet`.
-        variant: whose blocks, `"v1"`, `"v1.5"` or `"preact"`.
-        stem: `"small"` or `"imagenet"`.
-        block: `"basic"` or `"bottleneck"`.
-        stage_blocks: number of blocks of each stage.
-        filters: width of each stage.
-        input_shape: of one image.
-        classes: number of classes.
-        include_top: whether to end with the classifier.
-        pooling: with `include_top=False`, `"avg"`, `"max"` or `None`.
-        classifier_activation: activation of the last layer.
-        weights: `None` or the path of a file.
-        input_tensor: symbolic tensor to use as images.
-        activation: any Keras activation that keeps the shape.
-        normalization: `"batch"`, `"group"`, `"layer"` or `None`.
-        kernel_initializer: any Keras initializer, by default that of the conventions.
-        conventions: `"paper"` or `"keras"`.
-        name: name of the model, by default `plain<depth>` or `preact_plain<depth>`.
+    The arguments have the meaning and the defaults that `build_resnet` documents. Its `shortcut`,
+    `stochastic_depth_rate` and `zero_init_residual` concern skips and are missing. There are no
+    ImageNet weights, and the model is called `plain<depth>` or `preact_plain<depth>` by default.
+
+    The variables have the same names, shapes and order as in
+    `build_resnet(depth, variant, shortcut="A")`, so weights can be copied from one to the other.
 
     Returns:
-        A functional `keras.Model`, as `build_resnet` does.
+        A functional `keras.Model`: images `[batch, height, width, channels]` to
+        `[batch, classes]`.
 
     Raises:
-        ValueError: for arguments outside what `build_resnet` says, or that contradict each other.
+        ValueError: for arguments outside the choices of `build_resnet`, or that contradict each
+            other.
         TypeError: for arguments of another type.
 
     Example:
@@ -185,8 +173,28 @@ def build_plain(
     frame = Frame(
         stem, input_shape, input_tensor, include_top, pooling, classes, classifier_activation, name
     )
-    net = plan(
-        frame, depth, variant, block, stage_blocks, filters,
+    layout = plan(
+        stem, depth, variant, block, stage_blocks, filters,
         activation, normalization, kernel_initializer, conventions,
     )  # fmt: skip
-    return build(net, frame, weights, "plain")
+    return _build(layout, frame, weights)
+
+
+@uncollected()
+def _build(layout: ResidualLayout, frame: Frame, weights: pretrained.Weights) -> keras.Model:
+    """Stem, blocks and head."""
+    frame.check_size(layout.smallest_map)
+    if weights is not None:
+        pretrained.check(weights, frame, layout.application)
+    shortcut = None if layout.shortcut is None else SHORTCUTS[layout.shortcut]
+    images = frame.images()
+    x = frame.apply_stem(images, layout.filters[0], layout.style, activated=not layout.keras_v2)
+    for block in layout.blocks():
+        x = residual_block(x, block, shortcut)
+    if layout.preact:
+        x = preactivate(x, layout.style, "head")
+    x = frame.apply_head(x, layout.style)
+    model = frame.model(images, x, layout.name)
+    if weights is not None:
+        pretrained.load(model, weights, frame, layout.application)
+    return model

@@ -1,4 +1,4 @@
-"""The named networks: listed, built, and described beside what was published about them."""
+"""The named networks: their list, their builder and an overview of what was published."""
 
 import importlib
 from difflib import get_close_matches
@@ -19,7 +19,7 @@ BUILDERS = {
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """The names that `build` knows.
+    """The names of the networks that `build` can make.
 
     Args:
         pattern: keep the names that match, with `*` for any text and `?` for any character.
@@ -43,14 +43,14 @@ def build(name: str, /, **overrides: Any) -> "keras.Model":
 
     Args:
         name: one of `list_models()`.
-        **overrides: arguments for the network's builder that replace those of the paper, such as
+        **overrides: arguments for the network's builder that replace the paper's, such as
             `classes=100` or `shortcut="B"`.
 
     Returns:
         A functional `keras.Model`, called `name`.
 
     Raises:
-        ValueError: for a name that is not in the zoo, and whatever the builder refuses.
+        ValueError: for a name that is not in the zoo, or arguments that the builder refuses.
         TypeError: for a `depth`, which the name says already, or an argument that the builder
             does not have.
 
@@ -81,7 +81,7 @@ def find(name: str) -> Entry:
 
 
 def overview(pattern: str = "*") -> str:
-    """The names that match, with what was published about each, as a table of text."""
+    """A table of text: the names that match, with published facts about each."""
     table = new_table()
     for heading in ("name", "parameters", "error", "source"):
         table.add_column(heading, justify="right" if heading == "parameters" else "left")
@@ -93,5 +93,5 @@ def overview(pattern: str = "*") -> str:
 
 
 def rounded(parameters: int | None) -> str:
-    """Parameters in millions, as papers print them."""
+    """A number of parameters in millions, as papers print it."""
     return "–" if parameters is None else f"{parameters / 1e6:.3g} M"

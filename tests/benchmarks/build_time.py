@@ -1,4 +1,4 @@
-"""How long our large networks take to build, beside those of keras.applications.
+"""The time to build our large networks, beside the time of keras.applications.
 
 Both are built in turn in one process, so that the ratio of each pair sees the same machine:
 
@@ -6,7 +6,7 @@ Both are built in turn in one process, so that the ratio of each pair sees the s
 
 Fails if the median ratio of a network is above 1.
 
-Then it builds the deepest networks, each in a process of its own, and fails above 30 s or 4 GiB or
+Then it builds the deepest networks, each in a separate process, and fails above 30 s or 4 GiB or
 with another number of parameters.
 """
 
@@ -46,13 +46,13 @@ def ratios(name, pairs):
         lambda: build(name),
         lambda: application(weights=None),
     ]
-    found = []
+    ratios_of_pairs = []
     for pair in range(pairs + 1):
         print(f"{name}: {pair} of {pairs}", file=sys.stderr)
         order = makers if pair % 2 else makers[::-1]
         taken = {make: seconds(make) for make in order}
-        found.append(taken[makers[0]] / taken[makers[1]])
-    return found[1:]  # the first pair warms up
+        ratios_of_pairs.append(taken[makers[0]] / taken[makers[1]])
+    return ratios_of_pairs[1:]  # the first pair warms up
 
 
 def build_once(name):
@@ -92,10 +92,10 @@ def main():
     print(f"{'network':<12} {'median ratio':>12} {'range':>14}")
     missed = False
     for name in NETWORKS:
-        found = ratios(name, pairs)
-        median = statistics.median(found)
+        measured = ratios(name, pairs)
+        median = statistics.median(measured)
         missed |= median > TARGET
-        print(f"{name:<12} {median:12.3f} {min(found):7.3f} –{max(found):6.3f}")
+        print(f"{name:<12} {median:12.3f} {min(measured):7.3f} –{max(measured):6.3f}")
     return deepest() or missed
 
 

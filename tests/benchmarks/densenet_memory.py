@@ -2,9 +2,9 @@
 
     python tests/benchmarks/densenet_memory.py [--batch-size 64] [--steps 6]
 
-Each network trains in a process of its own, one step here, one step there, so that both see the
-same machine. Fails if the peak of the process, TensorFlow itself included, is above half of the
-ordinary one, or a step above 1.4 of its time. What training adds to the process is printed too.
+Each network trains in a separate process, in turn one step each, so that both see the same
+machine. Fails if the peak of the process, TensorFlow included, is above half of the ordinary
+network's, or a step above 1.4 of its time. Also prints the memory that training adds.
 """
 
 import argparse
@@ -21,7 +21,7 @@ MIB = 1024
 
 
 def train(efficient, batch_size):
-    """A step for each line that comes in; goes out: its seconds, peak and start in MiB."""
+    """Trains a step for each line of input; prints its seconds, and peak and start in MiB."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
     import numpy as np

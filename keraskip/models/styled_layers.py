@@ -1,4 +1,4 @@
-"""The pieces every network is made of: functions from tensor to tensor, and their constants."""
+"""Convolution, normalisation and activation in one style, as functions from tensor to tensor."""
 
 import math
 import random
@@ -12,10 +12,11 @@ from keras import layers
 
 from keraskip.checks import check_choice, check_usable
 
-# Batch normalisation's momentum and epsilon. The authors' Torch code of He 2016 and of DenseNet has
-# the first pair; Keras' own momentum of 0.99 leaves the moving averages useless after a short run.
+# Momentum and epsilon of batch normalisation. The Torch code of the authors of He 2016 and of
+# DenseNet has the first pair. Keras' default momentum of 0.99 leaves the moving averages useless
+# after a short run.
 BATCH_NORM = {"paper": (0.9, 1e-5), "keras": (0.99, 1.001e-5)}
-# He et al. 2015b (arXiv 1502.01852), which all the papers follow; Keras' own is Glorot's.
+# He et al. 2015b (arXiv 1502.01852), which all the papers follow; Keras' default is Glorot's.
 INITIALIZER = {"paper": "he_normal", "keras": "glorot_uniform"}
 # Wu & He 2018 (arXiv 1803.08494), section 3.
 GROUPS = 32
@@ -23,7 +24,7 @@ GROUP_NORM_EPSILON = 1e-5
 
 NORMALIZATIONS = ("batch", "group", "layer", None)
 CONVENTIONS = ("paper", "keras")
-# Which convolutions of a normalised network have a bias.
+# The convolutions of a normalised network that have a bias.
 BIASES = ("none", "all", "unless normalised next")
 
 Activation: TypeAlias = "str | Callable | None"
@@ -32,7 +33,7 @@ Initializer: TypeAlias = "str | keras.initializers.Initializer | None"
 
 @dataclass(frozen=True)
 class Style:
-    """What all layers of one network have in common."""
+    """The settings that all layers of one network share."""
 
     activation: Activation
     normalization: str | None
@@ -53,8 +54,8 @@ class Style:
     def initializer(self, layer_name: str) -> keras.initializers.Initializer:
         """The initializer of one layer's kernel.
 
-        Keras seeds an initializer object once, so that every kernel of one shape would start out
-        the same; here the layer's name enters the seed.
+        Keras seeds an initializer object once, so all kernels of one shape would start out the
+        same. The layer's name in the seed makes them differ.
         """
         initializer = keras.initializers.get(self.kernel_initializer)
         config: dict = getattr(initializer, "get_config", dict)()
@@ -65,12 +66,12 @@ class Style:
 
 
 def channel_axis() -> int:
-    """The axis of a map's channels, as `keras.config.image_data_format()` says."""
+    """The axis of a map's channels, by `keras.config.image_data_format()`."""
     return 1 if keras.config.image_data_format() == "channels_first" else -1
 
 
 def channels(x) -> int:
-    """How many maps `x` holds."""
+    """The number of maps in `x`."""
     return x.shape[channel_axis()]
 
 
@@ -79,15 +80,15 @@ def convolve(
 ):
     """A convolution that keeps the map's size, or divides it by `strides`.
 
-    A strided convolution is padded alike on every side, as in the authors' Torch code. Keras' own
-    "same" would pad only below and to the right, and so look one pixel beside the one that the
-    identity shortcut takes.
+    A strided convolution is padded alike on every side, as in the authors' Torch code. With Keras'
+    `"same"`, which pads only below and to the right, its centre would lie one pixel beside the
+    pixel that the identity shortcut takes.
 
     `normalized` says that a normalisation follows at once.
     """
     if strides > 1 and size > 1:
         x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
-    # Normalisation subtracts the mean and a bias with it; its beta takes over.
+    # Normalisation subtracts the mean, and a bias with it. Its beta replaces the bias.
     biased = style.bias == "all" or (style.bias != "none" and not normalized)
     return layers.Conv2D(
         filters,
@@ -101,10 +102,11 @@ def convolve(
 
 
 def normalize(x, style: Style, name: str, gamma_initializer: str = "ones"):
-    """The style's normalisation, or nothing.
+    """The style's normalisation, if it has one.
 
-    Group normalisation has 32 groups, or as many as divide 32 and the number of maps. With one
-    group it is layer normalisation: over all maps and pixels of an image (Wu & He 2018, Fig. 2).
+    Group normalisation has 32 groups, or the greatest common divisor of 32 and the number of
+    maps. Layer normalisation is group normalisation with one group, over all maps and pixels of
+    an image (Wu & He 2018, Fig. 2).
     """
     common = {"axis": channel_axis(), "gamma_initializer": gamma_initializer, "name": name}
     if style.normalization == "batch":
@@ -128,16 +130,16 @@ def preactivate(x, style: Style, name: str, index: str = ""):
 
 
 def try_activation(activation: Activation, shape: tuple[int, ...] = (1, 2, 2, 2)) -> None:
-    """An error unless the activation is a function that keeps this shape."""
+    """Raises an error unless the activation is a function that keeps this shape."""
     if isinstance(activation, layers.Layer):
-        raise TypeError("A layer has a shape of its own; pass a function.")
+        raise TypeError("A layer is built for one shape; pass a function.")
     activated = tuple(keras.activations.get(activation)(keras.ops.zeros(shape)).shape)
     if activated != shape:
-        raise ValueError(f"It makes the shape {shape} into {activated}.")
+        raise ValueError(f"It turns the shape {shape} into {activated}.")
 
 
 def _try_initializer(initializer: Initializer) -> None:
-    # To make one draws a seed, which would be missing in the sequence of those of the layers.
+    # Making an initializer draws a random seed. Restoring the state keeps the layers' seeds.
     state = random.getstate()
     keras.initializers.get(initializer)((3, 3, 2, 2), dtype="float32")
     random.setstate(state)
