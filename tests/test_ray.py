@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from keraskip import compare, load_run
-from keraskip.study import Trial, run_study
-from keraskip.study.places import on_ray
+from keraskip.study import Trial, on_ray, run_study
 
 pytest.importorskip("ray", reason="this environment has no Ray")
 SMALL = {"depth": 8, "filters": (4, 8, 16)}
@@ -52,7 +51,7 @@ def kill_the_first_with_a_checkpoint(out, killed):
         for file in out.glob("*/checkpoints/epoch_*.npz"):
             folder, epochs = file.parents[1], int(file.stem.split("_")[1])
             if 2 <= epochs <= 5:
-                os.kill(int((folder / ".lock").read_text().split()[1]), signal.SIGKILL)
+                os.kill(int((folder / ".lock_holder").read_text().split()[1]), signal.SIGKILL)
                 killed[folder.name] = epochs
                 return
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Where the trials of a study run: in this process, in processes beside it, or on a Ray cluster."""
+"""How the trials of a study are launched: in this process, in others beside it, or on Ray."""
 
 import json
 import logging
@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -15,116 +15,98 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from keraskip.checks import check_integer, check_number
 from keraskip.runs import read_info
 from keraskip.study.devices import Setup
 from keraskip.study.training import train_trial
 from keraskip.study.trial import Trial
 
 SECONDS_BETWEEN_LOOKS = 0.5
-# How often a trial starts again after the loss of its worker, which its own memory may have caused.
+# How often Ray starts a trial again whose worker was lost; it may have run out of memory itself.
 RETRIES = 5
 
 
 class Task(NamedTuple):
-    """A trial to train: its place in the study, and its run folder."""
+    """A trial to train, its number in the study and its run folder."""
 
     number: int
     trial: Trial
     folder: Path
 
 
-# Trains the tasks, tells how far each is, and returns the reason for each that failed, by name.
-Place = Callable[[Sequence[Task], Setup, Callable[[int, Trial, int], None]], dict[str, str]]
+# Receives the number of the trial, the trial, and how many of its epochs are done.
+Progress = Callable[[int, Trial, int], None]
+# Trains the tasks; returns by name why trials failed, nothing for the others.
+Launcher = Callable[[Sequence[Task], Setup, Progress], dict[str, str]]
 
 
-def one_after_the_other(tasks: Sequence[Task], setup: Setup, progress: Any) -> dict[str, str]:
-    """In this process."""
+def one_after_the_other(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
+    """Trains in this process."""
     failures = {}
     for number, trial, folder in tasks:
         try:
             train_trial(trial, folder, setup, partial(progress, number, trial))
         except Exception as error:
-            # The others can still succeed.
+            # The other trials can still succeed.
             failures[trial.name] = in_a_line(error)
     return failures
 
 
-def side_by_side(jobs: int) -> Place:
-    """In so many processes at a time, which end when this one does."""
-    if not isinstance(jobs, int) or jobs < 1:
-        raise ValueError(f"jobs must be a number from 1. Received: jobs={jobs!r}")
+def side_by_side(jobs: int) -> Launcher:
+    """Trains in up to `jobs` processes at a time, which end when this one does."""
+    check_integer("jobs", jobs, minimum=1)
 
-    def train(tasks: Sequence[Task], setup: Setup, progress: Any) -> dict[str, str]:
-        running: list[subprocess.Popen] = []
+    def train(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
+        processes: list[subprocess.Popen] = []
         with ThreadPoolExecutor(jobs) as pool:
             try:
-                found = list(
-                    pool.map(lambda task: _in_a_process(task, setup, progress, running), tasks)
-                )
+                launch = partial(_in_a_process, setup, progress, processes)
+                reasons = list(pool.map(launch, tasks))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                for process in running:
+                for process in processes:
                     process.terminate()
                 raise
-        return {
-            task.trial.name: reason for task, reason in zip(tasks, found, strict=True) if reason
-        }
+        names = (task.trial.name for task in tasks)
+        return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
 
     return train
 
 
-def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Place:
-    """On a Ray cluster whose machines all see the study's folder.
+def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Launcher:
+    """Trains on a Ray cluster whose machines all see the study's folder.
 
     A trial whose machine or process is lost starts again elsewhere from its last checkpoint.
 
     Args:
-        address: of the cluster, as for `ray.init`.
+        address: address of the cluster, as for `ray.init`.
         cpus: how many processors each trial takes.
         gpus: how many GPUs each trial takes.
     """
+    check_number("cpus", cpus, minimum=0)
+    check_number("gpus", gpus, minimum=0)
 
-    def train(tasks: Sequence[Task], setup: Setup, progress: Any) -> dict[str, str]:
-        import keras
+    def train(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
         import ray
 
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         try:
-            there = ray.cluster_resources()
-            if cpus > there.get("CPU", 0) or gpus > there.get("GPU", 0):
-                raise ValueError(
-                    f"The cluster has {there.get('CPU', 0):g} processors and "
-                    f"{there.get('GPU', 0):g} GPUs. Received: {cpus:g} and {gpus:g} for each trial"
-                )
-            remote = ray.remote(_where_the_folder_is_seen)
-            options = remote.options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)
-            here = keras.backend.backend(), os.getcwd()
-            waiting = {
-                options.remote(task.trial, task.folder, setup, *here): task for task in tasks
-            }
-            failures = {}
-            while waiting:
-                done, _ = ray.wait(list(waiting), timeout=SECONDS_BETWEEN_LOOKS)
-                for task in waiting.values():
-                    progress(task.number, task.trial, epochs_in(task.folder))
-                for reference in done:
-                    task = waiting.pop(reference)
-                    try:
-                        ray.get(reference)
-                    except ray.exceptions.RayError as error:
-                        failures[task.trial.name] = in_a_line(getattr(error, "cause", error))
-            return failures
+            _check_resources(ray.cluster_resources(), cpus, gpus)
+            remote = ray.remote(_on_another_machine)
+            submit = remote.options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES).remote
+            return _collected(_submitted(tasks, setup, submit), progress)
         finally:
             ray.shutdown()
 
     return train
 
 
-def chosen(setup: Setup, jobs: int, ray: str | None, cpus: float, gpus: float) -> Place:
-    """The place that the command's options ask for."""
+def launcher_for(setup: Setup, jobs: int, ray: str | None, cpus: float, gpus: float) -> Launcher:
+    """The launcher that the command's options ask for."""
+    check_integer("jobs", jobs, minimum=1)
     if setup.processes > 1 and (jobs != 1 or ray):
         raise ValueError(
-            "Processes that train one trial together train one after the other. "
+            "Several processes that train a trial together take one trial at a time. "
             f"Received: processes={setup.processes}, jobs={jobs}, ray={ray!r}"
         )
     if ray is None:
@@ -144,44 +126,84 @@ def epochs_in(folder: Path) -> int:
         return 0
 
 
-def _in_a_process(task: Task, setup: Setup, progress: Any, running: list) -> str:
+def in_a_line(error: BaseException) -> str:
+    """The kind of an error and the first line of its message."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _in_a_process(
+    setup: Setup, progress: Progress, processes: list[subprocess.Popen], task: Task
+) -> str:
     """Trains in a process of its own; returns why it failed, or nothing."""
     command = [sys.executable, "-m", "keraskip.study.worker"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, **pipes)
-    running.append(process)
+    processes.append(process)
     assert process.stdin
     assert process.stderr
     settings = [task.trial.settings, str(task.folder), asdict(setup)]
-    # Left open: the worker ends when it is closed, as it is when this process ends.
+    # The pipe stays open, as the worker ends when it closes, also because this process ended.
     process.stdin.write(json.dumps(settings) + "\n")
     process.stdin.flush()
     with ThreadPoolExecutor(1) as reader:
-        said = reader.submit(process.stderr.read)
+        errors = reader.submit(process.stderr.read)
         while process.poll() is None:
             progress(task.number, task.trial, epochs_in(task.folder))
             time.sleep(SECONDS_BETWEEN_LOOKS)
         process.stdin.close()
-        lines = said.result().strip().splitlines()
+        lines = errors.result().strip().splitlines()
     progress(task.number, task.trial, epochs_in(task.folder))
-    if not process.returncode:
-        return ""
-    return (
-        lines[-1] if process.returncode > 0 and lines else f"killed by signal {-process.returncode}"
-    )
+    return _reason(process.returncode, lines)
 
 
-def _where_the_folder_is_seen(
+def _reason(code: int, lines: Sequence[str]) -> str:
+    """Why a process failed, by its exit code and its messages; nothing if it did not."""
+    if code < 0:
+        return f"killed by signal {-code}"
+    return (lines[-1] if lines else f"exit code {code}") if code else ""
+
+
+def _check_resources(cluster: Mapping[str, float], cpus: float, gpus: float) -> None:
+    cluster_cpus, cluster_gpus = cluster.get("CPU", 0), cluster.get("GPU", 0)
+    if cpus > cluster_cpus or gpus > cluster_gpus:
+        raise ValueError(
+            f"A trial must fit the cluster of {cluster_cpus:g} processors and {cluster_gpus:g} "
+            f"GPUs. Received: cpus={cpus:g}, gpus={gpus:g}"
+        )
+
+
+def _submitted(tasks: Sequence[Task], setup: Setup, submit: Callable[..., Any]) -> dict[Any, Task]:
+    """The tasks by their references, which Ray gives for a call that it has accepted."""
+    import keras
+
+    backend, directory = keras.backend.backend(), os.getcwd()
+    return {submit(task.trial, task.folder, setup, backend, directory): task for task in tasks}
+
+
+def _collected(waiting: dict[Any, Task], progress: Progress) -> dict[str, str]:
+    """Waits for all tasks; returns why trials failed."""
+    import ray
+
+    failures = {}
+    while waiting:
+        done, _ = ray.wait(list(waiting), timeout=SECONDS_BETWEEN_LOOKS)
+        for task in waiting.values():
+            progress(task.number, task.trial, epochs_in(task.folder))
+        for reference in done:
+            task = waiting.pop(reference)
+            try:
+                ray.get(reference)
+            except ray.exceptions.RayError as error:
+                failures[task.trial.name] = in_a_line(getattr(error, "cause", error))
+    return failures
+
+
+def _on_another_machine(
     trial: Trial, folder: Path, setup: Setup, backend: str, directory: str
 ) -> None:
-    """Trains on another machine, with backend and directory of the one that asked for it."""
+    """Trains with the backend and the working directory of the process that submitted it."""
     os.environ["KERAS_BACKEND"] = backend
     if not Path(directory).is_dir() or not Path(directory, folder).parent.is_dir():
         raise FileNotFoundError(f"{platform.node()} does not see {directory} or {folder.parent}.")
     os.chdir(directory)
     train_trial(trial, folder, setup)
-
-
-def in_a_line(error: BaseException) -> str:
-    """What went wrong, without where."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
