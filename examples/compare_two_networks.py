@@ -1,7 +1,7 @@
-"""Two networks of 20 layers on handwritten digits: with skip connections and without.
+"""Compares two networks of 20 layers on handwritten digits: with and without skip connections.
 
-Trains each for two epochs, with sigmoid and without normalisation, and prints the verdicts:
-the gradient vanishes in the plain network and keeps its size in the residual one.
+Trains each for two epochs, with sigmoid and without normalisation, and prints the verdicts: the
+gradient vanishes in the plain network and keeps its size in the residual one.
 About 20 seconds on two cores.
 """
 

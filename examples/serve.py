@@ -6,8 +6,8 @@ Needs TensorFlow, starlette and uvicorn, but no Keras. In another terminal:
     python examples/serve.py exported/digits
     curl --data-binary @digit.png http://127.0.0.1:8000/
 
-The answer is JSON: [{"class": "3", "score": 0.98}, ...], and {"error": ...} with status 400 for
-what is no image. Prints its address when it is ready, after about 5 seconds.
+The answer is JSON: [{"class": "3", "score": 0.98}, ...], or {"error": ...} with status 400 if the
+body is no image. Prints its address when it is ready, after about 5 seconds.
 """
 
 import json
@@ -32,10 +32,10 @@ scores_name, names = card["outputs"][0]["name"], card["class_names"]
 def best(image: bytes, count: int = 5) -> list[dict]:
     """The classes with the highest scores."""
     scores = classify(image_bytes=tf.constant([image]))[scores_name][0].numpy()
-    places = (-scores).argsort()[:count]
+    best_first = (-scores).argsort()[:count]
     return [
-        {"class": names[place] if names else str(place), "score": float(scores[place])}
-        for place in places
+        {"class": names[number] if names else str(number), "score": float(scores[number])}
+        for number in best_first
     ]
 
 
@@ -43,7 +43,7 @@ async def answer(request: Request) -> JSONResponse:
     """Classifies the body of a POST."""
     image = await request.body()
     try:
-        # TensorFlow computes beside the loop that takes the next request.
+        # In a thread, so that the event loop can take the next request.
         return JSONResponse(await run_in_threadpool(best, image))
     except tf.errors.InvalidArgumentError:
         return JSONResponse({"error": "The body must be a JPEG or PNG image."}, status_code=400)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keraskip.callbacks.hook.recorder import GradientRecorder
+    from keraskip.export.exporters import export_litert, export_onnx, export_savedmodel
     from keraskip.export.folding import fold_batch_norm
-    from keraskip.export.formats import export_litert, export_onnx, export_savedmodel
     from keraskip.export.opened import Artefact
     from keraskip.export.parity import ExportError
     from keraskip.export.preprocessing import Preprocessing
@@ -28,9 +28,9 @@ _HOMES = {
     "Artefact": "keraskip.export.opened",
     "ExportError": "keraskip.export.parity",
     "Preprocessing": "keraskip.export.preprocessing",
-    "export_litert": "keraskip.export.formats",
-    "export_onnx": "keraskip.export.formats",
-    "export_savedmodel": "keraskip.export.formats",
+    "export_litert": "keraskip.export.exporters",
+    "export_onnx": "keraskip.export.exporters",
+    "export_savedmodel": "keraskip.export.exporters",
     "fold_batch_norm": "keraskip.export.folding",
     "anatomy": "keraskip.models.anatomy",
     "features": "keraskip.models.features",

@@ -1,8 +1,11 @@
 """Argument checks. Each message states the rule, the value received and the nearest valid one."""
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
+from math import inf, isfinite
+from numbers import Real
 from typing import Any
 
 
@@ -77,6 +80,58 @@ def check_usable(argument: str, value: Any, use: Callable[[Any], object], module
             f"{argument} must be one of {module.__name__}, or its name, and fit the network. "
             f"Received: {argument}={value!r}{_nearest(value, names)}. {error}"
         ) from error
+
+
+def check_choices(
+    argument: str, values: object, choices: tuple[str, ...], empty: bool = True
+) -> None:
+    """ValueError unless `values` is a list or tuple of some of `choices`."""
+    if not isinstance(values, list | tuple) or not (values or empty):
+        raise ValueError(
+            f"{argument} must be a list of any of {choices}. Received: {argument}={values!r}"
+        )
+    for value in values:
+        if value not in choices:
+            raise ValueError(
+                f"Each of {argument} must be one of {choices}. Received: {argument}={values!r}"
+                f"{_nearest(value, choices)}"
+            )
+
+
+def check_number(argument: str, value: Any, minimum: float = -inf, above: float = -inf) -> float:
+    """`value` as a finite float; TypeError unless it is a number, of Python or numpy."""
+    if not _is_number(value):
+        raise TypeError(f"{argument} must be a number. Received: {argument}={value!r}")
+    for rule, is_kept in (
+        ("be finite", isfinite(value)),
+        (f"be at least {minimum:g}", value >= minimum),
+        (f"be above {above:g}", value > above),
+    ):
+        if not is_kept:
+            raise ValueError(f"{argument} must {rule}. Received: {argument}={value}")
+    return float(value)
+
+
+def check_rising(argument: str, values: Any, low: float, high: float) -> None:
+    """ValueError unless `values` is a list or tuple of rising numbers between `low` and `high`."""
+    are_numbers = isinstance(values, list | tuple) and all(map(_is_number, values))
+    if not are_numbers or not all(one < other for one, other in pairwise([low, *values, high])):
+        raise ValueError(
+            f"{argument} must be a list of rising numbers in ({low:g}, {high:g}). "
+            f"Received: {argument}={values!r}"
+        )
+
+
+def check_distinct(argument: str, values: Sequence[Any]) -> None:
+    """ValueError unless there are values, and no two are equal."""
+    if not len(values) or any(value in values[:index] for index, value in enumerate(values)):
+        raise ValueError(
+            f"{argument} must be different, and at least one. Received: {argument}={[*values]}"
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _nearest(value: object, names: Iterable[str]) -> str:

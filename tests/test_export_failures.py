@@ -11,10 +11,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from filelock import FileLock
 from keras import layers
 
 import keraskip
 from keraskip import Artefact, ExportError, Preprocessing
+from keraskip.export import drafts
 from keraskip.export.drafts import draft
 
 tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
@@ -279,6 +281,22 @@ def test_two_exports_to_one_place(tmp_path):
         (one / "model_card.json").write_text("one")
     assert (path / "model_card.json").read_text() == "one"
     assert [file.name for file in tmp_path.iterdir()] == ["m[1]"]
+
+
+def test_a_draft_that_another_export_removes_before_it_is_locked(tmp_path, monkeypatch):
+    path, acquire, removed = tmp_path / "out", FileLock.acquire, []
+
+    def acquire_after_another_export(lock, *arguments, **options):
+        if not removed:
+            removed.extend(tmp_path.iterdir())
+            drafts._clean_up(path)
+        return acquire(lock, *arguments, **options)
+
+    monkeypatch.setattr(FileLock, "acquire", acquire_after_another_export)
+    with draft(path, overwrite=False) as folder:
+        assert not removed[0].exists()
+        (folder / "file").touch()
+    assert [file.name for file in tmp_path.rglob("*")] == ["out", "file"]
 
 
 def test_behind_a_link_the_artefact_is_replaced(tmp_path, earlier):

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from keraskip import compare, load_run
-from keraskip.study import Trial, run_study
-from keraskip.study.places import on_ray
+from keraskip.study import Trial, on_ray, run_study
 
 pytest.importorskip("ray", reason="this environment has no Ray")
 SMALL = {"depth": 8, "filters": (4, 8, 16)}

@@ -1,5 +1,7 @@
 """Studies: which trials, trained alike, going on where they stopped, failing alone."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -133,6 +135,7 @@ def test_seeds_and_settings_of_every_trial():
         ({"settings": {"rate_drops": [0.5, 2]}}, r"rate_drops=\[0.5, 2\]"),
         ({"settings": {"augment": ["rotate"]}}, "augment=.'rotate'"),
         ({"settings": {"rate_drops": 0.5}}, "rate_drops=0.5"),
+        ({"settings": {"warm_up": 0.6, "rate_drops": [0.5]}}, "must come after warm_up"),
         ({"settings": {"rate_drops": [0.5, 0.2]}}, r"rising.*\[0.5, 0.2\]"),
         ({"settings": {"augment": None}}, "augment=None"),
         ({"settings": {"image_size": 0}}, "image_size=0"),
@@ -343,9 +346,10 @@ def test_the_subset_of_cifar10(tmp_path):
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path):
     def start_again(number, trial, done):
-        with pytest.raises(TrialsFailed, match="Another process trains"):
+        with pytest.raises(TrialsFailed, match=rf"trains in .*: process {os.getpid()} on"):
             run_study([PLAIN], tmp_path)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run_study([PLAIN], tmp_path, progress=start_again)
+    assert not (tmp_path / "plain8" / ".lock_holder").exists()

@@ -1,4 +1,4 @@
-"""The command `keraskip`: reads arguments, calls one function, prints what it says."""
+"""The command `keraskip`: parses arguments, calls one function, prints the result."""
 
 import typer
 

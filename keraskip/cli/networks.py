@@ -1,4 +1,4 @@
-"""The commands about networks that have a name."""
+"""The commands about named networks."""
 
 from typing import Annotated
 
@@ -8,9 +8,9 @@ from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, w
 
 
 def list_names(
-    pattern: Annotated[str, typer.Argument(help="Names to list, such as 'resnet*'.")] = "*",
+    pattern: Annotated[str, typer.Argument(help="Pattern of the names, such as 'resnet*'.")] = "*",
 ) -> None:
-    """List the networks that have a name. Loads no TensorFlow."""
+    """List the named networks. Loads no TensorFlow."""
     from keraskip.models.zoo import list_models, overview
 
     with bad_input_in_one_line():
@@ -20,9 +20,9 @@ def list_names(
 
 
 def describe(
-    name: Annotated[str, typer.Argument(help="One of the names of `keraskip list`.")],
+    name: Annotated[str, typer.Argument(help="A name from `keraskip list`.")],
 ) -> None:
-    """Print what was published about a network beside what the built model has."""
+    """Print a network's published figures beside those of the built model."""
     from keraskip.models.zoo import find
 
     with bad_input_in_one_line():

@@ -2,20 +2,18 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from keraskip.cli.progress import progress_bars
 from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, waiting
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
-    from keraskip.study import Progress, Trial
+    from keraskip.study import Trial
 
 
 def compare(
@@ -29,11 +27,11 @@ def compare(
         "runs"
     ),
     depths: Annotated[
-        str | None, typer.Option(help="Depths, with commas between.", show_default="the study's")
+        str | None, typer.Option(help="Depths, separated by commas.", show_default="the study's")
     ] = None,
     seeds: Annotated[
         str | None,
-        typer.Option(help="Seeds of each trial, with commas between.", show_default="the study's"),
+        typer.Option(help="Seeds for each trial, separated by commas.", show_default="the study's"),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Epochs of each trial.", show_default="the study's")
@@ -50,35 +48,38 @@ def compare(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="What else to change in every trial, such as batch_size=64 or activation=relu.",
+            help="Change every trial, such as batch_size=64 or activation=relu. Repeatable.",
             show_default=False,
         ),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where tensorflow-datasets keeps its sets.")
+        Path | None, typer.Option(help="Folder of prepared sets of tensorflow-datasets.")
     ] = None,
     manual_dir: Annotated[
-        Path | None, typer.Option(help="The set's official archives, where there is no network.")
+        Path | None,
+        typer.Option(help="Folder of the set's official archives, for machines without network."),
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Trials at a time, in processes of their own.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Trials at a time, each in its own process.")] = 1,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Spread trials over a Ray cluster.")
     ] = None,
-    cpus_per_trial: Annotated[float, typer.Option(help="For --ray.")] = 1,
-    gpus_per_trial: Annotated[float, typer.Option(help="For --ray.")] = 0,
+    cpus_per_trial: Annotated[
+        float, typer.Option(help="Processors for each trial, with --ray.")
+    ] = 1,
+    gpus_per_trial: Annotated[float, typer.Option(help="GPUs for each trial, with --ray.")] = 0,
     devices: Annotated[int, typer.Option(help="Devices that share each batch.")] = 1,
     processes: Annotated[
-        int, typer.Option(help="Processes that train each trial together, on JAX.")
+        int, typer.Option(help="Processes that train each trial together; on JAX.")
     ] = 1,
 ) -> None:
     """Train the networks of a study, record their gradients and report.
 
-    Started again, it leaves finished trials alone and goes on with the others after their last
-    epoch.
+    The same command continues a study that was stopped: it leaves finished trials alone and goes
+    on with the others after their last epoch.
     """
-    from keraskip.study import check_study, named_study
+    from keraskip.study import check_study, named_study, one_after_the_other
     from keraskip.study.devices import Setup
-    from keraskip.study.places import chosen, one_after_the_other
+    from keraskip.study.launchers import launcher_for
     from keraskip.study.training import loaded
 
     folder = out / Path(study).stem
@@ -92,13 +93,13 @@ def compare(
             settings=changes | dict(map(_setting, settings or [])),
         )
         setup = Setup(_text(data_dir), _text(manual_dir), devices, processes)
-        place = chosen(setup, jobs, ray, cpus_per_trial, gpus_per_trial)
+        launcher = launcher_for(setup, jobs, ray, cpus_per_trial, gpus_per_trial)
         check_study(trials, folder)
-        if place is one_after_the_other:
+        if launcher is one_after_the_other:
             import_keras_quietly()
         with waiting(f"reading {trials[0].dataset}"):
             loaded(trials[0], setup)
-    runs, failures = _trained(trials, folder, place=place, **asdict(setup))
+    runs, failures = _trained(trials, folder, place=launcher, **asdict(setup))
     if setup.writes and runs:
         with bad_input_in_one_line():
             _report(runs, folder / "report.html")
@@ -113,11 +114,11 @@ def report(
     out: Annotated[
         Path,
         typer.Option(
-            help="The report: .html; its charts: .png, .svg, .pdf; its numbers: .json, .csv, .md."
+            help="File to write: report .html; charts .png, .svg, .pdf; numbers .json, .csv, .md."
         ),
     ] = Path("report.html"),
 ) -> None:
-    """Report on runs, finished or not. Loads no TensorFlow."""
+    """Report on finished or unfinished runs. Loads no TensorFlow."""
     from keraskip.runs import find_runs
 
     with bad_input_in_one_line():
@@ -129,12 +130,12 @@ def _numbers(name: str, text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(
-            f"{name} must be numbers with commas between. Received: {text!r}"
+            f"{name} must be numbers separated by commas. Received: {text!r}"
         ) from None
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """The key, and the value as JSON, or as the text that it is."""
+    """The key, and the value parsed as JSON, or as text if it is no JSON."""
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise ValueError(f"--set takes KEY=VALUE. Received: {text!r}")
@@ -145,14 +146,14 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _trained(
-    trials: Sequence["Trial"], folder: Path, **where: Any
+    trials: Sequence["Trial"], folder: Path, **options: Any
 ) -> tuple[list[Path], dict[str, str]]:
-    """Trains; returns the run folders that can be reported, and what failed."""
+    """Trains; returns the run folders to report on, and why trials failed, by their names."""
     from keraskip.study import TrialsFailed, run_study
 
     try:
-        with bad_input_in_one_line(), _progress(trials) as progress:
-            return run_study(trials, folder, progress=progress, **where), {}
+        with bad_input_in_one_line(), progress_bars(trials) as progress:
+            return run_study(trials, folder, progress=progress, **options), {}
     except TrialsFailed as failed:
         return failed.runs, failed.failures
     except KeyboardInterrupt:
@@ -162,47 +163,6 @@ def _trained(
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-@contextmanager
-def _progress(trials: Sequence["Trial"]) -> Iterator["Progress"]:
-    """Bars on stderr: the epochs of the whole study, and those of each trial that trains."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    bars = Progress(
-        TextColumn("{task.description:<20}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("epochs,"),
-        TimeElapsedColumn(),
-        TextColumn("gone,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=Console(stderr=True),
-    )
-    with bars:
-        study = bars.add_task("all trials", total=sum(trial.epochs for trial in trials))
-        rows: dict[str, TaskID] = {}
-        done: dict[str, int] = {}
-
-        def show(number: int, trial: "Trial", epochs: int) -> None:
-            if trial.name not in rows and epochs < trial.epochs:
-                rows[trial.name] = bars.add_task(trial.name, total=trial.epochs)
-            done[trial.name] = epochs
-            bars.update(study, completed=sum(done.values()))
-            if trial.name in rows:
-                hidden = epochs == trial.epochs
-                bars.update(rows[trial.name], completed=epochs, visible=not hidden)
-
-        yield show
 
 
 def _report(runs: Sequence[Path], out: Path) -> None:

@@ -1,4 +1,4 @@
-"""What all commands do on a terminal."""
+"""Terminal output that all commands share."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ import typer
 
 @contextmanager
 def bad_input_in_one_line() -> Iterator[None]:
-    """What the user can mend is one line and exit code 2."""
+    """Prints an error that the user can mend in one line, and exits with code 2."""
     try:
         yield
     except (ValueError, TypeError, OSError) as error:
@@ -20,11 +20,11 @@ def bad_input_in_one_line() -> Iterator[None]:
 
 
 def import_keras_quietly() -> None:
-    """TensorFlow greets with notes on processor and GPU before its log level counts."""
+    """Hides the notes on processor and GPU that TensorFlow prints before it reads its log level."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     stderr = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    with open(os.devnull, "w") as devnull:
+        os.dup2(devnull.fileno(), 2)
     try:
         import keras  # noqa: F401
     finally:
@@ -32,8 +32,8 @@ def import_keras_quietly() -> None:
         os.close(stderr)
 
 
-def waiting(what: str) -> Any:
-    """Says on a terminal what is going on."""
+def waiting(activity: str) -> Any:
+    """Shows the activity on a terminal while it lasts."""
     from rich.console import Console
 
-    return Console(stderr=True).status(what)
+    return Console(stderr=True).status(activity)

@@ -1,4 +1,4 @@
-"""Data sets by name, and the batches that are made of them."""
+"""Loads data sets by name, and makes batches of them."""
 
 from keraskip.data.loading import load_data as load_data
 from keraskip.data.parts import Dataset as Dataset

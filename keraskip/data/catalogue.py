@@ -1,4 +1,4 @@
-"""The data sets of tensorflow-datasets."""
+"""Loads data sets of tensorflow-datasets."""
 
 from functools import cache
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from keraskip.data.folders import squared
-from keraskip.data.parts import Dataset, Part, fits_in_memory, in_memory, whole
+from keraskip.data.parts import Dataset, Part, dataset_of, fits_in_memory, in_memory
 
 SPLITS = ("train", "validation", "test")
 
 
 @cache
 def names() -> list[str]:
-    """What tensorflow-datasets knows."""
+    """The names of all data sets of tensorflow-datasets."""
     return _tfds().list_builders()
 
 
@@ -33,18 +33,18 @@ def load_named(
     shape = builder.info.features[image].shape
     if image_size is None and None in shape:
         raise ValueError(
-            f"Images of several sizes need image_size, the side to bring them to. Received: {name}"
+            f"Images of several sizes need image_size, the side to scale them to. Received: {name}"
         )
     side = (image_size, image_size, shape[2] or 3) if image_size else shape
     _prepare(name, builder, manual_dir)
     splits = builder.info.splits
     if not fits_in_memory(sum(splits[part].num_examples for part in splits) * np.prod(side)):
         raise ValueError(
-            "A set of tensorflow-datasets is read into memory, of which this machine has too "
-            f"little; folder:PATH is read batch by batch. Received: {name}"
+            "A set of tensorflow-datasets is read into memory, and this machine has too little; "
+            f"folder:PATH is read batch by batch. Received: {name}"
         )
     parts = {part: _part(builder, part, image_size) for part in SPLITS if part in splits}
-    return whole(name, parts, builder.info.features[label].num_classes)
+    return dataset_of(name, parts, builder.info.features[label].num_classes)
 
 
 def _tfds() -> Any:
@@ -52,14 +52,14 @@ def _tfds() -> Any:
         import tensorflow_datasets
     except ImportError:
         raise ValueError(
-            "This environment has no tensorflow-datasets, and with it only digits, folder:PATH "
-            "and npz:PATH: pip install tensorflow tensorflow-datasets"
+            "Without tensorflow-datasets there are only digits, folder:PATH and npz:PATH: "
+            "pip install tensorflow tensorflow-datasets"
         ) from None
     return tensorflow_datasets
 
 
 def _keys(name: str, info: Any) -> tuple[str, str]:
-    """Names of image and label, for a set that classifies images."""
+    """The keys of image and label; ValueError unless the set has both and a training part."""
     features = _tfds().features
     keys = info.supervised_keys
     kinds = (features.Image, features.ClassLabel)
@@ -82,7 +82,7 @@ def _prepare(name: str, builder: Any, manual_dir: str | Path | None) -> None:
     except (OSError, AssertionError, ImportError, *errors) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise OSError(
-            f"{name} is not in {builder.data_dir} and cannot be had: {reason} "
+            f"{name} is not in {builder.data_dir} and cannot be downloaded: {reason} "
             "(manual_dir takes the official archives)"
         ) from None
 

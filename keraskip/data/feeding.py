@@ -1,4 +1,4 @@
-"""Batches on their way into Keras: a `tf.data` pipeline on TensorFlow, else a few threads."""
+"""Feeds batches into Keras: by a `tf.data` pipeline on TensorFlow, else by a few threads."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -15,34 +15,33 @@ AHEAD = 3
 
 
 class TrainingFeed:
-    """What `fit` reads, made ahead of the step that takes it, and a hash of what it reads.
+    """The training data for `fit`, prepared ahead of the steps, with a hash for each epoch.
 
     Args:
         batches: the batches, in an order by seed.
-        epochs: the epochs to go through.
+        epochs: the epochs to train.
     """
 
     def __init__(self, batches: Batches, epochs: range) -> None:
         self._batches = batches
         steps = batches.steps
-        # Keras looks at one batch even if no epoch is left.
+        # Keras reads one batch even if no epoch is left.
         self._numbers = range(epochs.start * steps, epochs.stop * steps) or range(1)
         self._digests: dict[tuple[int, int], bytes] = {}
 
     def data(self) -> Any:
-        """For `fit(..., steps_per_epoch=batches.steps)`."""
+        """The argument for `fit(..., steps_per_epoch=batches.steps)`."""
         if keras.backend.backend() == "tensorflow":
-            return _pipeline(self._batches, self._numbers, self._noted)
+            return _pipeline(self._batches, self._numbers, self._batch)
         return self._made_ahead()
 
     def hash_of(self, epoch: int) -> str:
-        """Of all batches of an epoch that is over."""
+        """The hash of all batches of a finished epoch."""
         steps = range(self._batches.steps)
-        return blake2b(b"".join(self._digests.pop((epoch, step)) for step in steps)).hexdigest()[
-            :32
-        ]
+        digests = b"".join(self._digests.pop((epoch, step)) for step in steps)
+        return blake2b(digests).hexdigest()[:32]
 
-    def _noted(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def _batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of this number, counted over all epochs."""
         epoch, step = divmod(int(number), self._batches.steps)
         images, labels = self._batches.at(epoch, step)
@@ -53,7 +52,7 @@ class TrainingFeed:
         made: deque[Future] = deque()
         with ThreadPoolExecutor(2) as pool:
             for number in self._numbers:
-                made.append(pool.submit(self._noted, number))
+                made.append(pool.submit(self._batch, number))
                 if len(made) > AHEAD:
                     yield made.popleft().result()
             while made:
@@ -61,7 +60,7 @@ class TrainingFeed:
 
 
 def evaluation_data(batches: Batches) -> Any:
-    """All images in their order, as often as they are asked for."""
+    """All images in their order, for any number of evaluations."""
     if keras.backend.backend() == "tensorflow":
         return _pipeline(batches, range(batches.steps), lambda step: batches.at(0, int(step)))
     return _Steps(batches)
@@ -71,7 +70,7 @@ def _pipeline(batches: Batches, numbers: range, make: Any) -> Any:
     import tensorflow as tf
 
     images, labels = batches.at(0, 0)
-    # Data in their order may end in a smaller batch.
+    # In their order, the last batch may be smaller.
     size = None if batches.seed is None else len(labels)
 
     def made(number: Any) -> tuple[Any, Any]:

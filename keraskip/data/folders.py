@@ -1,4 +1,4 @@
-"""Images in folders, one for each class."""
+"""Loads images from folders, one folder for each class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from keraskip.data.parts import Dataset, Part, fits_in_memory, in_memory, whole
+from keraskip.data.parts import Dataset, Part, dataset_of, fits_in_memory, in_memory
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-# Names of the folders that hold a part each.
+# The folder names that stand for a part of the data set.
 PARTS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 GREY = {"1", "L"}
 
@@ -23,27 +23,27 @@ def load_folder(name: str, path: Path, image_size: int | None) -> Dataset:
     classes = [folder.name for folder in _folders(parts["train"])]
     if len(classes) < 2:
         raise ValueError(
-            f"A folder of images has one folder for each of two classes or more. "
+            f"A folder of images must have one folder for each of two classes or more. "
             f"Received: {classes} in {parts['train']}"
         )
-    listed = {part: _files(folder, classes) for part, folder in parts.items()}
-    mode, size = _mode_and_size([file for files, _ in listed.values() for file in files])
+    labelled = {part: _files(folder, classes) for part, folder in parts.items()}
+    mode, size = _mode_and_size([file for files, _ in labelled.values() for file in files])
     if image_size is None and size is None:
         raise ValueError(
-            f"Images of several sizes need image_size, the side to bring them to. Received: {path}"
+            f"Images of several sizes need image_size, the side to scale them to. Received: {path}"
         )
     width, height = (image_size, image_size) if image_size else size or (0, 0)
-    count = sum(len(files) for files, _ in listed.values())
+    count = sum(len(files) for files, _ in labelled.values())
     fits = fits_in_memory(count * width * height * len(mode))
-    found = {
+    loaded = {
         part: _part(files, labels, mode, image_size, fits)
-        for part, (files, labels) in listed.items()
+        for part, (files, labels) in labelled.items()
     }
-    return whole(name, found, len(classes))
+    return dataset_of(name, loaded, len(classes))
 
 
 def squared(image: Any, side: int) -> Any:
-    """The middle square of a Pillow image whose short side is scaled to this one."""
+    """The middle square of a Pillow image, scaled to this side."""
     from PIL import ImageOps
 
     return ImageOps.fit(image, (side, side))
@@ -69,21 +69,22 @@ def _files(path: Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:
 
 
 def _mode_and_size(files: Sequence[Path]) -> tuple[str, tuple[int, int] | None]:
-    """Grey or colour, and width and height if all have the same, by the heads of the files."""
-    heads = {_opened(file) for file in files}
-    deep = sorted({mode for mode, _ in heads if mode[0] in "IF"})
+    """Grey or colour, and width and height if all are equal, from the files' headers."""
+    headers = {_opened(file) for file in files}
+    deep = sorted({mode for mode, _ in headers if mode[0] in "IF"})
     if deep:
-        # Pillow would cut their values off at 255.
+        # Pillow would clip their values at 255.
         raise ValueError(
-            f"Images have 8 bits a channel; others can come as npz:PATH. Received: mode {deep[0]}"
+            "Images must have 8 bits a channel; others can come as npz:PATH. "
+            f"Received: mode {deep[0]}"
         )
-    sizes = {size for _, size in heads}
-    grey = all(mode in GREY for mode, _ in heads)
+    sizes = {size for _, size in headers}
+    grey = all(mode in GREY for mode, _ in headers)
     return "L" if grey else "RGB", sizes.pop() if len(sizes) == 1 else None
 
 
 def _opened(file: Path, mode: str = "", side: int | None = None) -> Any:
-    """An image as an array in this mode; without one, what its head says of mode and size."""
+    """An image as an array in this mode; without a mode, the mode and size in its header."""
     from PIL import Image
 
     try:
@@ -93,7 +94,6 @@ def _opened(file: Path, mode: str = "", side: int | None = None) -> Any:
             converted = image.convert(mode)
             return np.asarray(converted if side is None else squared(converted, side))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Pillow says "cannot identify image file" with the name again, or what is missing.
         raise ValueError(f"{file} cannot be read as an image: {error}") from None
 
 
@@ -104,8 +104,8 @@ def _part(
     side: int | None,
     fits: bool,
 ) -> Part:
-    def read(places: np.ndarray) -> np.ndarray:
-        images = np.stack([_opened(files[place], mode, side) for place in places])
+    def read(indices: np.ndarray) -> np.ndarray:
+        images = np.stack([_opened(files[index], mode, side) for index in indices])
         return images.reshape(*images.shape[:3], -1)
 
     if fits:

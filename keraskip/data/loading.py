@@ -1,4 +1,4 @@
-"""From a name to a data set."""
+"""Loads a data set by its name."""
 
 import zlib
 from difflib import get_close_matches
@@ -7,7 +7,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from keraskip.data.parts import Dataset, Part, in_memory, whole
+from keraskip.checks import check_integer
+from keraskip.data.parts import Dataset, Part, dataset_of, in_memory
 
 SPLITS = ("train", "validation", "test")
 
@@ -26,18 +27,19 @@ def load_data(
             `"digits"`, the 1,797 handwritten digits of 8x8 pixels that scikit-learn ships;
             an image classification set of tensorflow-datasets, such as `"cifar10"`, or
             `"tfds:NAME"`;
-            `"folder:PATH"`, with one folder of images for each class, in folders `train`,
-            `validation` and `test` where there are such;
-            `"npz:PATH"`, with arrays `x_train` and `y_train`, and `x_test` and so on as well.
-            Parts that a set does not have are taken from its training part.
-        data_dir: where tensorflow-datasets keeps what it prepared, by default its own folder.
-        manual_dir: for tensorflow-datasets, a folder with the set's official archives, for
+            `"folder:PATH"`, with one folder of images for each class; these may lie in folders
+            `train`, `validation` and `test`;
+            `"npz:PATH"`, with arrays `x_train` and `y_train`, and optionally `x_test` and so on.
+            Missing parts are taken from the training part.
+        data_dir: the folder of prepared sets of tensorflow-datasets, by default its own.
+        manual_dir: a folder with the official archives of a set of tensorflow-datasets, for
             machines without network.
         image_size: side of the square to which images of a folder or of tensorflow-datasets are
-            brought: the short side is scaled and the middle cut out. Images of several sizes
+            scaled by their short side and cropped around their middle. Images of several sizes
             need it.
 
     Raises:
+        TypeError: if `image_size` is no integer.
         ValueError: for an unknown name, a set without labels or with images of several sizes, an
             empty class, a file that is no image, arrays that do not fit together.
         OSError: for a file that cannot be read, a set that cannot be downloaded.
@@ -47,23 +49,25 @@ def load_data(
     >>> load_data("digits").input_shape
     (8, 8, 1)
     """
-    kind, _, place = name.partition(":")
+    kind, _, path = name.partition(":")
+    if image_size is not None:
+        check_integer("image_size", image_size, minimum=1)
     if image_size is not None and (name == "digits" or kind == "npz"):
         raise ValueError(
-            "image_size is for folders and tensorflow-datasets, digits and npz have theirs. "
+            "image_size is for folders and tensorflow-datasets; digits and npz have their own. "
             f"Received: dataset={name!r}, image_size={image_size}"
         )
     if name == "digits":
         return _digits()
-    if kind == "npz" and place:
-        return _npz(name, Path(place))
-    if kind == "folder" and place:
+    if kind == "npz" and path:
+        return _npz(name, Path(path))
+    if kind == "folder" and path:
         from keraskip.data.folders import load_folder
 
-        return load_folder(name, Path(place), image_size)
+        return load_folder(name, Path(path), image_size)
     from keraskip.data.catalogue import load_named, names
 
-    wanted = place if kind == "tfds" else name
+    wanted = path if kind == "tfds" else name
     if wanted.split("/")[0] not in names():
         close = get_close_matches(wanted, ["digits", *names()], n=4)
         raise ValueError(
@@ -79,7 +83,7 @@ def _digits() -> Dataset:
     images, labels = load_digits(return_X_y=True)
     # 16 grey levels above black.
     images = (images / 16).astype("float32").reshape(-1, 8, 8, 1)
-    return whole("digits", {"train": in_memory(images, labels)}, classes=10)
+    return dataset_of("digits", {"train": in_memory(images, labels)}, classes=10)
 
 
 def _npz(name: str, path: Path) -> Dataset:
@@ -100,8 +104,10 @@ def _npz(name: str, path: Path) -> Dataset:
     }
     shapes = {arrays[f"x_{split}"].shape[1:] for split in parts}
     if len(shapes) > 1:
-        raise ValueError(f"All images of a set have one size. Received: {sorted(shapes)} in {path}")
-    return whole(name, parts, max(int(part.labels.max()) for part in parts.values()) + 1)
+        raise ValueError(
+            f"All images of a set must have one size. Received: {sorted(shapes)} in {path}"
+        )
+    return dataset_of(name, parts, max(int(part.labels.max()) for part in parts.values()) + 1)
 
 
 def _part(path: Path, split: str, images: np.ndarray, labels: np.ndarray | None) -> Part:

@@ -1,4 +1,4 @@
-"""A data set and its three parts: for training, to watch it by, and the test at its end."""
+"""A data set and its three parts, for training, validation and test."""
 
 import os
 from collections.abc import Callable
@@ -8,9 +8,12 @@ from functools import cached_property
 import numpy as np
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
-# Of the machine's memory that a data set may take; larger ones are read batch by batch, or refused.
+# Share of the machine's memory that a data set may take. Larger ones are read batch by batch, or
+# refused.
 MEMORY_SHARE = 0.25
-# Mean and deviation of larger training parts are those of so many images, evenly spread.
+# The memory of a machine whose system does not tell, in bytes.
+ASSUMED_MEMORY = 8 * 2**30
+# Mean and deviation of a larger training part come from this many images, evenly spread.
 IMAGES_FOR_STATISTICS = 10_000
 
 
@@ -19,8 +22,8 @@ class Part:
     """Images and their labels.
 
     Attributes:
-        labels: of each image [images], integers from 0.
-        read: gives the images [n, height, width, channels] of n places [n].
+        labels: label of each image [images], integers from 0.
+        read: returns the images [n, height, width, channels] at n indices [n].
     """
 
     labels: np.ndarray
@@ -34,9 +37,9 @@ class Part:
         """All images [images, height, width, channels], as they are stored."""
         return self.read(np.arange(len(self)))
 
-    def take(self, places: np.ndarray) -> "Part":
-        """The part of these images."""
-        return Part(self.labels[places], lambda chosen: self.read(places[chosen]))
+    def take(self, indices: np.ndarray) -> "Part":
+        """The part with the images at these indices."""
+        return Part(self.labels[indices], lambda chosen: self.read(indices[chosen]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +47,10 @@ class Dataset:
     """A named set of labelled images of one size.
 
     Attributes:
-        name: as it was asked for.
-        train: what the weights are fitted to.
-        validation: held out of training, to watch it by; a tenth of the training part where a set
-            has none.
-        test: for one look, when training is over; a fifth of a set that has none.
+        name: the name that it was loaded by.
+        train: the images that the weights are fitted to.
+        validation: held out to watch the training; a tenth of the training part if a set has none.
+        test: used once, after the training; a fifth of the images if a set has none.
         classes: number of classes.
     """
 
@@ -66,29 +68,29 @@ class Dataset:
 
     @property
     def white(self) -> float:
-        """What the brightest pixel is: 255 where images are whole numbers, else 1."""
+        """The value of the brightest pixel: 255 if pixels are integers, else 1."""
         return 255.0 if self.train.read(np.array([0])).dtype.kind in "ui" else 1.0
 
     @cached_property
     def mean_and_deviation(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of each channel over the training part, [channels] each; a constant one deviates by 1."""
+        """Of each channel over the training part, [channels] each; 1 for a constant channel."""
         count = min(len(self.train), IMAGES_FOR_STATISTICS)
         images = self.train.read(np.linspace(0, len(self.train) - 1, count).astype(int))
         mean = images.mean(axis=(0, 1, 2), dtype=np.float64)
-        # One by one, as a copy in double precision might not fit beside them.
+        # One by one, as a copy of all in double precision might not fit in memory.
         squares = sum(np.square(image - mean).mean(axis=(0, 1)) for image in images)
         deviation = np.sqrt(squares / count)
         return mean.astype("float32"), np.where(deviation > 0, deviation, 1).astype("float32")
 
 
-def whole(name: str, parts: dict[str, Part], classes: int) -> Dataset:
-    """The data set of the parts `train`, `validation` and `test`, the last two made if missing."""
+def dataset_of(name: str, parts: dict[str, Part], classes: int) -> Dataset:
+    """The data set of the parts `train`, `validation` and `test`; makes the last two if missing."""
     for kind, part in parts.items():
         labels = np.unique(part.labels)
         if labels[0] < 0 or labels[-1] >= classes or classes < 2:
             raise ValueError(
-                "Labels are whole numbers from 0, of two classes or more; a part without labels "
-                f"has -1 in some sets. Received: {labels[0]} to {labels[-1]}, in {kind} of {name}"
+                "Labels must be whole numbers from 0, of two classes or more; some sets have -1 "
+                f"for no label. Received: {labels[0]} to {labels[-1]}, in {kind} of {name}"
             )
     train = parts["train"]
     if "test" not in parts:
@@ -99,7 +101,7 @@ def whole(name: str, parts: dict[str, Part], classes: int) -> Dataset:
 
 
 def split(part: Part, share: float) -> tuple[Part, Part]:
-    """The same two parts each time, of which the second has this share of each class."""
+    """Two parts, always the same; the second has this share of each class."""
     from sklearn.model_selection import train_test_split
 
     counts = np.bincount(part.labels)
@@ -109,7 +111,7 @@ def split(part: Part, share: float) -> tuple[Part, Part]:
         raise ValueError(
             f"Too few images to hold out a share of {share:g}. Received: {len(part)} images"
         )
-    # Of very small classes no share of each can be had.
+    # Very small classes cannot be divided by class.
     stratify = part.labels if counts.min() > 1 and held_out >= len(counts) else None
     kept, held = train_test_split(
         np.arange(len(part)), test_size=held_out, stratify=stratify, random_state=0
@@ -118,10 +120,12 @@ def split(part: Part, share: float) -> tuple[Part, Part]:
 
 
 def in_memory(images: np.ndarray, labels: np.ndarray) -> Part:
-    """The part of arrays."""
-    return Part(labels.astype("int64"), lambda places: images[places])
+    """A part whose images are in memory."""
+    return Part(labels.astype("int64"), lambda indices: images[indices])
 
 
-def fits_in_memory(values: float) -> bool:
-    """Whether so many bytes are a fair share of this machine's memory."""
-    return values <= MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def fits_in_memory(size: float) -> bool:
+    """Whether this many bytes are at most `MEMORY_SHARE` of this machine's memory."""
+    sysconf = getattr(os, "sysconf", None)
+    memory = sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES") if sysconf else ASSUMED_MEMORY
+    return size <= MEMORY_SHARE * memory

@@ -1,1 +1,1 @@
-"""Models for those who ship them: SavedModel, ONNX and LiteRT, each checked against the model."""
+"""Exports models as SavedModel, ONNX or LiteRT, and checks each artefact against its model."""

@@ -1,18 +1,18 @@
-"""What an artefact says of itself: `model_card.json` for programs, `README.md` for people."""
+"""The description of an artefact: `model_card.json` for programs, `README.md` for people."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keraskip.checks import check_number
 from keraskip.export.drafts import CARD_FILE
 from keraskip.runs import INFO_FILE, read_info
 from keraskip.tables import with_unit
+from keraskip.versions import versions
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +24,7 @@ PACKAGES = (
     "ai-edge-litert", "numpy",
 )  # fmt: skip
 README_FILE = "README.md"
-# Of classes, so that a row stays one.
+# Class names in the README, so that they fit one row.
 MOST_NAMES = 20
 LOADING = {
     "savedmodel": 'tensorflow.saved_model.load("FOLDER").signatures["serve"]({input}=images)',
@@ -42,9 +42,9 @@ def describe(
     run: str | Path | None,
     metrics: Mapping[str, float] | None,
 ) -> dict[str, Any]:
-    """What a card says of the model, whatever the format."""
+    """The part of a card that does not depend on the format."""
     training = _training(run)
-    tested = (training or {}).pop("test", {})
+    test_results = (training or {}).pop("test", {})
     return {
         "name": model.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -54,25 +54,25 @@ def describe(
             {"name": name, "shape": [None, *shape]} for name, shape in contract.outputs.items()
         ],
         "training": training,
-        "metrics": tested if metrics is None else _numbers(metrics),
-        "versions": _versions(),
+        "metrics": test_results if metrics is None else _numbers(metrics),
+        "versions": versions(PACKAGES),
     }
 
 
 def write(folder: Path, card: Mapping[str, Any]) -> None:
-    """Writes both files, with the sizes of those that are there."""
+    """Writes both files, with the sizes of the artefact's files."""
     files = {
-        str(file.relative_to(folder)): file.stat().st_size
+        file.relative_to(folder).as_posix(): file.stat().st_size
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
-    whole = {**card, "files": files}
-    (folder / CARD_FILE).write_text(json.dumps(whole, indent=1, allow_nan=False), "utf-8")
-    (folder / README_FILE).write_text(readme(whole), "utf-8")
+    card = {**card, "files": files}
+    (folder / CARD_FILE).write_text(json.dumps(card, indent=1, allow_nan=False), "utf-8")
+    (folder / README_FILE).write_text(readme(card), "utf-8")
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The card of an artefact; ValueError if the folder is none."""
+    """The card of an artefact; ValueError if the folder is no artefact."""
     if not (folder / CARD_FILE).is_file():
         raise ValueError(f"An artefact of keraskip has a {CARD_FILE}. Received: {folder}")
     return json.loads((folder / CARD_FILE).read_text("utf-8"))
@@ -116,23 +116,24 @@ def _row(name: str, value: Any) -> str | None:
 
 
 def shape_text(sides: Sequence[int | None]) -> str:
-    """A shape as people write it."""
+    """A shape as people write it, such as `any x 32 x 32 x 3`."""
     return " x ".join("any" if side is None else str(side) for side in sides)
 
 
 def _preprocessing(card: Mapping[str, Any]) -> str | None:
     steps = card["preprocessing"]
     if not steps:
-        return "Images go in as the network was trained with them.\n"
+        return "The network takes images in the form that it was trained with.\n"
     raw = [f"`{name}`" for name in card["signatures"] if name != "serve"]
-    fitted = None not in card["input"]["shape"][1:]
-    size = "are brought to the input's size by their middle, then become" if fitted else "become"
+    fitted = "are scaled and cropped to the input's size, then "
+    if None in card["input"]["shape"][1:]:
+        fitted = ""
     order = f", {steps['channel_order'].upper()}" if card["input"]["shape"][-1] == 3 else ""
     mean, deviation = (
         ", ".join(f"{number:.4g}" for number in np.ravel(steps[name]))
         for name in ("mean", "deviation")
     )
-    return f"Images of 0 to 255{order}, {size} `(image - [{mean}]) / [{deviation}]`" + (
+    return f"Images of 0 to 255{order}, {fitted}become `(image - [{mean}]) / [{deviation}]`" + (
         f", in the signatures {' and '.join(raw)}.\n" if raw else ".\n"
     )
 
@@ -145,16 +146,20 @@ def _origin(training: Mapping[str, Any] | None) -> str | None:
 
 def _numbers(metrics: Mapping[str, float]) -> dict[str, float]:
     try:
-        found = {str(name): float(value) for name, value in metrics.items()}
+        # A tensor is fine, too.
+        numbers = {
+            str(name): value if isinstance(value, bool | np.bool_) else float(value)
+            for name, value in metrics.items()
+        }
+        return {name: check_number(name, value) for name, value in numbers.items()}
     except (TypeError, ValueError, AttributeError):
-        found = {"": math.nan}
-    if not all(map(math.isfinite, found.values())):
-        raise ValueError(f"metrics must be names and finite numbers. Received: {metrics}")
-    return found
+        raise ValueError(
+            f"metrics must be names and finite numbers. Received: metrics={metrics}"
+        ) from None
 
 
 def _training(run: str | Path | None) -> dict[str, Any] | None:
-    """What the run's `run.json` says of where the weights come from."""
+    """The facts about the training that `run.json` has."""
     if run is None:
         return None
     if not (Path(run) / INFO_FILE).is_file():
@@ -175,19 +180,9 @@ def _architecture(model: "keras.Model") -> dict[str, Any]:
     from keraskip.models.anatomy import anatomy
 
     try:
-        found = anatomy(model)
-        macs, depth = found.macs, found.depth
+        facts = anatomy(model)
+        macs, depth = facts.macs, facts.depth
     except (TypeError, ValueError):
-        # Of a model without a graph, or of images of any size.
+        # The model has no graph, or takes images of any size.
         macs = depth = None
     return {"parameters": int(model.count_params()), "macs": macs, "depth": depth}
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

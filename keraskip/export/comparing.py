@@ -1,4 +1,4 @@
-"""What a model gives, and how far an artefact, or another precision, may be from it."""
+"""Compares an artefact, or another precision, with the model, and knows the tolerances."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,23 +11,23 @@ from keraskip.export.contract import Contract, contract_of
 from keraskip.export.rebuild import for_inference, is_half
 from keraskip.graph import has_graph
 
-# Relative to the largest output, or to 1: as the model computes, and with folded normalisation,
-# whose products are rounded in another order.
+# Differences are relative to the largest output, or to 1. Folded normalisation rounds in another
+# order, so its tolerance is larger.
 TOLERANCE = {"savedmodel": 1e-5, "onnx": 1e-4, "litert": 1e-4}
 FOLDED_TOLERANCE = 1e-4
-# Pillow and TensorFlow scale images in float32, in another order.
+# Pillow and TensorFlow scale images in float32, but in another order.
 RAW_TOLERANCE = 1e-3
-# Half precision has three digits, which the layers of a network lose one after the other.
+# Half precision has three digits, and each layer loses some of them.
 HALF_TOLERANCE = 0.1
-# Of the mean difference: a tenth of all probability in another class.
+# Mean differences; 0.2 is a tenth of all probability in another class.
 QUANTIZED_TOLERANCE = {"dynamic": 0.05, "int8": 0.2}
 
 
 def compare(artefact: Any, model: keras.Model) -> dict[str, float]:
-    """How far an opened artefact is from a model, for each kind of images.
+    """The difference between an opened artefact and a model, for each kind of images.
 
     Raises:
-        ExportError: if that is farther than an export may be.
+        ExportError: if a difference is larger than an export may have.
     """
     card = artefact.card
     contract = contract_of(model, tuple(card["input"]["shape"][1:]))
@@ -44,31 +44,32 @@ def compare(artefact: Any, model: keras.Model) -> dict[str, float]:
 
 
 def in_float32(model: keras.Model) -> keras.Model:
-    """The model as it is to be shipped; mixed precision keeps the weights in float32 anyway."""
+    """The model to ship, in float32; mixed precision keeps weights in float32 anyway."""
     if not has_graph(model):
         return model
     return for_inference(model, "float32" if is_half(model) else None)
 
 
 def reference(model: keras.Model) -> keras.Model:
-    """What an artefact has to agree with: the model itself, in half precision its twin."""
+    """The model that an artefact must agree with: itself, or its float32 twin in half precision."""
     return in_float32(model) if is_half(model) else model
 
 
 def expected_outputs(
     model: keras.Model, contract: Contract, images: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """What the model gives for each kind of images, by the names of its outputs."""
+    """The model's outputs for each kind of images, by their names."""
     batch = keras.ops.convert_to_tensor(np.concatenate(list(images.values())))
     outputs = [
         keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
         for output in keras.tree.flatten(model(batch, training=False))
     ]
     ends = np.cumsum([len(part) for part in images.values()])[:-1]
+    # First by output, then by kind.
     parts = [np.split(output, ends) for output in outputs]
     return {
-        kind: dict(zip(contract.outputs, (part[place] for part in parts), strict=True))
-        for place, kind in enumerate(images)
+        kind: dict(zip(contract.outputs, values, strict=True))
+        for kind, values in zip(images, zip(*parts, strict=True), strict=True)
     }
 
 
@@ -77,27 +78,30 @@ def compared(
     predict: parity.Predict,
     expected: Mapping[str, parity.Outputs],
     images: Mapping[str, np.ndarray],
-    chosen: Mapping[str, Any],
+    options: Mapping[str, Any],
     folded: bool,
 ) -> dict[str, float]:
-    """The differences between artefact and model; ExportError if they are too large."""
-    quantization = chosen.get("quantization")
+    """The differences between artefact and model; ExportError if one is too large."""
+    quantization = options.get("quantization")
     if quantization:
         kind = "real" if "real" in images else "noise"
-        found = {kind: parity.mean_difference(predict, expected[kind], images[kind])}
-        parity.check(found, QUANTIZED_TOLERANCE[quantization], "In the mean, a quantised artefact")
-        return {f"{kind}, in the mean": found[kind]}
-    found = parity.differences(predict, expected, images)
+        mean = parity.mean_difference(predict, expected[kind], images[kind])
+        tolerance = QUANTIZED_TOLERANCE[quantization]
+        parity.check({kind: mean}, tolerance, "In the mean, a quantised artefact")
+        return {f"{kind}, in the mean": mean}
+    differences = parity.differences(predict, expected, images)
     tolerance = max(TOLERANCE[format], FOLDED_TOLERANCE if folded else 0.0)
-    parity.check(found, tolerance, "The artefact")
-    return found
+    parity.check(differences, tolerance, "The artefact")
+    return differences
 
 
-def compared_raw(found: Mapping[str, parity.Outputs], expected: parity.Outputs) -> dict[str, float]:
-    """How far the signatures for raw images are from the model; ExportError if too far."""
+def compared_raw(
+    outputs: Mapping[str, parity.Outputs], expected: parity.Outputs
+) -> dict[str, float]:
+    """The differences of the signatures for raw images; ExportError if one is too large."""
     differences = {
-        f"signature {signature}": parity.largest(outputs, expected)
-        for signature, outputs in found.items()
+        f"signature {signature}": parity.largest(of_signature, expected)
+        for signature, of_signature in outputs.items()
     }
     parity.check(differences, RAW_TOLERANCE, "A signature for raw images")
     return differences
@@ -109,9 +113,9 @@ def from_half(
     expected: Mapping[str, parity.Outputs],
     images: Mapping[str, np.ndarray],
 ) -> float:
-    """How far the model itself, in half precision, is from what is exported in float32."""
+    """The difference between the model in half precision and its float32 twin that is exported."""
     kinds = {kind: batch for kind, batch in images.items() if kind in ("real", "noise")}
     half = expected_outputs(model, contract, kinds)
-    found = float(np.max([parity.largest(half[kind], expected[kind]) for kind in kinds]))
-    parity.check({"usual": found}, HALF_TOLERANCE, "In float32 the model")
-    return found
+    difference = float(np.max([parity.largest(half[kind], expected[kind]) for kind in kinds]))
+    parity.check({"usual": difference}, HALF_TOLERANCE, "In float32 the model")
+    return difference

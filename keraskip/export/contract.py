@@ -1,4 +1,4 @@
-"""What an exported network takes and gives, and what keeps a model from being exported."""
+"""The contract of an exported network, its input and outputs, and checks before the export."""
 
 import re
 import warnings
@@ -8,7 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-# What Keras calls a tensor to which nobody gave a name.
+from keraskip.checks import check_integer
+
+# The name that Keras gives a tensor without one.
 UNNAMED = "keras_tensor"
 
 
@@ -17,10 +19,10 @@ class Contract:
     """Input and outputs of a network of images.
 
     Attributes:
-        input_name: of its one input.
-        shape: height, width and channels of an image; height and width may be open, None.
+        input_name: name of its only input.
+        shape: height, width and channels of an image; None for an open height or width.
         outputs: the shape of each output by its name, without the batch.
-        whole_numbers: whether an image is of such.
+        whole_numbers: whether pixels are integers.
     """
 
     input_name: str
@@ -34,24 +36,24 @@ class Contract:
         return self.shape[:2]
 
     def checked(self, argument: str, images: Any) -> np.ndarray | None:
-        """Images as float32, None for None; ValueError unless the model takes them so."""
+        """The images as float32, or None for None; ValueError unless they fit the model."""
         if images is None:
             return None
-        found = np.asarray(images, "float32")
-        sides = found.shape[1:]
+        batch = np.asarray(images, "float32")
+        sides = batch.shape[1:]
         fits = len(sides) == 3 and all(
             wanted in (None, side) for wanted, side in zip(self.shape, sides, strict=True)
         )
-        if not fits or not len(found):
+        if not fits or not len(batch):
             raise ValueError(
                 f"{argument} must be images as the model takes them, "
-                f"[images, {', '.join(map(str, self.shape))}]. Received: {list(found.shape)}"
+                f"[images, {', '.join(map(str, self.shape))}]. Received: {list(batch.shape)}"
             )
-        return found
+        return batch
 
     @property
     def classes(self) -> int | None:
-        """How many classes the scores are of, if scores are all that comes out."""
+        """How many classes the network has, None unless scores are its only output."""
         shapes = list(self.outputs.values())
         return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 else None
 
@@ -61,17 +63,18 @@ def contract_of(model: keras.Model, input_shape: tuple | None = None) -> Contrac
 
     Args:
         model: any model with one input of images.
-        input_shape: of an image, for a model that does not know it, as subclassed ones.
+        input_shape: shape of an image, for a model that does not know it, such as a subclassed
+            one.
 
     Raises:
-        TypeError: for something that is no model.
+        TypeError: if `model` is no model, or a side of `input_shape` is no integer.
         ValueError: for a model of other inputs, with open channels or without weights.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model. Received: {type(model).__name__}")
     if not model.built:
         raise ValueError(
-            "A model to export has its weights: call it on some images first. "
+            "A model to export needs weights: call it on some images first. "
             f"Received: model {model.name!r}, not built"
         )
     if keras.config.image_data_format() != "channels_last":
@@ -79,34 +82,46 @@ def contract_of(model: keras.Model, input_shape: tuple | None = None) -> Contrac
             "Exports are of models with channels last. "
             f"Received: image_data_format={keras.config.image_data_format()!r}"
         )
-    name, shape = "images", input_shape
-    whole_numbers = False
+    for index, side in enumerate(input_shape or ()):
+        if side is not None:
+            check_integer(f"input_shape[{index}]", side, minimum=1)
     if getattr(model, "inputs", None):
-        if len(model.inputs) > 1:
-            raise ValueError(
-                f"model must have one input, of images. Received: {len(model.inputs)} inputs"
-            )
-        tensor = model.inputs[0]
-        name = name if tensor.name.startswith(UNNAMED) else _as_argument(tensor.name)
-        whole_numbers = not keras.backend.is_float_dtype(tensor.dtype)
-        shape = tensor.shape[1:]
-        if input_shape is not None and not _fits(tuple(input_shape), shape):
-            raise ValueError(
-                "input_shape is for models that do not know it. "
-                f"Received: input_shape={tuple(input_shape)}, a model of {tuple(shape)}"
-            )
-    elif shape is None:
+        return _of_graph(model, input_shape)
+    if input_shape is None:
         raise ValueError(
             "input_shape must say what a model without a graph takes, such as (32, 32, 3). "
             f"Received: input_shape=None, model {model.name!r} of class {type(model).__name__}"
         )
-    shape = tuple(shape)
+    shape = _checked_shape(tuple(input_shape))
+    return Contract("images", shape, _outputs(model, shape))
+
+
+def _of_graph(model: keras.Model, input_shape: tuple | None) -> Contract:
+    """The contract of a model that knows its inputs."""
+    if len(model.inputs) > 1:
+        raise ValueError(
+            f"model must have one input, of images. Received: {len(model.inputs)} inputs"
+        )
+    tensor = model.inputs[0]
+    shape = tuple(tensor.shape[1:])
+    if input_shape is not None and not _fits(tuple(input_shape), shape):
+        raise ValueError(
+            "input_shape is for models that do not know it. "
+            f"Received: input_shape={tuple(input_shape)}, a model of {shape}"
+        )
+    shape = _checked_shape(shape)
+    name = "images" if tensor.name.startswith(UNNAMED) else _as_argument(tensor.name)
+    whole_numbers = not keras.backend.is_float_dtype(tensor.dtype)
+    return Contract(name, shape, _outputs(model, shape), whole_numbers)
+
+
+def _checked_shape(shape: tuple) -> tuple:
     if len(shape) != 3 or shape[-1] is None:
         raise ValueError(
             "model must take images (height, width, channels) with a fixed number of channels. "
             f"Received: input_shape={shape}"
         )
-    return Contract(name, shape, _outputs(model, shape), whole_numbers)
+    return shape
 
 
 def _fits(given: tuple, known: tuple) -> bool:
@@ -116,7 +131,7 @@ def _fits(given: tuple, known: tuple) -> bool:
 
 
 def _as_argument(name: str) -> str:
-    """A name that can be an argument in every format."""
+    """The name in a form that can be an argument in every format."""
     plain = re.sub(r"\W", "_", name)
     return plain if plain[:1].isalpha() else f"images_{plain}"
 
@@ -124,13 +139,13 @@ def _as_argument(name: str) -> str:
 def check_weights(model: keras.Model) -> None:
     """ValueError for weights that are not finite; a warning if batch normalisation never learned.
 
-    A new network's moving averages are not those of any images, and what it predicts has nothing
-    to do with how it trains.
+    The moving averages of a new network are those of no images, so its predictions have nothing to
+    do with its training.
     """
     for variable in model.weights:
         if not np.isfinite(keras.ops.convert_to_numpy(variable.value)).all():
             raise ValueError(
-                "A model to export has finite weights. "
+                "A model to export needs finite weights. "
                 f"Received: NaN or infinity in {variable.path}"
             )
     untouched = [layer.name for layer in model._flatten_layers() if _is_untouched(layer)]
@@ -160,8 +175,8 @@ def _outputs(model: keras.Model, shape: tuple) -> dict[str, tuple]:
     else:
         names = getattr(model, "output_names", None) or []
     if len(names) != len(tensors) or len({*names}) < len(names):
-        names = [f"output_{place}" for place in range(len(tensors))]
+        names = [f"output_{index}" for index in range(len(tensors))]
     plain = [re.sub(r"\W", "_", name) for name in names]
     if len({*plain}) < len(plain) or any(not name[0].isalpha() for name in plain):
-        plain = [f"output_{place}" for place in range(len(tensors))]
+        plain = [f"output_{index}" for index in range(len(tensors))]
     return {name: tuple(tensor.shape[1:]) for name, tensor in zip(plain, tensors, strict=True)}

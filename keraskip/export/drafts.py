@@ -1,8 +1,11 @@
-"""Folders that appear whole, in place of earlier ones, or not at all."""
+"""Folders that appear whole, in place of earlier ones, or not at all.
+
+A draft is a hidden folder beside its target. It holds the artefact that is being written and a
+lock, which is free once the process that writes is gone, even if it was killed.
+"""
 
 import ctypes
 import errno
-import fcntl
 import glob
 import os
 import shutil
@@ -12,37 +15,42 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-# By this file a folder is known as one of ours, which may be replaced.
+from filelock import FileLock, Timeout
+
+# A folder with this file is an artefact of keraskip, which may be replaced.
 CARD_FILE = "model_card.json"
+# Inside of a draft.
+LOCK_FILE = "lock"
+ARTEFACT = "artefact"
 RENAME_EXCHANGE = 2  # linux/fs.h
-AT_FDCWD = -100  # fcntl.h: names are relative to the working directory
-# What a system says that cannot exchange two folders.
+AT_FDCWD = -100  # linux/fcntl.h: names are relative to the working directory
+# The errors of a system that cannot exchange two folders.
 CANNOT = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 
 @contextmanager
 def draft(path: Path, overwrite: bool) -> Iterator[Path]:
-    """A folder to write, which takes the place of `path` in one step when all went well.
+    """A folder to write, which replaces `path` in one step if no error occurs.
 
-    When not, it vanishes, and what was there before stays. What a killed process left of its
-    draft vanishes with the next one for the same path.
+    After an error the folder is removed and `path` stays as it was. The draft of a killed process
+    is removed by the next draft for the same path.
 
     Raises:
-        FileExistsError: if something is there, or has come to be there, that must not be replaced.
+        FileExistsError: if `path` must not be replaced, also if it appears in the meantime.
         OSError: if the folder cannot be made.
     """
     check_target(path, overwrite)
-    # Behind a link, what the link leads to is replaced.
+    # A link stays; the folder that it leads to is replaced.
     path = path.resolve()
-    made = [parent for parent in path.parents if not parent.exists()]
+    new_parents = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _clean_up(path)
-        with _locked_folder(path) as folder:
-            yield folder
-            _put_in_place(folder, path, overwrite)
+        with _locked_artefact(path) as artefact:
+            yield artefact
+            _put_in_place(artefact, path, overwrite)
     except BaseException:
-        for parent in made:
+        for parent in new_parents:
             with suppress(OSError):
                 parent.rmdir()
         raise
@@ -64,37 +72,49 @@ def check_target(path: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def _locked_folder(path: Path) -> Iterator[Path]:
-    """A new folder beside `path`, which is known as alive by its lock; it is gone afterwards."""
-    folder = path.with_name(f".{path.name}.draft.{uuid4().hex[:8]}")
-    folder.mkdir()
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
-    finally:
-        # After an exchange, what was there before.
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+def _locked_artefact(path: Path) -> Iterator[Path]:
+    """The artefact's folder in a new draft whose lock is held; the draft is gone afterwards."""
+    while True:
+        folder = path.with_name(f".{path.name}.draft.{uuid4().hex[:8]}")
+        lock = FileLock(folder / LOCK_FILE, timeout=0)
+        try:
+            (folder / ARTEFACT).mkdir(parents=True)
+            # Another export may have seen the draft before it was locked, and removed it.
+            with suppress(Timeout, FileNotFoundError):
+                lock.acquire()
+            if lock.is_locked and (folder / ARTEFACT).is_dir():
+                yield folder / ARTEFACT
+                return
+        finally:
+            _remove(folder, lock)
 
 
-def _put_in_place(folder: Path, path: Path, overwrite: bool) -> None:
+def _remove(folder: Path, lock: FileLock) -> None:
+    """Removes a draft, the lock last: who gets the lock sees whether the artefact is left."""
+    shutil.rmtree(folder / ARTEFACT, ignore_errors=True)
+    lock.release()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_in_place(artefact: Path, path: Path, overwrite: bool) -> None:
     try:
-        # Replaces nothing but an empty folder.
-        os.replace(folder, path)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+        # Replaces at most an empty folder.
+        os.replace(artefact, path)
+    except OSError:
+        if not path.exists():
             raise
-        # It may have come in the meantime.
+        # It may have appeared in the meantime.
         check_target(path, overwrite)
-        if not _exchanged(folder, path):
-            _put_aside(folder, path)
+        if not _exchanged(artefact, path):
+            _replace_in_two_steps(artefact, path)
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Whether the two changed places at once; False where the system cannot do that."""
+    """Exchanges two folders in one step; False where the system cannot do that."""
+    if sys.platform != "linux":
+        return False
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if sys.platform != "linux" or rename is None:
+    if rename is None:
         return False
     names = os.fsencode(one), os.fsencode(other)
     if not rename(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE):
@@ -105,12 +125,12 @@ def _exchanged(one: Path, other: Path) -> bool:
     raise OSError(number, os.strerror(number), str(other))
 
 
-def _put_aside(folder: Path, path: Path) -> None:
-    """Replaces in two steps, between which no folder has the name."""
+def _replace_in_two_steps(artefact: Path, path: Path) -> None:
+    """Between the two steps no folder has the name."""
     aside = _aside(path)
     os.replace(path, aside)
     try:
-        os.replace(folder, path)
+        os.replace(artefact, path)
     except BaseException:
         os.replace(aside, path)
         raise
@@ -118,20 +138,17 @@ def _put_aside(folder: Path, path: Path) -> None:
 
 
 def _clean_up(path: Path) -> None:
-    """Brings back what a killed process had put aside, and drops its draft."""
+    """Restores what a killed process had put aside, and removes its draft."""
     aside = _aside(path)
     if aside.exists() and not path.exists():
         os.replace(aside, path)
     shutil.rmtree(aside, ignore_errors=True)
     for folder in path.parent.glob(f".{glob.escape(path.name)}.draft.*"):
+        lock = FileLock(folder / LOCK_FILE, timeout=0)
+        # Whoever writes the draft holds the lock.
         with suppress(OSError):
-            lock = os.open(folder, os.O_RDONLY)
-            try:
-                # Whoever writes it holds the lock.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(lock)
+            lock.acquire()
+            _remove(folder, lock)
 
 
 def _aside(path: Path) -> Path:

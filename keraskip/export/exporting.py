@@ -1,4 +1,4 @@
-"""The way of every export: refused early, written to a draft, compared with the model, shown."""
+"""The steps of every export: check, write to a draft, compare with the model, put in place."""
 
 import importlib
 import json
@@ -29,10 +29,11 @@ from keraskip.export.drafts import check_target, draft
 from keraskip.export.folding import fold_batch_norm
 from keraskip.export.preprocessing import Preprocessing
 from keraskip.export.rebuild import is_half
+from keraskip.export.worker import REPRESENTATIVE
 from keraskip.graph import has_graph
 from keraskip.models.frame import deep_graphs
 
-# What each format needs besides keraskip, and how to have it.
+# The modules that each format needs, and the command that installs them.
 NEEDS = {
     "savedmodel": (("tensorflow",), "pip install tensorflow"),
     "onnx": (("tensorflow", "tf2onnx", "onnxruntime"), "pip install 'keraskip[onnx]'"),
@@ -42,7 +43,7 @@ NEEDS = {
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of every export; `keraskip.export_savedmodel` says what it means."""
+    """The arguments that all formats share; `keraskip.export_savedmodel` explains them."""
 
     preprocessing: Preprocessing | None = None
     class_names: Sequence[str] | None = None
@@ -56,17 +57,17 @@ class Request:
     def __post_init__(self) -> None:
         if isinstance(self.class_names, str):
             raise TypeError(f"class_names must be a list of names. Received: {self.class_names!r}")
-        # A list, as it is read several times, and empty if they are not known.
+        # A list, as it is read several times; empty if the names are not known.
         object.__setattr__(self, "class_names", [str(name) for name in self.class_names or ()])
 
     def check(self, contract: Contract) -> None:
-        """ValueError unless it fits what the model takes and gives."""
+        """ValueError unless preprocessing and class names fit the model."""
         if self.preprocessing:
             self.preprocessing.check_channels(contract.shape[-1])
         names = self.class_names or ()
         if names and len(names) != contract.classes:
             raise ValueError(
-                "class_names must name each class that the model gives a score. "
+                "class_names must have a name for each class of the model. "
                 f"Received: {len(names)} names, outputs {contract.outputs}"
             )
 
@@ -80,8 +81,8 @@ def export(
         format: one of `NEEDS`; the module of that name writes and loads it.
         model: see `keraskip.export_savedmodel`.
         path: the folder to write.
-        request: what is asked of every export.
-        **options: what the format's `write` takes besides.
+        request: the arguments that all formats share.
+        **options: further arguments of the format's `write`.
     """
     _check_installed(format)
     contract = contract_of(model, request.input_shape)
@@ -95,41 +96,56 @@ def export(
     check_target(Path(path), request.overwrite)
     check_weights(model)
     facts = card.describe(model, contract, request.run, request.metrics)
-    images = parity.probe_images(contract, samples)
-    raw = None
-    if {*savedmodel.RAW} & {*signatures}:
-        raw = parity.raw_images(contract, images["noise"].shape[1:])
-        images["raw"] = (request.preprocessing or Preprocessing())(raw, contract.size)
-    whole = in_float32(model)
+    images, raw = _images(contract, samples, request.preprocessing, signatures)
+    unfolded = in_float32(model)
     expected = expected_outputs(reference(model), contract, images)
     parity.check_finite(expected)
-    fold = request.fold_batch_norm and has_graph(whole)
-    shipped = fold_batch_norm(whole) if fold else whole
+    fold = request.fold_batch_norm and has_graph(unfolded)
+    shipped = fold_batch_norm(unfolded) if fold else unfolded
     with draft(Path(path), request.overwrite) as folder:
         predict = _written(format, shipped, folder, contract, options)
-        found = compared(format, predict, expected, images, options, shipped is not whole)
+        differences = compared(format, predict, expected, images, options, shipped is not unfolded)
         if raw is not None:
-            found |= compared_raw(savedmodel.from_raw(folder, raw), expected["raw"])
+            differences |= compared_raw(savedmodel.from_raw(folder, raw), expected["raw"])
         if is_half(model):
-            found["half precision"] = from_half(model, contract, expected, images)
-        facts |= {
-            "format": format,
-            "signatures": signatures,
-            "quantization": options.get("quantization"),
-            "preprocessing": request.preprocessing and asdict(request.preprocessing),
-            "class_names": request.class_names,
-            "folded": _norms(whole) - _norms(shipped),
-            "parity": found,
-        }
+            differences["half precision"] = from_half(model, contract, expected, images)
+        folded = _norms(unfolded) - _norms(shipped)
+        facts |= _choices(format, request, options) | {"folded": folded, "parity": differences}
         card.write(folder, facts)
     return Path(path)
 
 
+def _images(
+    contract: Contract,
+    samples: np.ndarray | None,
+    preprocessing: Preprocessing | None,
+    signatures: Sequence[str],
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """The images to compare on, by kind, and the raw ones if a signature takes such."""
+    images = parity.probe_images(contract, samples)
+    if not {*savedmodel.RAW} & {*signatures}:
+        return images, None
+    raw = parity.raw_images(contract, images["noise"].shape[1:])
+    images["raw"] = (preprocessing or Preprocessing())(raw, contract.size)
+    return images, raw
+
+
+def _choices(format: str, request: Request, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The card's entries about the arguments of the export."""
+    return {
+        "format": format,
+        "signatures": options.get("signatures", []),
+        "quantization": options.get("quantization"),
+        "preprocessing": request.preprocessing and asdict(request.preprocessing),
+        "class_names": request.class_names,
+    }
+
+
 def _check_backend(model: keras.Model) -> None:
-    """Another backend hands the model to TensorFlow in a file, which has to hold all of it."""
+    """On other backends a file carries the model to TensorFlow, so it must hold all of it."""
     if keras.backend.backend() != "tensorflow" and not has_graph(model):
         raise parity.ExportError(
-            "On the backends JAX and PyTorch only models with a graph are exported. "
+            "On the backends JAX and PyTorch only models with a graph can be exported. "
             f"Received: model of class {type(model).__name__}"
         )
 
@@ -153,15 +169,15 @@ def _check_signatures(signatures: Sequence[str], contract: Contract) -> None:
 
 
 def _written(
-    format: str, model: keras.Model, folder: Path, contract: Contract, chosen: dict[str, Any]
+    format: str, model: keras.Model, folder: Path, contract: Contract, options: dict[str, Any]
 ) -> parity.Predict:
-    """Writes the artefact and loads it again, by its own runtime."""
+    """Writes the artefact; returns a function that runs it, as loaded by its own runtime."""
     module = importlib.import_module(f"keraskip.export.{format}")
     try:
         if keras.backend.backend() == "tensorflow":
-            module.write(model, folder, contract, **chosen)
+            module.write(model, folder, contract, **options)
         else:
-            _write_by_tensorflow(format, model, folder, contract, chosen)
+            _write_by_tensorflow(format, model, folder, contract, options)
         return module.load(folder)
     except (OSError, parity.ExportError):
         raise
@@ -172,30 +188,30 @@ def _written(
 
 
 def _write_by_tensorflow(
-    format: str, model: keras.Model, folder: Path, contract: Contract, chosen: dict[str, Any]
+    format: str, model: keras.Model, folder: Path, contract: Contract, options: dict[str, Any]
 ) -> None:
-    """Writes in a process of its own, where Keras computes with TensorFlow."""
-    chosen = dict(chosen)
-    with TemporaryDirectory() as place:
-        saved = Path(place) / "model.keras"
+    """Writes in a process of its own, where TensorFlow is the backend of Keras."""
+    with TemporaryDirectory() as inputs:
+        file = Path(inputs) / "model.keras"
         with deep_graphs():
-            keras.Model(model.inputs, model.outputs, name=model.name).save(saved)
-        representative = chosen.pop("representative", None)
+            keras.Model(model.inputs, model.outputs, name=model.name).save(file)
+        options = dict(options)
+        representative = options.pop("representative", None)
         if representative is not None:
-            np.save(Path(place) / "representative.npy", representative)
-        if chosen.get("preprocessing"):
-            chosen["preprocessing"] = asdict(chosen["preprocessing"])
-        asked = {"format": format, "model": str(saved), "folder": str(folder)}
+            np.save(file.with_name(REPRESENTATIVE), representative)
+        if options.get("preprocessing"):
+            options["preprocessing"] = asdict(options["preprocessing"])
+        task = {"format": format, "model": str(file), "folder": str(folder)}
         done = subprocess.run(
             [sys.executable, "-m", "keraskip.export.worker"],
-            input=json.dumps({**asked, "contract": asdict(contract), "options": chosen}),
+            input=json.dumps({**task, "contract": asdict(contract), "options": options}),
             env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,
             text=True,
         )
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"the process ended with {done.returncode}"]
-        raise parity.ExportError(f"TensorFlow could not write the model: {said[-1]}")
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise parity.ExportError(f"TensorFlow could not write the model: {lines[-1]}")
 
 
 def _norms(model: keras.Model) -> int:

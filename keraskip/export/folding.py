@@ -1,4 +1,4 @@
-"""Batch normalisation, which in inference is a scale and a shift, taken into convolutions."""
+"""Folds batch normalisation, in inference a scale and a shift, into convolutions."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -13,33 +13,34 @@ from keraskip.graph import Call, uses
 from keraskip.models.costs import DEPTHWISE, TRANSPOSED
 
 PLAIN = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
-# By class and not by inheritance: who inherits may compute something else.
+# By class and not by inheritance: a subclass may compute something else.
 BEFORE = {*PLAIN, *DEPTHWISE, *TRANSPOSED, layers.Dense}
 AFTER = {*PLAIN, layers.Dense}
 
 
 class Affine(NamedTuple):
-    """What batch normalisation does in inference: `scale * x + shift` of each channel."""
+    """Batch normalisation in inference: `scale * x + shift` for each channel."""
 
     scale: np.ndarray
     shift: np.ndarray
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
-    """A model for inference with less batch normalisation in it, and the same outputs.
+    """A model for inference with the same outputs and less batch normalisation.
 
-    A batch normalisation right after a convolution, a transposed or depthwise one or a dense layer
-    becomes part of it. So does one right before convolutions or dense layers, where that is exact:
-    if they pad no zeros, which the shift would have to reach too. All others stay, as those of
-    pre-activation networks that follow an addition.
+    A batch normalisation right after a convolution (also a transposed or depthwise one) or a dense
+    layer becomes part of that layer. A batch normalisation right before convolutions or dense
+    layers becomes part of them where that is exact: if they pad no zeros, because the shift would
+    have to reach the zeros, too. All others stay, such as in pre-activation networks the ones that
+    follow an addition.
 
     Args:
-        model: a functional model, or a Sequential one that knows its input shape. It stays as it
-            is; models nested in it are taken apart in the result.
+        model: a functional model, or a Sequential one that knows its input shape. It is not
+            changed; models nested in it are taken apart in the result.
 
     Returns:
-        A functional model with weights of its own, or `model` itself if there is nothing to fold.
-        To train it further makes no sense.
+        A functional model with its own weights, or `model` itself if there is nothing to fold. It
+        is not meant to be trained further.
 
     Raises:
         TypeError: for a model without a graph.
@@ -57,12 +58,12 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     into = _plan(calls, used)
     if not into:
         return model
-    folded = {place for places in into.values() for place in places}
+    takers = set[int]().union(*into.values())
 
     def replace(index: int, layer: Any, name: str) -> Callable | None:
         if index in into:
             return _first
-        if index not in folded:
+        if index not in takers:
             return None
         return lambda *args, **options: _folded(calls, into, index, name, _first(*args, **options))
 
@@ -70,31 +71,31 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
 
 
 def _first(*args: Any, **options: Any) -> Any:
-    """The argument, passed by place or by keyword."""
+    """The first argument, positional or by keyword."""
     return [*args, *options.values()][0]
 
 
 def _plan(calls: Sequence[Call], used: Counter[int]) -> dict[int, list[int]]:
-    """For each call of a batch normalisation to fold, the calls that take it in."""
-    made_by = {id(tensor): place for place, call in enumerate(calls) for tensor in call.outputs}
+    """The calls that each call of a batch normalisation is folded into, all by their index."""
+    made_by = {id(tensor): index for index, call in enumerate(calls) for tensor in call.outputs}
     users: dict[int, list[int]] = defaultdict(list)
-    for place, call in enumerate(calls):
+    for index, call in enumerate(calls):
         for tensor in call.inputs:
-            users[id(tensor)].append(place)
+            users[id(tensor)].append(index)
     times = Counter(id(call.layer) for call in calls)
     into: dict[int, list[int]] = {}
-    for place, call in enumerate(calls):
+    for index, call in enumerate(calls):
         usual = type(call.layer) is layers.BatchNormalization and not call.training
         if not usual or times[id(call.layer)] > 1:
             continue
         before = made_by[id(call.inputs[0])]
         after = users[id(call.outputs[0])]
         if used[id(call.inputs[0])] == 1 and _takes_from_behind(calls[before], call, times):
-            into[place] = [before]
+            into[index] = [before]
         elif len(after) == used[id(call.outputs[0])] and all(
             _takes_from_ahead(calls[user], call, times) for user in after
         ):
-            into[place] = after
+            into[index] = after
     return into
 
 
@@ -118,19 +119,19 @@ def _takes_from_ahead(call: Call, norm: Call, times: Counter[int]) -> bool:
         type(layer) in AFTER
         and _is_simple(layer, times)
         and unpadded
-        # Batch normalisation takes whole numbers, convolutions do not.
+        # Batch normalisation takes integers, convolutions do not.
         and keras.backend.is_float_dtype(norm.inputs[0].dtype)
         and _is_on_channels(layer, norm)
     )
 
 
 def _is_simple(layer: Any, times: Counter[int]) -> bool:
-    """Whether it is called once and has no other weights, as those of LoRA or of eight bits."""
+    """Whether it is called once and has no further weights, such as LoRA's or quantised ones."""
     return times[id(layer)] == 1 and len(layer.weights) == 1 + layer.use_bias
 
 
 def _is_on_channels(layer: Any, norm: Call) -> bool:
-    """Whether the normalised axis is the one of the layer's channels."""
+    """Whether the batch normalisation runs along the layer's channels."""
     axes = len(norm.outputs[0].shape)
     first = getattr(layer, "data_format", "channels_last") == "channels_first"
     return norm.layer.axis % axes == (1 if first else axes - 1)
@@ -139,13 +140,13 @@ def _is_on_channels(layer: Any, norm: Call) -> bool:
 def _folded(
     calls: Sequence[Call], into: dict[int, list[int]], index: int, name: str, x: Any
 ) -> Any:
-    """What comes out of a layer with the normalisations that it takes in."""
+    """The output of a layer that takes in its batch normalisations."""
     layer = calls[index].layer
     weights = [np.asarray(weight, "float64") for weight in layer.get_weights()]
     kernel, bias = weights if layer.use_bias else (weights[0], 0.0)
-    for place in (place for place, takers in into.items() if index in takers):
-        affine = _affine(calls[place].layer)
-        if place > index:
+    for norm in (norm for norm, takers in into.items() if index in takers):
+        affine = _affine(calls[norm].layer)
+        if norm > index:
             kernel = kernel * _along_outputs(layer, kernel, affine.scale)
             bias = bias * affine.scale + affine.shift
         else:
@@ -169,7 +170,7 @@ def _affine(norm: Any) -> Affine:
 
 
 def _along_outputs(layer: Any, kernel: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """The scale of each output channel, in the shape of the kernel's axes for them."""
+    """The scale of each output channel, shaped like the kernel's axes of output channels."""
     if isinstance(layer, TRANSPOSED):
         return scale[:, None]
     return scale.reshape(kernel.shape[-2:]) if isinstance(layer, DEPTHWISE) else scale

@@ -1,4 +1,4 @@
-"""LiteRT, once TensorFlow Lite: for telephones and small devices."""
+"""LiteRT, formerly TensorFlow Lite: the format for phones and small devices."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,8 +28,8 @@ def write(
 ) -> None:
     """Writes the model in the format of LiteRT.
 
-    With `"dynamic"` the weights have 8 bits, with `"int8"` all that is computed too, on the scale
-    of what the representative images give; what goes in and comes out is float32 in any case.
+    With `"dynamic"` the weights have 8 bits, with `"int8"` the activations too, in the range that
+    the representative images show. Inputs and outputs are float32 in any case.
     """
     import tensorflow as tf
 
@@ -56,7 +56,7 @@ def _quantize(converter: Any, quantization: str | None, representative: Any) -> 
 
 
 def load(folder: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """The artefact as a function of images, by the interpreter of LiteRT."""
+    """Loads the artefact as a function of images, by the interpreter of LiteRT."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(folder / FILE))
@@ -64,7 +64,7 @@ def load(folder: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     (name,) = interpreter.get_signature_list()[DEFAULT]["inputs"]
 
     def predict(images: np.ndarray) -> dict[str, np.ndarray]:
-        found: dict[str, Any] = run(**{name: images})
-        return found
+        outputs: dict[str, Any] = run(**{name: images})
+        return outputs
 
     return predict

@@ -1,4 +1,4 @@
-"""ONNX: what onnxruntime and many other runtimes load."""
+"""ONNX, the format that onnxruntime and many other runtimes load."""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,7 +29,7 @@ def write(model: "keras.Model", folder: Path, contract: "Contract") -> None:
 
 
 def load(folder: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """The artefact as a function of images, by onnxruntime."""
+    """Loads the artefact as a function of images, by onnxruntime."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(folder / FILE, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""An artefact that is there: what it says of itself, what it gives, how fast it is."""
+"""Opens an artefact: its card, its outputs and its speed."""
 
 import importlib
 import statistics
@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from keraskip.checks import check_integer
 from keraskip.export import card
 from keraskip.export.preprocessing import Preprocessing
 from keraskip.tables import add_row, new_table, printed
 
-# Batch sizes whose time is told, and how often each is run.
+# Batch sizes to time, and how often each is run.
 TIMED_BATCHES = (1, 32)
 RUNS = 20
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-# A side of the images to time where any will do.
+# Height or width of the images to time if the network takes any.
 OPEN_SIDE = 224
 
 
@@ -27,11 +28,11 @@ class Artefact:
 
     Attributes:
         path: the folder.
-        card: what `model_card.json` says.
+        card: the content of `model_card.json`.
 
     Raises:
         ValueError: for a folder that is no artefact.
-        ImportError: where the runtime is not installed.
+        ImportError: if the runtime is not installed.
 
     Example:
 
@@ -47,14 +48,14 @@ class Artefact:
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """The outputs by their names, for images as the model takes them."""
-        found = self._run(np.ascontiguousarray(images, "float32"))
-        # Some runtimes order them by name.
+        outputs = self._run(np.ascontiguousarray(images, "float32"))
+        # Some runtimes sort them by name; the model's order comes first here.
         names = [output["name"] for output in self.card["outputs"]]
-        return {name: found[name] for name in dict.fromkeys([*names, *found])}
+        return {name: outputs[name] for name in dict.fromkeys([*names, *outputs])}
 
     @property
     def size(self) -> tuple[int | None, int | None]:
-        """Height and width of an image, None where any will do."""
+        """Height and width of an image, None where the network takes any."""
         _, height, width, _ = self.card["input"]["shape"]
         return height, width
 
@@ -64,7 +65,9 @@ class Artefact:
 
         channels = self.card["input"]["shape"][-1]
         if channels not in MODES:
-            raise ValueError(f"Image files have 1, 3 or 4 channels. Received: {channels} to fill")
+            raise ValueError(
+                f"Image files have 1, 3 or 4 channels. Received: a network of {channels}"
+            )
         with Image.open(file) as image:
             pixels = np.asarray(image.convert(MODES[channels]))
         steps = Preprocessing(**self.card["preprocessing"] or {})
@@ -72,6 +75,7 @@ class Artefact:
 
     def best(self, file: str | Path, top_k: int = 5) -> list[tuple[str, float]]:
         """The classes with the highest scores for an image file, the best first."""
+        check_integer("top_k", top_k, minimum=1)
         first, *others = self.card["outputs"]
         if others or len(first["shape"]) != 2:
             raise ValueError(
@@ -79,25 +83,26 @@ class Artefact:
                 f"Received: outputs {self.card['outputs']}"
             )
         scores = self(self.read(file))[first["name"]].ravel()
-        names = self.card["class_names"] or [str(place) for place in range(len(scores))]
-        return [(names[place], float(scores[place])) for place in np.argsort(-scores)[:top_k]]
+        names = self.card["class_names"] or [str(number) for number in range(len(scores))]
+        return [(names[number], float(scores[number])) for number in np.argsort(-scores)[:top_k]]
 
     def milliseconds(self, batch: int) -> float:
-        """Median time for so many images."""
+        """Median time for a batch of `batch` images."""
+        check_integer("batch", batch, minimum=1)
         channels = self.card["input"]["shape"][-1]
         sides = (side or OPEN_SIDE for side in self.size)
         images = np.random.default_rng(0).normal(size=(batch, *sides, channels)).astype("float32")
-        taken = []
+        seconds = []
         for _ in range(RUNS + 2):
             begun = time.perf_counter()
             self(images)
-            taken.append(time.perf_counter() - begun)
-        # The first ones prepare.
-        return 1000 * statistics.median(taken[2:])
+            seconds.append(time.perf_counter() - begun)
+        # The first two runs prepare kernels and memory.
+        return 1000 * statistics.median(seconds[2:])
 
 
 def report(artefact: Artefact, differences: dict[str, float] | None = None) -> str:
-    """What it takes, gives and weighs, how fast it is, how far from its model: a table of text."""
+    """A table of text: input, outputs, size, speed, and the differences to the model."""
     facts = artefact.card
     images = facts["input"]
     rows: list[tuple[str, str]] = [

@@ -1,4 +1,4 @@
-"""Whether an artefact gives what the model gives."""
+"""Parity: the images to compare on, and the differences between two networks' outputs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from keraskip.export.contract import Contract
 
 
-# What a side is where the model leaves it open.
+# Height or width of the images where the model leaves it open.
 OPEN_SIDE = 64
-# How many images at a time, in turns: one alone, and a number that no batch is padded to.
+# The batches to predict: first one image, then three, a size that nothing pads to.
 BATCH_SIZES = (1, 3)
 
 Outputs = Mapping[str, np.ndarray]
@@ -19,15 +19,15 @@ Predict = Callable[[np.ndarray], Outputs]
 
 
 class ExportError(ValueError):
-    """An export that cannot be made, or that does not give what the model gives."""
+    """An export that cannot be made, or whose outputs differ from the model's."""
 
 
 def probe_images(contract: "Contract", samples: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Images by what they are: some to be expected, some that nobody expects.
+    """Images to compare on, usual and unusual ones, by kind.
 
     Args:
-        contract: what the model takes.
-        samples: real images, as the model takes them; of up to eight of them is made use.
+        contract: the contract of the model.
+        samples: real images, as the model takes them; up to eight are used.
     """
     shape = tuple(side or OPEN_SIDE for side in contract.shape)
     if samples is not None:
@@ -49,9 +49,9 @@ def probe_images(contract: "Contract", samples: np.ndarray | None) -> dict[str, 
 
 
 def raw_images(contract: "Contract", shape: tuple[int, ...]) -> np.ndarray:
-    """Two images of 0 to 255, larger than the model takes them and of another shape.
+    """Two images of 0 to 255, larger than the model's input and of another aspect ratio.
 
-    Where it takes images of any size, they have that of the others.
+    If the model takes images of any size, they have the size of the other images.
     """
     height, width, channels = shape
     if None not in contract.size:
@@ -66,19 +66,19 @@ def raw_images(contract: "Contract", shape: tuple[int, ...]) -> np.ndarray:
 def differences(
     predict: Predict, expected: Mapping[str, Outputs], images: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """For each kind of images the largest difference.
+    """The largest difference for each kind of images.
 
-    It is relative to the largest expected number, or to 1 if that is smaller. What the model
-    itself cannot compute in float32, from extreme images, does not count.
+    It is relative to the largest expected number, or to 1 if that is smaller. Expected numbers
+    that are not finite do not count: from extreme images the model overflows float32 itself.
     """
-    found = {}
+    by_kind = {}
     for kind, batch in images.items():
-        parts = [predict(part) for part in _in_turns(batch)]
-        found[kind] = largest(
+        parts = [predict(part) for part in _batches(batch)]
+        by_kind[kind] = largest(
             {name: np.concatenate([part[name] for part in parts]) for name in expected[kind]},
             expected[kind],
         )
-    return found
+    return by_kind
 
 
 def check_finite(expected: Mapping[str, Outputs]) -> None:
@@ -87,15 +87,15 @@ def check_finite(expected: Mapping[str, Outputs]) -> None:
         for name, values in expected.get(kind, {}).items():
             if not np.isfinite(values).all():
                 raise ExportError(
-                    "A model to export gives finite numbers; a deep network that was not trained "
-                    "may grow beyond float32, as its batch normalisation knows no statistics yet. "
+                    "A model to export must give finite numbers; an untrained deep network may "
+                    "overflow float32, as its batch normalisation has no statistics yet. "
                     f"Received: NaN or infinity in {name!r} for images of kind {kind!r}"
                 )
 
 
-def check(found: Mapping[str, float], tolerance: float, what: str) -> None:
-    """ExportError if a difference is larger than it may be, or not a number."""
-    for kind, difference in found.items():
+def check(differences: Mapping[str, float], tolerance: float, what: str) -> None:
+    """ExportError if a difference is above the tolerance, or not a number."""
+    for kind, difference in differences.items():
         if not difference <= tolerance:
             raise ExportError(
                 f"{what} must give what the model gives, to {tolerance:g}. "
@@ -103,38 +103,38 @@ def check(found: Mapping[str, float], tolerance: float, what: str) -> None:
             )
 
 
-def largest(found: Outputs, expected: Outputs) -> float:
-    """The largest difference of all outputs, NaN if there is one."""
-    return float(np.max([largest_difference(found[name], expected[name]) for name in expected]))
+def largest(outputs: Outputs, expected: Outputs) -> float:
+    """The largest difference over all outputs; NaN if one is NaN."""
+    return float(np.max([largest_difference(outputs[name], expected[name]) for name in expected]))
 
 
 def mean_difference(predict: Predict, expected: Outputs, images: np.ndarray) -> float:
-    """How far all numbers of an image are off together, in the mean over images.
+    """The sum of all differences of an image, as a mean over images.
 
-    In shares of the sum of what is expected, or of 1, which is the sum of probabilities.
+    It is relative to the sum of the expected numbers, or to 1, the sum of probabilities.
     """
-    found = predict(images)
+    outputs = predict(images)
     shares = []
     for name, wanted in expected.items():
-        if found[name].shape != wanted.shape:
+        if outputs[name].shape != wanted.shape:
             return np.inf
-        rows = [values.reshape(len(images), -1) for values in (found[name] - wanted, wanted)]
+        rows = [values.reshape(len(images), -1) for values in (outputs[name] - wanted, wanted)]
         off, total = (np.abs(values).sum(axis=1) for values in rows)
         shares.append((off / np.maximum(total, 1.0)).mean())
     return float(np.max(shares))
 
 
-def _in_turns(batch: np.ndarray) -> Sequence[Any]:
+def _batches(batch: np.ndarray) -> Sequence[Any]:
     ends = np.cumsum(BATCH_SIZES)
     return [part for part in np.split(batch, ends[ends < len(batch)]) if len(part)]
 
 
-def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
+def largest_difference(output: np.ndarray, expected: np.ndarray) -> float:
     """Relative to the largest expected number, or to 1; infinite for another shape."""
-    if found.shape != expected.shape:
+    if output.shape != expected.shape:
         return np.inf
     known = np.isfinite(expected)
     if not known.any():
         return 0.0
     largest = max(1.0, float(np.abs(expected[known]).max()))
-    return float(np.abs(found[known] - expected[known]).max() / largest)
+    return float(np.abs(output[known] - expected[known]).max() / largest)

@@ -1,14 +1,17 @@
-"""From an image of a camera or a file to what a network takes."""
+"""Turns an image of a camera or a file into the input of a network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 
+from keraskip.checks import check_choice, check_number
+
 ORDERS = ("rgb", "bgr")
-# `keras.applications.imagenet_utils.preprocess_input`, by its modes: the mean and the divisor of
-# each channel, on the scale of 0 to 255, and the order of the channels.
+# The modes of `keras.applications.imagenet_utils.preprocess_input`: mean and divisor of each
+# channel, on the scale of 0 to 255, and the order of the channels.
 KERAS_MODES = {
     "caffe": ((103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "bgr"),
     "tf": ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5), "rgb"),
@@ -18,20 +21,21 @@ KERAS_MODES = {
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done with an image of numbers from 0 to 255 before a network sees it.
+    """The steps that prepare an image of numbers from 0 to 255 for a network.
 
-    The middle of the image, as large as it can be with the shape that the network takes, is scaled
-    to that by bicubic interpolation, as Pillow's `ImageOps.fit` does and `keraskip.data` for
-    folders. Then `(image - mean) / deviation`, channel by channel.
+    The image is cropped around its middle to the aspect ratio of the network's input and scaled to
+    its size by bicubic interpolation, as by Pillow's `ImageOps.fit` and by `keraskip.data` for
+    folders. Then each channel becomes `(image - mean) / deviation`.
 
     Args:
-        mean: of each channel, in its order, or one number for all; from 0 to 255.
-        deviation: what to divide by, likewise.
-        channel_order: `"rgb"`, or `"bgr"` for networks that want blue first; mean and deviation
+        mean: mean of each channel, or one number for all; from 0 to 255.
+        deviation: divisor of each channel, or one number for all.
+        channel_order: `"rgb"`, or `"bgr"` for networks that take blue first; mean and deviation
             are in this order.
 
     Raises:
-        ValueError: for numbers that are not finite, a deviation of 0, or another order.
+        TypeError: for a mean or deviation that is no number.
+        ValueError: for numbers that are not finite, a deviation of 0 or below, or another order.
 
     Example:
 
@@ -45,47 +49,39 @@ class Preprocessing:
     channel_order: str = "rgb"
 
     def __post_init__(self) -> None:
-        for name in ("mean", "deviation"):
-            numbers = np.asarray(getattr(self, name), float).tolist()
-            object.__setattr__(self, name, numbers)
-        if not np.isfinite(self.mean).all():
-            raise ValueError(f"mean must be finite. Received: mean={self.mean}")
-        if not (np.isfinite(self.deviation).all() and np.greater(self.deviation, 0).all()):
-            raise ValueError(f"deviation must be above 0. Received: deviation={self.deviation}")
-        if self.channel_order not in ORDERS:
-            raise ValueError(
-                f"channel_order must be one of {ORDERS}. "
-                f"Received: channel_order={self.channel_order!r}"
-            )
+        for name, above in {"mean": -inf, "deviation": 0}.items():
+            for number in np.ravel(np.asarray(getattr(self, name), object)):
+                check_number(name, number, above=above)
+            object.__setattr__(self, name, np.asarray(getattr(self, name), float).tolist())
+        check_choice("channel_order", self.channel_order, ORDERS)
 
     @classmethod
     def of_keras(cls, mode: str) -> "Preprocessing":
-        """That of `keras.applications`.
+        """The preprocessing of `keras.applications`.
 
         Args:
-            mode: `"caffe"`, that of ResNet, `"tf"`, of ResNet V2, or `"torch"`, of DenseNet.
+            mode: `"caffe"`, as for ResNet, `"tf"`, as for ResNet V2, or `"torch"`, as for DenseNet.
 
         Raises:
             ValueError: for another mode.
         """
-        if mode not in KERAS_MODES:
-            raise ValueError(f"mode must be one of {tuple(KERAS_MODES)}. Received: mode={mode!r}")
+        check_choice("mode", mode, tuple(KERAS_MODES))
         return cls(*KERAS_MODES[mode])
 
     def check_channels(self, channels: int) -> None:
-        """ValueError unless it fits images of so many channels."""
+        """ValueError unless mean and deviation fit images of `channels` channels."""
         for name in ("mean", "deviation"):
-            given = np.size(getattr(self, name))
-            if given not in (1, channels):
+            count = np.size(getattr(self, name))
+            if count not in (1, channels):
                 raise ValueError(
                     f"{name} must be one number, or one for each channel of the network. "
-                    f"Received: {given} for {channels} channels"
+                    f"Received: {count} for {channels} channels"
                 )
 
     def __call__(self, images: np.ndarray, size: tuple[int | None, int | None]) -> np.ndarray:
-        """The images `[batch, height, width, channels]`, of one size, as a network takes them.
+        """The prepared images, from `[batch, height, width, channels]` of one size.
 
-        Where the network fixes no size, they keep theirs.
+        They keep their size where `size` is open.
         """
         x = np.asarray(images, "float32")
         if None not in size:
@@ -93,7 +89,7 @@ class Preprocessing:
         return (self._ordered(x) - self._mean) / self._deviation
 
     def in_graph(self, images: Any, size: tuple[int | None, int | None]) -> Any:
-        """The same as operations of TensorFlow; where no size is fixed, images keep theirs."""
+        """The same as operations of TensorFlow."""
         import tensorflow as tf
 
         x = tf.cast(images, tf.float32)
@@ -114,7 +110,7 @@ class Preprocessing:
 
 
 def fitted(image: np.ndarray, size: tuple) -> np.ndarray:
-    """The middle of an image, scaled to height and width, by Pillow; float32, 0 to 255."""
+    """The middle of an image, scaled to height and width by Pillow; float32, 0 to 255."""
     from PIL import Image
 
     channels = np.moveaxis(image.astype("float32"), -1, 0)
@@ -128,7 +124,7 @@ def fitted(image: np.ndarray, size: tuple) -> np.ndarray:
 
 
 def _box(height: int, width: int, wanted_height: int, wanted_width: int) -> tuple:
-    """Left, upper, right and lower edge of the largest middle part of the wanted shape."""
+    """Left, upper, right and lower edge of the largest centred crop of the wanted shape."""
     scale = min(height / wanted_height, width / wanted_width)
     high, wide = wanted_height * scale, wanted_width * scale
     top, left = (height - high) / 2, (width - wide) / 2

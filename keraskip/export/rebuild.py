@@ -1,4 +1,4 @@
-"""A copy of a model's graph with other layers in some places, and the same weights."""
+"""Copies a model's graph, with some calls of layers replaced, and keeps the weights."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,18 +12,18 @@ from keraskip.models.frame import connect
 from keraskip.models.recompute import RecomputedConvolutions
 
 HALF = ("float16", "bfloat16")
-# What stands in for one call of a layer, given its place among the calls that
-# `keraskip.graph.trace` lists and a name for a layer there; None for a copy of the layer.
+# Returns the function that replaces one call of a layer, or None to call a copy of the layer. Its
+# arguments: index of the call in the list of `keraskip.graph.trace`, layer, name for a new layer.
 Replace = Callable[[int, Any, str], Callable[..., Any] | None]
 
 
 def rebuild(model: keras.Model, replace: Replace, dtype: str | None = None) -> keras.Model:
-    """A functional model with copies of this one's layers; models nested in it are taken apart.
+    """A functional model with copies of this model's layers; nested models are taken apart.
 
     Args:
         model: a model with a graph.
-        replace: what else to call in a layer's place.
-        dtype: the type in which copied layers are to compute, by default their own.
+        replace: chooses the calls to replace.
+        dtype: the type in which copied layers compute, by default their own.
 
     Raises:
         ValueError: for a layer that cannot be copied.
@@ -62,10 +62,10 @@ def rebuild(model: keras.Model, replace: Replace, dtype: str | None = None) -> k
 
 
 def copied(layer: Any, name: str, dtype: Any = None, **changes: Any) -> Any:
-    """A layer of the same configuration, but for these changes, without the weights.
+    """A new layer with the same configuration except for the changes, without the weights.
 
     Raises:
-        ValueError: where the configuration does not make it again.
+        ValueError: if the layer cannot be made from its configuration.
     """
     try:
         config = {**layer.get_config(), "name": name, **changes}
@@ -75,21 +75,21 @@ def copied(layer: Any, name: str, dtype: Any = None, **changes: Any) -> Any:
     except Exception as error:
         if getattr(layer, "weights", None):
             raise ValueError(
-                "Every layer must come back from its get_config; without folding and half "
-                f"precision the model can be exported as it is. Received: layer {layer.name!r} "
-                f"of class {type(layer).__name__}: {error}"
+                "Folding and half precision need layers that can be made again from their "
+                f"get_config; without both, the model can be exported as it is. Received: layer "
+                f"{layer.name!r} of class {type(layer).__name__}: {error}"
             ) from error
         return _twin(layer, name, dtype)
 
 
 def for_inference(model: keras.Model, dtype: str | None = None) -> keras.Model:
-    """The model of ordinary layers alone, or itself if it is.
+    """The model with ordinary layers only, or `model` itself if it has no others.
 
-    A layer that computes again for the backward pass is of no use without one.
+    Layers that recompute activations for the backward pass have no use in inference.
 
     Args:
         model: a model with a graph.
-        dtype: the type in which to compute, by default that of each layer.
+        dtype: the type in which the layers compute, by default their own.
     """
     flat = model._flatten_layers(include_self=False)
     if dtype is None and not any(isinstance(layer, RecomputedConvolutions) for layer in flat):
@@ -110,7 +110,7 @@ def is_half(model: keras.Model) -> bool:
 
 
 def _unique(name: str, names: Counter[str]) -> str:
-    """The name, with a number if it was given before."""
+    """The name, with a number if it is taken."""
     while name in names:
         names[name] += 1
         name = f"{name}_{names[name]}"
@@ -119,10 +119,10 @@ def _unique(name: str, names: Counter[str]) -> str:
 
 
 def _twin(layer: Any, name: str, dtype: Any) -> Any:
-    """A layer or an operation without weights once more, such as one made of a Python lambda."""
-    # Keras copies by configuration, too.
+    """A second instance of a layer or operation without weights, such as a Python lambda."""
+    # `copy.copy` would not do: Keras copies by the configuration.
     twin = object.__new__(type(layer))
-    # What it was called on stays with the original.
+    # Its calls stay with the original.
     vars(twin).update({**vars(layer), "_inbound_nodes": [], "_outbound_nodes": [], "name": name})
     if dtype and isinstance(twin, layers.Layer):
         twin.dtype_policy = dtype
@@ -132,13 +132,13 @@ def _twin(layer: Any, name: str, dtype: Any) -> Any:
 def _take_weights(twin: Any, layer: Any) -> None:
     if getattr(twin, "weights", None):
         twin.set_weights(layer.get_weights())
-    # What layers adapted to data, as `Normalization`, compute of their weights.
+    # Layers adapted to data, such as `Normalization`, compute values from their weights.
     if hasattr(twin, "finalize_state"):
         twin.finalize_state()
 
 
 def _convolved(layer: RecomputedConvolutions, name: str, maps: list, dtype: str | None) -> Any:
-    """What a layer of a memory-efficient DenseNet gives, by ordinary layers."""
+    """The output of a layer of a memory-efficient DenseNet, by ordinary layers."""
     own = dtype or layer.dtype_policy
     x = maps[0]
     if len(maps) > 1:

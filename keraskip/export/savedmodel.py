@@ -1,4 +1,4 @@
-"""SavedModel: what TensorFlow and TensorFlow Serving load, without Keras."""
+"""SavedModel, the format that TensorFlow and TensorFlow Serving load without Keras."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 SIGNATURES = ("serve", "uint8", "encoded")
 RAW = SIGNATURES[1:]
-# How many channels a decoded file can have.
+# The numbers of channels that a decoded file can have.
 ENCODED_CHANNELS = (1, 3)
-# What TensorFlow Serving and others ask for where they are told no signature.
+# The signature that TensorFlow Serving and others use unless told another.
 DEFAULT = "serving_default"
 BYTES = "image_bytes"
-# Bytes of weights, as a protocol buffer, which constants are part of, ends at 2 GiB.
+# Bytes of weights. Constants are part of a protocol buffer, which cannot exceed 2 GiB.
 MOST_CONSTANTS = 2**30
 
 
@@ -36,21 +36,21 @@ def write(
     top_k: int = 5,
     constant_weights: bool = False,
 ) -> None:
-    """Writes a SavedModel with these signatures, of which the first is also the default.
+    """Writes a SavedModel with these signatures; the first one is also the default.
 
-    Constant weights make it faster, but can be trained no further.
+    Constant weights make it faster, but cannot be trained any further.
     """
     import tensorflow as tf
 
     constant = constant_weights and _bytes(model) < MOST_CONSTANTS
-    network = _of_constants(model, contract) if constant else partial(model, training=False)
+    network = _with_constants(model, contract) if constant else partial(model, training=False)
     scores = scoring(network, contract, class_names, top_k)
     make = {"serve": _serve, "uint8": _uint8, "encoded": _encoded}
     functions = {
         name: make[name](scores, contract, preprocessing or Preprocessing()) for name in signatures
     }
     module = tf.Module()
-    # They are saved if they can be reached from here.
+    # TensorFlow saves the variables and functions that it reaches from the module.
     module.weights = [] if constant else [variable.value for variable in model.variables]
     module.functions = functions
     endpoints = {DEFAULT: functions[signatures[0]], **functions}
@@ -61,11 +61,11 @@ def _bytes(model: "keras.Model") -> int:
     return sum(variable.numpy().nbytes for variable in model.variables)
 
 
-def _of_constants(model: "keras.Model", contract: "Contract") -> Callable[[Any], Any]:
-    """The model as a function whose weights cannot change.
+def _with_constants(model: "keras.Model", contract: "Contract") -> Callable[[Any], Any]:
+    """The model as a function whose weights are constants.
 
-    So the convolutions prepare their kernels once; those of variables they do in each call. All
-    signatures share the function, so that the constants are stored once.
+    Convolutions prepare a constant kernel once, but a variable in each call. All signatures share
+    the function, so the constants are stored once.
     """
     import keras
     import tensorflow as tf
@@ -87,7 +87,7 @@ def scoring(
     class_names: Sequence[str] = (),
     top_k: int = 5,
 ) -> Callable[[Any], dict[str, Any]]:
-    """The network as a function of TensorFlow that names its outputs, and the best classes."""
+    """The network as a function that names its outputs for TensorFlow and adds the best classes."""
     import keras
     import tensorflow as tf
 
@@ -107,20 +107,20 @@ def scoring(
 
 
 def load(folder: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """The artefact as a function of images, as the model takes them, by TensorFlow alone."""
+    """Loads the artefact as a function of images, by TensorFlow alone."""
     import tensorflow as tf
 
     return partial(_run, tf.saved_model.load(str(folder)), "serve")
 
 
 def from_raw(folder: Path, images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    """What the signatures for raw images give, those that there are, for uint8 images."""
+    """The outputs for uint8 images, by signature, of the signatures for raw images."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(folder))
-    given = {"uint8": images, "encoded": [_png(image) for image in images]}
-    names = [name for name in given if name in loaded.signatures]
-    return {name: _run(loaded, name, given[name]) for name in names}
+    inputs = {"uint8": images, "encoded": [_png(image) for image in images]}
+    names = [name for name in inputs if name in loaded.signatures]
+    return {name: _run(loaded, name, inputs[name]) for name in names}
 
 
 def _run(loaded: Any, signature: str, images: Any) -> dict[str, np.ndarray]:

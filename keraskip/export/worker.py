@@ -1,4 +1,4 @@
-"""A process with TensorFlow that writes an artefact, as standard input says in JSON."""
+"""A process with TensorFlow that writes the artefact described by JSON on standard input."""
 
 import importlib
 import json
@@ -13,25 +13,25 @@ REPRESENTATIVE = "representative.npy"
 
 def main() -> None:
     """Loads the model and writes it."""
-    asked: dict[str, Any] = json.load(sys.stdin)
+    task: dict[str, Any] = json.load(sys.stdin)
     import keras
 
-    import keraskip.models.recompute  # noqa: F401  so that its layers are known
+    import keraskip.models.recompute  # noqa: F401  registers its layers
     from keraskip.export.contract import Contract
     from keraskip.export.preprocessing import Preprocessing
     from keraskip.models.frame import deep_graphs
 
-    options, contract = asked["options"], Contract(**asked["contract"])
+    options, contract = task["options"], Contract(**task["contract"])
     if options.get("preprocessing"):
         options["preprocessing"] = Preprocessing(**options["preprocessing"])
-    representative = Path(asked["model"]).with_name(REPRESENTATIVE)
+    representative = Path(task["model"]).with_name(REPRESENTATIVE)
     if representative.exists():
         options["representative"] = np.load(representative)
-    write = importlib.import_module(f"keraskip.export.{asked['format']}").write
+    write = importlib.import_module(f"keraskip.export.{task['format']}").write
     with deep_graphs():
-        # The file was written by the process that asks, so that its functions are no strangers.
-        model = keras.models.load_model(asked["model"], safe_mode=False)
-    write(model, Path(asked["folder"]), contract, **options)
+        # Loading without safe mode is fine: the parent process just wrote this file.
+        model = keras.models.load_model(task["model"], safe_mode=False)
+    write(model, Path(task["folder"]), contract, **options)
 
 
 if __name__ == "__main__":

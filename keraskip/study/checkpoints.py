@@ -1,4 +1,4 @@
-"""What a trial keeps after each epoch, each file written whole or not at all."""
+"""The files that a trial keeps after each epoch, each written whole or not at all."""
 
 import os
 import shutil
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     import keras
 
 CHECKPOINTS = "checkpoints"
-# Written last, so that where it is the trial is over.
+# Written last: a folder that has it holds a finished trial.
 MODEL_FILE = "model.keras"
 OPTIMIZER = "optimizer_"
 
 
 def keep(model: "keras.Model", folder: Path, epochs: int) -> None:
-    """Writes all state after so many epochs, in place of the last."""
+    """Writes the state after `epochs` epochs and removes the earlier checkpoint."""
     from keras import ops
 
     checkpoints = folder / CHECKPOINTS
     checkpoints.mkdir(exist_ok=True)
-    earlier = _kept(folder)
+    earlier = _checkpoints(folder)
     draft = checkpoints / "draft.npz"
-    of_optimizer: dict[str, Any] = {}
-    # Not its `variables`, among which the recorder's are on JAX.
-    model.optimizer.save_own_variables(of_optimizer)
-    values = {f"{OPTIMIZER}{key}": value for key, value in of_optimizer.items()}
-    for number, variable in enumerate(_of_model(model)):
+    optimizer_state: dict[str, Any] = {}
+    # On JAX the optimizer's `variables` also hold the recorder's.
+    model.optimizer.save_own_variables(optimizer_state)
+    values = {f"{OPTIMIZER}{key}": value for key, value in optimizer_state.items()}
+    for number, variable in enumerate(_state_variables(model)):
         values[str(number)] = ops.convert_to_numpy(variable.value)
     with open(draft, "wb") as file:
         np.savez(file, **values)
@@ -40,22 +40,22 @@ def keep(model: "keras.Model", folder: Path, epochs: int) -> None:
 
 
 def restore(model: "keras.Model", folder: Path) -> int:
-    """Brings the last checkpoint back; returns how many epochs it had, 0 without one."""
-    kept = _kept(folder)
-    if not kept:
+    """Restores the last checkpoint; returns how many epochs it had, 0 without one."""
+    checkpoints = _checkpoints(folder)
+    if not checkpoints:
         return 0
-    with np.load(kept[-1], allow_pickle=False) as values:
-        for number, variable in enumerate(_of_model(model)):
+    with np.load(checkpoints[-1], allow_pickle=False) as values:
+        for number, variable in enumerate(_state_variables(model)):
             variable.assign(values[str(number)])
         model.optimizer.build(model.trainable_variables)
-        own = [key for key in values.files if key.startswith(OPTIMIZER)]
-        of_optimizer = {key.removeprefix(OPTIMIZER): values[key] for key in own}
-        model.optimizer.load_own_variables(of_optimizer)
-    return int(kept[-1].stem.removeprefix("epoch_"))
+        keys = [key for key in values.files if key.startswith(OPTIMIZER)]
+        optimizer_state = {key.removeprefix(OPTIMIZER): values[key] for key in keys}
+        model.optimizer.load_own_variables(optimizer_state)
+    return int(checkpoints[-1].stem.removeprefix("epoch_"))
 
 
 def finish(model: "keras.Model", folder: Path) -> None:
-    """Saves the trained model, without its optimizer, in place of the checkpoints."""
+    """Saves the trained model without its optimizer, and removes the checkpoints."""
     import keras
 
     draft = folder / f".draft.{MODEL_FILE}"
@@ -64,11 +64,11 @@ def finish(model: "keras.Model", folder: Path) -> None:
     shutil.rmtree(folder / CHECKPOINTS)
 
 
-def _of_model(model: "keras.Model") -> list[Any]:
-    """Weights, and the random states, which no weights file of Keras has."""
+def _state_variables(model: "keras.Model") -> list[Any]:
+    """Weights and random states; the latter are in no weights file of Keras."""
     metrics = {id(variable) for variable in model.metrics_variables}
     return [variable for variable in model.variables if id(variable) not in metrics]
 
 
-def _kept(folder: Path) -> list[Path]:
+def _checkpoints(folder: Path) -> list[Path]:
     return sorted((folder / CHECKPOINTS).glob("epoch_*.npz"))

@@ -1,9 +1,11 @@
-"""Where a trial finds its data, and on how many devices and in how many processes it is trained."""
+"""Where a trial's data lie, and how many devices and processes train it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from keraskip.checks import check_integer
 
 if TYPE_CHECKING:
     import keras
@@ -11,14 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a trial's numbers do not depend on.
+    """The circumstances of a training, which do not change its numbers.
 
     Attributes:
         data_dir, manual_dir: see `keraskip.data.load_data`.
-        devices: how many devices share each batch: those of one machine, or of all processes
-            together.
-        processes: how many processes, on as many machines as may be, train each trial together;
-            each is started with the environment of `keras.distribution.initialize`. On JAX.
+        devices: how many devices share each batch: all devices of one machine, or of all
+            processes together.
+        processes: how many processes train each trial together, on one machine or several. Only
+            on JAX; each is started with the environment of `keras.distribution.initialize`.
+
+    Raises:
+        TypeError: if a number is none.
+        ValueError: if a number is below 1.
     """
 
     data_dir: str | None = None
@@ -28,9 +34,8 @@ class Setup:
 
     def __post_init__(self) -> None:
         for name in "devices", "processes":
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a number from 1. Received: {name}={value!r}")
+            number = check_integer(name, getattr(self, name), minimum=1)
+            object.__setattr__(self, name, number)
 
     @property
     def parts(self) -> int:
@@ -39,7 +44,7 @@ class Setup:
 
     @property
     def share(self) -> tuple[int, int]:
-        """Which of how many processes this one is."""
+        """The index of this process, and how many processes there are."""
         if self.processes == 1:
             return 0, 1
         import jax
@@ -52,7 +57,7 @@ class Setup:
         return self.share[0] == 0
 
     def join(self) -> None:
-        """Meets the other processes, if there are any; once, before anything else of Keras."""
+        """Connects to the other processes, if any; once, before anything else of Keras."""
         if self.processes == 1:
             return
         import keras
@@ -64,20 +69,19 @@ class Setup:
             )
         import jax
 
-        # Without effect where there are GPUs.
+        # GPUs ignore it.
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         keras.distribution.initialize(num_processes=self.processes)
-        found = jax.process_count()
-        devices = len(keras.distribution.list_devices())
-        if found != self.processes or self.parts != devices:
+        processes, devices = jax.process_count(), len(keras.distribution.list_devices())
+        if processes != self.processes or devices != self.parts:
             raise ValueError(
-                "processes and devices must be all that there are. Received: "
-                f"processes={self.processes}, devices={self.devices} (found: {found}, {devices})"
+                f"processes and devices must be all that are connected, {processes} and "
+                f"{devices}. Received: processes={self.processes}, devices={self.devices}"
             )
 
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """Builds and trains what is inside on the devices."""
+        """Spreads the models that are built and trained inside over the devices."""
         import keras
 
         if self.parts == 1:
@@ -105,7 +109,7 @@ class Setup:
             )
 
     def prepare(self, model: "keras.Model") -> None:
-        """Makes batch normalisation see the whole batch, as on one device; on JAX it does."""
+        """Makes batch normalisation use the whole batch, as on one device; JAX always does."""
         import keras
 
         if self.devices == 1 or keras.backend.backend() != "tensorflow":

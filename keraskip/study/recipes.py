@@ -1,4 +1,4 @@
-"""How the papers trained, and the optimizer they trained with."""
+"""How the papers trained, and the optimizer that they used."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ HALF_AND_THREE_QUARTERS = (0.5, 0.75)
 _SGD: dict[str, Any] = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
 _SHIFTED_AND_MIRRORED = {"augment": ("crop", "flip")}
 
-# He et al. 2015, section 4.2: 64,000 steps of 128 of the 45,000 images are 182 epochs.
+# He et al. 2015, section 4.2: 64,000 steps with 128 of 45,000 images each are 182 epochs.
 HE_CIFAR = {
     **_SGD,
     **_SHIFTED_AND_MIRRORED,
@@ -16,7 +16,7 @@ HE_CIFAR = {
     "batch_size": 128,
     "rate_drops": HALF_AND_THREE_QUARTERS,
 }
-# There, of networks from 110 layers: 400 of the 64,000 steps begin at a tenth of the rate.
+# The same section: networks of 110 layers or more begin with 400 steps at a tenth of the rate.
 WARM_UP, WARMED_FROM = 1 / 160, 110
 # Huang et al. 2017, section 4.2.
 HUANG_CIFAR = {
@@ -74,7 +74,7 @@ def optimizer(
     drops: Sequence[float],
     warm_up: float,
 ) -> Any:
-    """Stochastic gradient descent as in the papers, for a training of so many steps."""
+    """Stochastic gradient descent as in the papers, for a training of `steps` steps."""
     import keras
 
     ends, rates = [round(share * steps) for share in drops], [rate]
@@ -85,11 +85,10 @@ def optimizer(
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay(ends, rates) if ends else rate
 
     class DecayedSGD(keras.optimizers.SGD):
-        """Adds the weights, times the decay, to the gradient, so that they enter the momentum too.
+        """Adds the decayed weights to the gradient, so that they enter the momentum too.
 
-        Keras' own `weight_decay` shrinks the weights apart from it, which is another method
-        (Loshchilov & Hutter 2019). Here, and not as a term of the loss, the gradient that is
-        recorded stays that of the data.
+        The `weight_decay` of Keras bypasses the momentum, which is another method (Loshchilov &
+        Hutter 2019). A decay in the loss would change the recorded gradient; this one does not.
         """
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:

@@ -1,4 +1,4 @@
-"""The studies by name; each is a short list of trials, to be copied and changed."""
+"""The named studies; each is a short list of trials, to be copied and changed."""
 
 import runpy
 from collections.abc import Callable, Mapping, Sequence
@@ -6,13 +6,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from keraskip.checks import check_distinct, check_integers
 from keraskip.models.depths import BASIC, DENSE, DENSE_BOTTLENECK
 from keraskip.study.recipes import HUANG_CIFAR, he_cifar
 from keraskip.study.trial import Trial, with_seeds
 
 
 def vanishing(depths: Sequence[int] = (20, 56)) -> list[Trial]:
-    """What skips do where the gradient really vanishes: the 2014 way, without normalisation.
+    """The effect of skips where the gradient vanishes: the 2014 way, without normalisation.
 
     Plain, pre-activation residual and dense networks with tanh and Glorot initialisation (Glorot &
     Bengio 2010) at each depth, and the textbook case: sigmoid, at the smallest depth.
@@ -46,7 +47,7 @@ def degradation(depths: Sequence[int] = (20, 32, 44, 56, 110)) -> list[Trial]:
 def shortcuts(depths: Sequence[int] = (110,)) -> list[Trial]:
     """Why the shortcut has to stay clean: the kinds of He et al. 2016, Table 1.
 
-    `"C"` is the one that is a 1x1 convolution everywhere.
+    `"C"` is a 1x1 convolution in every block.
     """
     kinds = (
         "A",
@@ -70,10 +71,10 @@ def shortcuts(depths: Sequence[int] = (110,)) -> list[Trial]:
 
 
 def dense(depths: Sequence[int] = (40,)) -> list[Trial]:
-    """What connectivity and growth rate do: Huang et al. 2017, section 4.3 and Table 2.
+    """The effects of connectivity and growth rate: Huang et al. 2017, section 4.3 and Table 2.
 
     Dense networks of two growth rates and one with bottlenecks and compression, beside a residual
-    and a plain network of nearly that depth, all trained by the recipe of that paper.
+    and a plain network of nearly the same depth, all trained by the recipe of the paper.
     """
     bottleneck = {"bottleneck": True, "compression": 0.5}
     trials = []
@@ -93,7 +94,7 @@ def dense(depths: Sequence[int] = (40,)) -> list[Trial]:
 
 
 def depth(depths: Sequence[int] = (20, 56, 110, 218)) -> list[Trial]:
-    """How deep each family can go: the signal and the training error of ever deeper networks."""
+    """How deep each family can go: signal and training error as the networks get deeper."""
     trials = []
     for size in depths:
         dense = DENSE.nearest(size)
@@ -125,14 +126,16 @@ def named_study(
     """The trials of a study.
 
     Args:
-        name: one of `STUDIES`, or a Python file that has `trials`: a list of them, or a function
-            of `depths` that returns one.
-        depths: in place of the study's own; DenseNets beside other networks take the nearest.
-        seeds: each trial is trained with each of them; by default with its own, 0.
-        settings: what else to change in every trial: attributes of `Trial`, or arguments of the
+        name: one of `STUDIES`, or a Python file that defines `trials`: a list of trials, or a
+            function of `depths` that returns one.
+        depths: used instead of the study's own; DenseNets beside other networks take the nearest
+            depth that they can have.
+        seeds: the seeds to train each trial with; by default its own, 0.
+        settings: further changes to every trial: attributes of `Trial`, or arguments of the
             networks' builders.
 
     Raises:
+        TypeError: for depths that are no integers.
         ValueError: for an unknown study, a depth that a network cannot have, and values that a
             trial cannot have.
         OSError: for a file that cannot be read.
@@ -142,10 +145,11 @@ def named_study(
     >>> [trial.name for trial in named_study("vanishing", depths=[8], seeds=[1])][:2]
     ['plain8', 'resnet8']
     """
-    if depths is not None and (not depths or len(set(depths)) < len(depths)):
-        raise ValueError(f"depths must be different, and at least one. Received: {list(depths)}")
+    if depths is not None:
+        depths = check_integers("depths", [*depths])
+        check_distinct("depths", depths)
     make = _from_file(Path(name)) if name.endswith(".py") else _named(name)
-    trials = _made(name, make, depths)
+    trials = _trials_of(name, make, depths)
     for key, value in (settings or {}).items():
         trials = [trial.changed(key, value) for trial in trials]
     for trial in trials:
@@ -165,18 +169,17 @@ def _named(name: str) -> Any:
 
 def _from_file(path: Path) -> Any:
     try:
-        found = runpy.run_path(str(path)).get("trials")
+        return runpy.run_path(str(path)).get("trials")
     except FileNotFoundError:
         raise
     except (Exception, SystemExit) as error:
         raise ValueError(f"{path} does not run: {type(error).__name__}: {error}") from error
-    return found
 
 
-def _made(name: str, make: Any, depths: Sequence[int] | None) -> list[Trial]:
-    """The trials that are a list, or that a function makes."""
+def _trials_of(name: str, make: Any, depths: Sequence[int] | None) -> list[Trial]:
+    """The trials, from a list or from a function of depths."""
     if not callable(make) and depths is not None:
-        raise ValueError(f"depths are for a function of them. Received: a list of trials in {name}")
+        raise ValueError(f"depths needs a function of depths. Received: a list of trials in {name}")
     options = {} if depths is None else {"depths": sorted(depths)}
     try:
         trials = make(**options) if callable(make) else make
@@ -185,13 +188,14 @@ def _made(name: str, make: Any, depths: Sequence[int] | None) -> list[Trial]:
     listed = isinstance(trials, list) and all(isinstance(each, Trial) for each in trials)
     if not listed or not trials:
         raise ValueError(
-            f"{name} must have `trials`: a list of keraskip.study.Trial, or a function for one"
+            f"{name} must define `trials`: a list of keraskip.study.Trial, or a function of depths "
+            f"that returns one. Received: {trials!r:.60}"
         )
     return trials
 
 
 def _check_depth(trial: Trial) -> None:
-    """Refuses what the builder would refuse of a depth, before any training."""
+    """Refuses a depth that the builder would refuse, before any training."""
     rule = {"plain": BASIC, "resnet": BASIC, "densenet": DENSE}.get(trial.network)
     usual = not trial.arguments.keys() & {"block", "stage_blocks", "stem", "bottleneck"}
     if rule and usual and "depth" in trial.arguments:

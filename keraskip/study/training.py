@@ -1,10 +1,7 @@
 """One trial: built, trained from its last checkpoint on, tested once, saved."""
 
-import fcntl
-import os
-import platform
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +12,9 @@ from keraskip.data import Dataset, Part, load_data
 from keraskip.runs import INFO_FILE, read_info
 from keraskip.study.checkpoints import MODEL_FILE, finish, keep, restore
 from keraskip.study.devices import Setup
+from keraskip.study.locking import locked
 from keraskip.study.trial import Trial
 
-LOCK_FILE = ".lock"
 # Images at a time, when all are seen once.
 EVALUATION_BATCH = 500
 
@@ -28,7 +25,7 @@ def _load(name: str, data_dir: str | None, manual_dir: str | None, size: int | N
 
 
 def is_finished(folder: Path, trial: Trial) -> bool:
-    """Whether this very trial was trained to its end; ValueError if another one's run is there."""
+    """Whether the folder holds this trial, trained to its end; ValueError if it holds another."""
     if not (folder / INFO_FILE).is_file():
         return False
     if read_info(folder).get("trial") != trial.settings:
@@ -44,15 +41,15 @@ def train_trial(
     setup: Setup,
     progress: Callable[[int], None] = lambda epochs: None,
 ) -> None:
-    """Trains a trial from its last checkpoint on, if there is one.
+    """Trains a trial, from its last checkpoint if there is one.
 
-    After each epoch weights, optimizer and random states are kept, so that the same numbers follow
-    as without a break. In the end the test set is looked at, once, and the model saved.
+    Each epoch ends with a checkpoint of weights, optimizer and random states, so a training that
+    was interrupted continues with the same numbers. The test set is used once, at the end.
 
     Args:
-        trial: what to train.
+        trial: the trial to train.
         folder: its run folder.
-        setup: the place of the data, and the devices.
+        setup: where the data lie, and how many devices and processes train.
         progress: called with the number of epochs done.
 
     Raises:
@@ -64,9 +61,9 @@ def train_trial(
     from keraskip.callbacks.hook.recorder import GradientRecorder
 
     data = loaded(trial, setup)
-    # Names count from the start in each trial.
+    # Keras counts names from the start in each trial.
     keras.utils.clear_session()
-    with _locked(folder, setup), setup.scope():
+    with locked(folder) if setup.writes else nullcontext(), setup.scope():
         if is_finished(folder, trial):
             # By another process, since this one looked.
             return progress(trial.epochs)
@@ -74,32 +71,20 @@ def train_trial(
         model = trial.build(data, steps)
         setup.prepare(model)
         first = restore(model, folder)
-        # Again, so that nothing depends on how many numbers the weights took.
+        # Again, so that nothing depends on how many random numbers the weights took.
         keras.utils.set_random_seed(trial.seed)
-        info = {
-            "trial": trial.settings,
-            "network": {"family": trial.family, **trial.builder_arguments},
-            "seed": trial.seed,
-            "classes": data.classes,
-            "normalization": _normalization(data),
-            "train_images": len(data.train),
-            "validation_images": len(data.validation),
-            "budget": {"epochs": trial.epochs, "steps": steps},
-        }
+        info = _info(trial, data, steps)
         recorder = GradientRecorder(folder, info=info, initial_epoch=first)
         progress(first)
         _fit(model, trial, data, setup, recorder, folder, progress)
-        found = model.evaluate(_once(data, data.test, setup), verbose=0, return_dict=True)
-        images = {"images": _shared(data.test, setup)}
-        numbers = {name: float(value) for name, value in found.items()}
-        recorder.note("test", {"epoch": trial.epochs, **images, **numbers})
+        _test(model, trial, data, setup, recorder)
         if setup.writes:
             _check_recorded(folder, trial.epochs)
             finish(model, folder)
 
 
 def loaded(trial: Trial, setup: Setup) -> Dataset:
-    """The trial's data set; ValueError if it cannot be trained with it."""
+    """The trial's data set; ValueError if the trial cannot be trained on it."""
     data = _load(trial.dataset, setup.data_dir, setup.manual_dir, trial.image_size)
     if trial.batch_size > len(data.train) or trial.batch_size % setup.parts:
         raise ValueError(
@@ -110,10 +95,24 @@ def loaded(trial: Trial, setup: Setup) -> Dataset:
     return data
 
 
-def _normalization(data: Dataset) -> dict[str, Any]:
-    """How images become what the network sees, for those who ship it."""
+def _info(trial: Trial, data: Dataset, steps: int) -> dict[str, Any]:
+    """The facts about the trial that `run.json` keeps."""
     mean, deviation = data.mean_and_deviation
-    return {"mean": mean.tolist(), "deviation": deviation.tolist(), "white": data.white}
+    return {
+        "trial": trial.settings,
+        "network": {"family": trial.family, **trial.builder_arguments},
+        "seed": trial.seed,
+        "classes": data.classes,
+        # An export brings raw images into this form.
+        "normalization": {
+            "mean": mean.tolist(),
+            "deviation": deviation.tolist(),
+            "white": data.white,
+        },
+        "train_images": len(data.train),
+        "validation_images": len(data.validation),
+        "budget": {"epochs": trial.epochs, "steps": steps},
+    }
 
 
 def _fit(
@@ -154,48 +153,37 @@ def _fit(
         initial_epoch=first,
         epochs=trial.epochs,
         shuffle=False,
-        validation_data=_once(data, data.validation, setup),
+        validation_data=_in_order(data, data.validation, setup),
         verbose=0,
         callbacks=[recorder, keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
     )
 
 
-def _once(data: Dataset, part: Part, setup: Setup) -> Any:
-    """All images of a part for `evaluate`, up to what the devices can share equally."""
+def _test(model: Any, trial: Trial, data: Dataset, setup: Setup, recorder: Any) -> None:
+    """Notes loss and metrics on the test set in the run."""
+    logs = model.evaluate(_in_order(data, data.test, setup), verbose=0, return_dict=True)
+    images = {"images": _sharable(data.test, setup)}
+    numbers = {name: float(value) for name, value in logs.items()}
+    recorder.note("test", {"epoch": trial.epochs, **images, **numbers})
+
+
+def _in_order(data: Dataset, part: Part, setup: Setup) -> Any:
+    """The images of a part for `evaluate`, as many as the devices can share equally."""
     from keraskip.data.batches import Batches
     from keraskip.data.feeding import evaluation_data
 
-    shared = part.take(np.arange(_shared(part, setup)))
+    shared = part.take(np.arange(_sharable(part, setup)))
     size = EVALUATION_BATCH // setup.parts * setup.parts
     return evaluation_data(Batches(shared, *data.mean_and_deviation, size, share=setup.share))
 
 
-def _check_recorded(folder: Path, epochs: int) -> None:
-    """A trial is worth nothing without its record, which a full disk may have ended."""
-    info = read_info(folder)
-    if len(info["epochs"]) < epochs or len(info.get("batches", ())) < epochs:
-        raise OSError(f"The record in {folder} has stopped; the same call goes on from there.")
-
-
-def _shared(part: Part, setup: Setup) -> int:
+def _sharable(part: Part, setup: Setup) -> int:
     """How many images of a part the devices can share equally."""
     return len(part) // setup.parts * setup.parts
 
 
-@contextmanager
-def _locked(folder: Path, setup: Setup) -> Iterator[None]:
-    """Keeps a second process, such as one whose work was given to another, from the same folder."""
-    if not setup.writes:
-        yield
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK_FILE, "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise OSError(f"Another process trains in {folder}: {file.read()}") from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}")
-        file.flush()
-        yield
+def _check_recorded(folder: Path, epochs: int) -> None:
+    """OSError if the record stopped, as on a full disk; a trial is worth nothing without it."""
+    info = read_info(folder)
+    if len(info["epochs"]) < epochs or len(info.get("batches", ())) < epochs:
+        raise OSError(f"The record in {folder} has stopped; the same call goes on from there.")

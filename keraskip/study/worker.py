@@ -7,13 +7,13 @@ import threading
 from pathlib import Path
 
 from keraskip.study.devices import Setup
-from keraskip.study.places import in_a_line
+from keraskip.study.launchers import in_a_line
 from keraskip.study.training import train_trial
 from keraskip.study.trial import Trial
 
 
 def _end_with_the_parent() -> None:
-    """Standard input closes when the process that started this one ends, however it does."""
+    """Waits for standard input to close, as it does when the parent process ends in any way."""
     sys.stdin.read()
     os._exit(1)
 

@@ -17,8 +17,8 @@ from keraskip.callbacks.columns import FURTHER, STATISTICS, columns_of
 from keraskip.callbacks.hook.capture import Capture
 from keraskip.callbacks.hook.fit_capture import FitCapture
 from keraskip.callbacks.hook.probe import Probe
+from keraskip.callbacks.hook.provenance import provenance
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
-from keraskip.callbacks.provenance import provenance
 from keraskip.callbacks.step.measurement import KINDS, Measurement
 from keraskip.checks import check_choice, check_integer
 

@@ -1,4 +1,4 @@
-"""One function for each format."""
+"""The public export functions, one for each format."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any, TypedDict, Unpack
 
 import keras
 
-from keraskip.checks import check_choice, check_integer
+from keraskip.checks import check_choice, check_choices, check_integer
 from keraskip.export.exporting import Request, export
 from keraskip.export.litert import QUANTIZATIONS
 from keraskip.export.preprocessing import Preprocessing
@@ -15,7 +15,7 @@ from keraskip.export.savedmodel import SIGNATURES
 
 
 class Common(TypedDict, total=False):
-    """The arguments that all formats share, see `export_savedmodel`."""
+    """The arguments that all formats share; `export_savedmodel` explains them."""
 
     preprocessing: Preprocessing | None
     class_names: Sequence[str] | None
@@ -44,49 +44,50 @@ def export_savedmodel(
 ) -> Path:
     """Writes a SavedModel, for TensorFlow without Keras and for TensorFlow Serving.
 
-    The artefact is loaded again by its own runtime before the call returns and compared with the
-    model, on images that are to be expected and on ones that are not, one at a time and several.
-    It computes in float32, also where a model with a graph does so in half precision. Beside it
-    stand `model_card.json` and `README.md`, which say what it takes, gives, costs and comes from.
+    Before the call returns, the runtime loads the artefact again and its outputs are compared with
+    the model's, for usual and unusual images, alone and in batches. The artefact computes in
+    float32, also if a model with a graph computes in half precision. `model_card.json` and
+    `README.md` beside it tell its inputs, outputs, costs and origin.
 
-    The folder appears whole or not at all, and one that is there is replaced in one step.
+    The folder appears whole or not at all, and an earlier artefact is replaced in one step.
 
     Args:
         model: any Keras model of images with channels last, of this package or not. On JAX and
-            PyTorch it needs a graph, and TensorFlow, which must know the layers, in a process of
-            its own.
+            PyTorch it needs a graph, and TensorFlow, which writes the artefact in a process of its
+            own, must know the layers.
         path: the folder to write.
-        preprocessing: what is done with an image of 0 to 255 in the signatures `"uint8"` and
-            `"encoded"`, by default nothing but to bring it to the model's size.
-        class_names: for each class its name. With them all signatures also give `top_scores` and
-            `top_classes`, of the `top_k` best classes.
-        top_k: how many classes these are.
+        preprocessing: how the signatures `"uint8"` and `"encoded"` prepare images of 0 to 255; by
+            default they only scale and crop them to the model's size.
+        class_names: the name of each class. With them all signatures also give `top_scores` and
+            `top_classes`, the `top_k` best classes.
+        top_k: how many of the best classes to give.
         signatures: any of `"serve"`, which takes float32 images as the model does; `"uint8"`,
             which takes uint8 images of any size; `"encoded"`, which takes the bytes of JPEG or
             PNG files as `image_bytes`. The first one is also `serving_default`.
-        fold_batch_norm: whether to take batch normalisation into the convolutions, see
-            `keraskip.export.fold_batch_norm`; the same network in fewer steps. In a SavedModel
-            its weights are constants then, which is faster, too: without folding they are
-            variables, as for further training, and so are those of more than 1 GiB.
+        fold_batch_norm: whether to fold batch normalisation into the convolutions, see
+            `keraskip.fold_batch_norm`; the same network in fewer steps. A folded SavedModel
+            also has constants as weights, which is faster. Without folding the weights are
+            variables, as for further training; so are weights of more than 1 GiB together.
         samples: some real images as the model takes them, `[images, height, width, channels]`, to
             compare on as well.
-        input_shape: of an image, for a model that does not know it, as subclassed ones.
-        run: the run folder of the training, whose facts and test results are put on the card.
-        metrics: results to put there instead.
-        overwrite: whether to replace an artefact that is there.
+        input_shape: shape of an image, for a model that does not know it, such as a subclassed
+            one.
+        run: the run folder of the training; the card gets its facts and its test results.
+        metrics: results for the card, instead of the run's.
+        overwrite: whether to replace an earlier artefact.
 
     Returns:
         The path.
 
     Raises:
-        TypeError: for something that is no model.
+        TypeError: for a `model` that is no Keras model, and for arguments of a wrong type.
         ValueError: for a model of other inputs than images with a fixed number of channels, for
             weights that are NaN or infinite, and for other values of the arguments.
         ExportError: a ValueError, if the model cannot be written in this format, gives NaN or
-            infinity for usual images, or the artefact gives something else than it.
-        FileExistsError: if `path` is taken.
-        OSError: if it cannot be written.
-        ImportError: where the runtime is not installed.
+            infinity for usual images, or differs from the artefact.
+        FileExistsError: if `path` exists and must not be replaced.
+        OSError: if `path` cannot be written.
+        ImportError: if the runtime is not installed.
 
     Warns:
         UserWarning: if the statistics of batch normalisation were never updated.
@@ -98,12 +99,7 @@ def export_savedmodel(
     >>> loaded.signatures["serving_default"](images=images)["predictions"]  # doctest: +SKIP
     """
     check_integer("top_k", top_k, minimum=1)
-    if not signatures or isinstance(signatures, str):
-        raise ValueError(
-            f"signatures must be a list of any of {SIGNATURES}. Received: {signatures!r}"
-        )
-    for signature in signatures:
-        check_choice("Each of signatures", signature, SIGNATURES)
+    check_choices("signatures", signatures, SIGNATURES, empty=False)
     request = Request(
         preprocessing, class_names, fold_batch_norm, samples, input_shape, run, metrics, overwrite
     )
@@ -121,15 +117,15 @@ def export_savedmodel(
 def export_onnx(model: keras.Model, path: str | Path, **common: Unpack[Common]) -> Path:
     """Writes `model.onnx`, with its card, into a folder; needs `pip install 'keraskip[onnx]'`.
 
-    The network takes float32 images as the model does. Preprocessing and names of classes are put
-    on the card, and `keraskip predict` goes by them.
+    The network takes float32 images as the model does. The card has the preprocessing and the
+    names of the classes, which `keraskip predict` uses.
 
     Args:
         model: any Keras model of images with channels last.
         path: the folder to write.
         **common: `preprocessing`, `class_names`, `fold_batch_norm`, `samples`, `input_shape`,
-            `run`, `metrics` and `overwrite`, as for `export_savedmodel`, and so for what is
-            returned and raised.
+            `run`, `metrics` and `overwrite`, as for `export_savedmodel`. Result and errors are the
+            same, too.
 
     Example:
 
@@ -151,11 +147,11 @@ def export_litert(
     Args:
         model: any Keras model of images with channels last.
         path: the folder to write.
-        quantization: `"dynamic"`, for weights of 8 bits, or `"int8"`, for 8 bits all the way; what
-            goes in and comes out is float32 in any case. A quantised network is compared in the
-            mean.
+        quantization: `"dynamic"`, for weights of 8 bits, or `"int8"`, for 8 bits in all layers.
+            Inputs and outputs are float32 in any case. A quantised network is compared by its mean
+            difference.
         representative: for `"int8"`, about a hundred images as the model takes them, which show
-            the range of what each layer gives.
+            the range of each layer's output.
         **common: as for `export_onnx`.
 
     Example:

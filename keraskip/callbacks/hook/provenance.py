@@ -1,15 +1,16 @@
-"""Where a run comes from: what a reader needs to judge its numbers and to make them again."""
+"""Where a run comes from: the facts that a reader needs to judge its numbers and repeat them."""
 
 import os
 import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import keras
+
+from keraskip.versions import versions
 
 PACKAGES = ("keraskip", "keras", "tensorflow", "jax", "torch", "numpy")
 
@@ -19,30 +20,26 @@ def provenance() -> dict[str, Any]:
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "versions": {"python": platform.python_version(), **_package_versions()},
+        "versions": {"python": platform.python_version(), **versions(PACKAGES)},
         "backend": keras.backend.backend(),
         "device": {
             "platform": platform.platform(),
             "processor": _processor(),
-            "cpus": len(os.sched_getaffinity(0)),
+            "cpus": _cpus(),
             "runs_on": str(keras.ops.zeros(()).device),
         },
         "git": _git_state(),
     }
 
 
-def _package_versions() -> dict[str, str]:
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
+def _cpus() -> int | None:
+    """How many CPUs this process may use; all of them where the system sets no limit."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count()
 
 
 def _processor() -> str:
-    """The processor's name, which Linux keeps from `platform`."""
+    """The processor's name; on Linux `platform` does not know it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -50,7 +47,7 @@ def _processor() -> str:
 
 
 def _git_state() -> dict[str, Any] | None:
-    """Commit of the working directory and whether it has changes; None outside a repository."""
+    """The working directory's commit and whether files changed; None outside a repository."""
     try:
         commit = _git("rev-parse", "HEAD")
         return {"commit": commit, "dirty": bool(_git("status", "--porcelain"))}

@@ -1,0 +1,209 @@
+"""How the trials of a study are launched: in this process, in others beside it, or on Ray."""
+
+import json
+import logging
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from keraskip.checks import check_integer, check_number
+from keraskip.runs import read_info
+from keraskip.study.devices import Setup
+from keraskip.study.training import train_trial
+from keraskip.study.trial import Trial
+
+SECONDS_BETWEEN_LOOKS = 0.5
+# How often Ray starts a trial again whose worker was lost; it may have run out of memory itself.
+RETRIES = 5
+
+
+class Task(NamedTuple):
+    """A trial to train, its number in the study and its run folder."""
+
+    number: int
+    trial: Trial
+    folder: Path
+
+
+# Receives the number of the trial, the trial, and how many of its epochs are done.
+Progress = Callable[[int, Trial, int], None]
+# Trains the tasks; returns by name why trials failed, nothing for the others.
+Launcher = Callable[[Sequence[Task], Setup, Progress], dict[str, str]]
+
+
+def one_after_the_other(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
+    """Trains in this process."""
+    failures = {}
+    for number, trial, folder in tasks:
+        try:
+            train_trial(trial, folder, setup, partial(progress, number, trial))
+        except Exception as error:
+            # The other trials can still succeed.
+            failures[trial.name] = in_a_line(error)
+    return failures
+
+
+def side_by_side(jobs: int) -> Launcher:
+    """Trains in up to `jobs` processes at a time, which end when this one does."""
+    check_integer("jobs", jobs, minimum=1)
+
+    def train(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
+        processes: list[subprocess.Popen] = []
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
+                launch = partial(_in_a_process, setup, progress, processes)
+                reasons = list(pool.map(launch, tasks))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in processes:
+                    process.terminate()
+                raise
+        names = (task.trial.name for task in tasks)
+        return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
+
+    return train
+
+
+def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Launcher:
+    """Trains on a Ray cluster whose machines all see the study's folder.
+
+    A trial whose machine or process is lost starts again elsewhere from its last checkpoint.
+
+    Args:
+        address: address of the cluster, as for `ray.init`.
+        cpus: how many processors each trial takes.
+        gpus: how many GPUs each trial takes.
+    """
+    check_number("cpus", cpus, minimum=0)
+    check_number("gpus", gpus, minimum=0)
+
+    def train(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
+        import ray
+
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            _check_resources(ray.cluster_resources(), cpus, gpus)
+            remote = ray.remote(_on_another_machine)
+            submit = remote.options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES).remote
+            return _collected(_submitted(tasks, setup, submit), progress)
+        finally:
+            ray.shutdown()
+
+    return train
+
+
+def launcher_for(setup: Setup, jobs: int, ray: str | None, cpus: float, gpus: float) -> Launcher:
+    """The launcher that the command's options ask for."""
+    check_integer("jobs", jobs, minimum=1)
+    if setup.processes > 1 and (jobs != 1 or ray):
+        raise ValueError(
+            "Several processes that train a trial together take one trial at a time. "
+            f"Received: processes={setup.processes}, jobs={jobs}, ray={ray!r}"
+        )
+    if ray is None:
+        return side_by_side(jobs) if jobs != 1 else one_after_the_other
+    if jobs != 1:
+        raise ValueError(f"Ray decides how many trials run at a time. Received: jobs={jobs}")
+    if not find_spec("ray"):
+        raise ValueError("This environment has no Ray: pip install 'keraskip[ray]'")
+    return on_ray(ray, cpus, gpus)
+
+
+def epochs_in(folder: Path) -> int:
+    """How many epochs the run in the folder has, 0 before it has begun."""
+    try:
+        return len(read_info(folder)["epochs"])
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def in_a_line(error: BaseException) -> str:
+    """The kind of an error and the first line of its message."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _in_a_process(
+    setup: Setup, progress: Progress, processes: list[subprocess.Popen], task: Task
+) -> str:
+    """Trains in a process of its own; returns why it failed, or nothing."""
+    command = [sys.executable, "-m", "keraskip.study.worker"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, **pipes)
+    processes.append(process)
+    assert process.stdin
+    assert process.stderr
+    settings = [task.trial.settings, str(task.folder), asdict(setup)]
+    # The pipe stays open, as the worker ends when it closes, also because this process ended.
+    process.stdin.write(json.dumps(settings) + "\n")
+    process.stdin.flush()
+    with ThreadPoolExecutor(1) as reader:
+        errors = reader.submit(process.stderr.read)
+        while process.poll() is None:
+            progress(task.number, task.trial, epochs_in(task.folder))
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        process.stdin.close()
+        lines = errors.result().strip().splitlines()
+    progress(task.number, task.trial, epochs_in(task.folder))
+    return _reason(process.returncode, lines)
+
+
+def _reason(code: int, lines: Sequence[str]) -> str:
+    """Why a process failed, by its exit code and its messages; nothing if it did not."""
+    if code < 0:
+        return f"killed by signal {-code}"
+    return (lines[-1] if lines else f"exit code {code}") if code else ""
+
+
+def _check_resources(cluster: Mapping[str, float], cpus: float, gpus: float) -> None:
+    cluster_cpus, cluster_gpus = cluster.get("CPU", 0), cluster.get("GPU", 0)
+    if cpus > cluster_cpus or gpus > cluster_gpus:
+        raise ValueError(
+            f"A trial must fit the cluster of {cluster_cpus:g} processors and {cluster_gpus:g} "
+            f"GPUs. Received: cpus={cpus:g}, gpus={gpus:g}"
+        )
+
+
+def _submitted(tasks: Sequence[Task], setup: Setup, submit: Callable[..., Any]) -> dict[Any, Task]:
+    """The tasks by their references, which Ray gives for a call that it has accepted."""
+    import keras
+
+    backend, directory = keras.backend.backend(), os.getcwd()
+    return {submit(task.trial, task.folder, setup, backend, directory): task for task in tasks}
+
+
+def _collected(waiting: dict[Any, Task], progress: Progress) -> dict[str, str]:
+    """Waits for all tasks; returns why trials failed."""
+    import ray
+
+    failures = {}
+    while waiting:
+        done, _ = ray.wait(list(waiting), timeout=SECONDS_BETWEEN_LOOKS)
+        for task in waiting.values():
+            progress(task.number, task.trial, epochs_in(task.folder))
+        for reference in done:
+            task = waiting.pop(reference)
+            try:
+                ray.get(reference)
+            except ray.exceptions.RayError as error:
+                failures[task.trial.name] = in_a_line(getattr(error, "cause", error))
+    return failures
+
+
+def _on_another_machine(
+    trial: Trial, folder: Path, setup: Setup, backend: str, directory: str
+) -> None:
+    """Trains with the backend and the working directory of the process that submitted it."""
+    os.environ["KERAS_BACKEND"] = backend
+    if not Path(directory).is_dir() or not Path(directory, folder).parent.is_dir():
+        raise FileNotFoundError(f"{platform.node()} does not see {directory} or {folder.parent}.")
+    os.chdir(directory)
+    train_trial(trial, folder, setup)
