@@ -66,7 +66,7 @@ def modules_after(code):
     "code",
     [
         "import keraskip",
-        "import keraskip.runs, keraskip.analysis, keraskip.charts, keraskip.report",
+        "import keraskip.runs, keraskip.report.comparison",
         "import keraskip.study",
         "import keraskip.cli",
         "import keraskip.export.opened",
