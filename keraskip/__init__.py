@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keraskip.models.features import features
     from keraskip.models.residual import build_plain, build_resnet
     from keraskip.models.zoo import build, list_models
-    from keraskip.report import Comparison, compare
+    from keraskip.report.comparison import Comparison, compare
     from keraskip.runs import Run, load_run
     from keraskip.study import run_study
 
@@ -40,8 +40,8 @@ _HOMES = {
     "build": "keraskip.models.zoo",
     "describe": "keraskip.models.description",
     "list_models": "keraskip.models.zoo",
-    "Comparison": "keraskip.report",
-    "compare": "keraskip.report",
+    "Comparison": "keraskip.report.comparison",
+    "compare": "keraskip.report.comparison",
     "Run": "keraskip.runs",
     "load_run": "keraskip.runs",
     "run_study": "keraskip.study",

@@ -1,15 +1,14 @@
-"""The run folder: what one training run leaves on disk, written and read. No Keras in here.
+"""The run folder: the record of one training run on disk, written and read without Keras.
 
 A run folder holds two files:
 
 `run.json`
-    Where the run comes from (command, versions, seed, device, git commit), its status, the table
+    The provenance of the run (command, versions, seed, device, git commit), its status, the table
     of recorded weights and the log of each epoch. Replaced as a whole, so never half-written.
 `steps.arrow`
-    An Arrow IPC stream with one row per training step: the step's number, numbers that a step has
-    one of, such as the scale of the loss, and, per statistic, one float32 for each recorded
-    weight. Only ever appended to, so a killed run stays readable up to
-    the last rows that were flushed.
+    An Arrow IPC stream with one row per training step: the step's number, the scalars of the step,
+    such as the scale of the loss, and, per statistic, one float32 for each recorded weight. Only
+    ever appended to, so a killed run stays readable up to the last rows that were flushed.
 """
 
 import json
@@ -35,16 +34,17 @@ class RunWriter:
 
     Args:
         path: the folder, made if it does not exist. An earlier run in it is replaced.
-        info: what `run.json` says besides the weights, the epochs and the status.
+        info: the entries of `run.json` other than the weights, the epochs and the status.
         weights: one row per recorded weight, in the order of the statistics' columns.
         statistics: names of the statistics.
-        scalars: names of the numbers that each step has one of.
-        initial_epoch: how many epochs of the run in the folder to keep and to go on with; what
-            was recorded after them is dropped. 0 starts a new run.
+        scalars: names of the scalars of each step.
+        initial_epoch: the number of epochs to keep of the run in the folder, which goes on from
+            there; later records are dropped. 0 starts a new run.
 
     Raises:
-        OSError: if the folder cannot be written; so do the methods.
-        ValueError: if the folder holds no run of these weights and statistics with so many epochs.
+        OSError: if the folder cannot be written; the methods raise it, too.
+        ValueError: if the folder holds no run of these weights and statistics with this many
+            epochs.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class RunWriter:
             self._info = _info_until(self.path, initial_epoch)
             self._check_same(list(weights))
             _cut_steps(self.path / STEPS_FILE, self._info["epochs"][-1]["steps"])
-            news = {key: info[key] for key in info if info[key] != self._info.get(key)}
-            self.note("resumed", {"epoch": initial_epoch, **news})
+            changed = {key: info[key] for key in info if info[key] != self._info.get(key)}
+            self.note("resumed", {"epoch": initial_epoch, **changed})
         else:
-            # In this order, a crash in between leaves no folder that mixes two runs.
+            # `run.json` goes first, so that a crash in between leaves no mixture of two runs.
             (self.path / INFO_FILE).unlink(missing_ok=True)
             (self.path / STEPS_FILE).write_bytes(self._schema.serialize())
             self._info = {"schema_version": SCHEMA_VERSION, **info}
@@ -84,13 +84,13 @@ class RunWriter:
         """Adds rows.
 
         Args:
-            steps: their numbers [S].
-            values: statistics of weights [S, weights, statistics].
-            scalars: numbers of the steps [S, scalars].
+            steps: numbers of the steps [S].
+            values: statistics of the weights [S, weights, statistics].
+            scalars: scalars of the steps [S, scalars].
         """
         columns: list[pa.Array] = [pa.array(steps, pa.int64())]
-        for numbers in () if scalars is None else scalars.T:
-            columns.append(pa.array(np.ascontiguousarray(numbers, np.float32)))
+        for scalar in () if scalars is None else scalars.T:
+            columns.append(pa.array(np.ascontiguousarray(scalar, np.float32)))
         for index, field in enumerate(list(self._schema)[len(columns) :]):
             flat = np.ascontiguousarray(values[:, :, index], np.float32).reshape(-1)
             columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type))
@@ -104,7 +104,7 @@ class RunWriter:
         self._write_info()
 
     def add_probes(self, epoch: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds what a probe saw after an epoch: `probe`, `layer`, `depth` and `value`."""
+        """Adds the rows of a probe after an epoch: `probe`, `layer`, `depth` and `value`."""
         self._info["probes"] += [
             {"epoch": epoch, **row, "value": _to_json(row["value"])} for row in rows
         ]
@@ -113,14 +113,14 @@ class RunWriter:
     def note(self, key: str, finding: Mapping[str, Any]) -> None:
         """Adds a finding to the list under this key.
 
-        One that has a `step` or an `epoch` is dropped when the run goes on from before it.
+        A finding with a `step` or an `epoch` is dropped when the run goes on from before it.
         """
         row = {name: _to_json(value) for name, value in finding.items()}
         self._info.setdefault(key, []).append(row)
         self._write_info()
 
     def mark(self, status: str) -> None:
-        """Notes how the run stands: `"running"`, `"finished"` or `"interrupted"`."""
+        """Notes the status of the run: `"running"`, `"finished"` or `"interrupted"`."""
         self._info["status"] = status
         self._write_info()
 
@@ -130,7 +130,7 @@ class RunWriter:
         if self._info["weights"] != weights or schema != self._schema:
             raise ValueError(
                 "A run goes on with the weights and statistics it began with. "
-                f"Received: others than those in {self.path}"
+                f"Received: weights or statistics that differ from {self.path}"
             )
 
     def _write_info(self) -> None:
@@ -164,7 +164,7 @@ def read_info(path: str | Path) -> dict[str, Any]:
 
 
 def epoch_row(path: str | Path, epochs: int) -> dict[str, Any]:
-    """The log of the last of so many epochs of a run; ValueError if it has fewer."""
+    """The log of the epoch that is number `epochs`, from 1; ValueError if the run has fewer."""
     rows = read_info(path)["epochs"]
     if epochs > len(rows):
         raise ValueError(
@@ -175,10 +175,10 @@ def epoch_row(path: str | Path, epochs: int) -> dict[str, Any]:
 
 
 def _info_until(path: Path, epochs: int) -> dict[str, Any]:
-    """What `run.json` said when it had so many epochs."""
+    """The contents of `run.json` as they were after this number of epochs."""
     last = epoch_row(path, epochs)
     info = read_info(path)
-    # Notes are of a step or of an epoch, a probe of an epoch.
+    # A note may carry its step or its epoch; a row of a probe carries its epoch.
     limits = {"step": last["next_step"], "epoch": epochs}
 
     def is_kept(row: Any) -> bool:
@@ -189,12 +189,12 @@ def _info_until(path: Path, epochs: int) -> dict[str, Any]:
         for key, value in info.items()
         if isinstance(value, list) and all(isinstance(row, dict) for row in value)
     }
-    # By their place: a run of several trainings counts its epochs from 0 in each.
+    # By position, not by number: a run of several trainings counts epochs from 0 in each.
     return {**info, **lists, "epochs": info["epochs"][:epochs]}
 
 
 def _cut_steps(path: Path, rows: int) -> None:
-    """Leaves the first so many rows, which end where a batch does, as epochs do."""
+    """Keeps the first rows of the file. They end with a batch, because each epoch does."""
     with pa.OSFile(str(path)) as file:
         reader = pa.ipc.open_stream(file)
         while rows > 0:
@@ -210,7 +210,7 @@ def _cut_steps(path: Path, rows: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What was recorded of one training run, S steps of W weights.
+    """The record of one training run, S steps of W weights.
 
     Attributes:
         path: the run folder.
@@ -218,9 +218,9 @@ class Run:
         weights: a frame with one row per recorded weight: `path`, `layer`, `role`, `depth`,
             `shape`, `size`.
         steps: numbers of the recorded steps, shape [S], from 0.
-        statistics: name of a statistic to its array [S, W]; each is an attribute too, such as
-            `run.grad_norm`.
-        scalars: name of a number that each step has one of to its array [S], attributes as well:
+        statistics: the array [S, W] of each statistic by its name; each is an attribute, too, such
+            as `run.grad_norm`.
+        scalars: the array [S] of each scalar of the steps by its name; each is an attribute, too:
             `run.loss_scale` and `run.clip_factor`.
         truncated: whether `steps.arrow` ends in the middle of a write.
     """
@@ -234,9 +234,9 @@ class Run:
     truncated: bool
 
     def __getattr__(self, name: str) -> np.ndarray:
-        for known in ("statistics", "scalars"):
-            if name in self.__dict__.get(known, ()):
-                return self.__dict__[known][name]
+        for kind in ("statistics", "scalars"):
+            if name in self.__dict__.get(kind, ()):
+                return self.__dict__[kind][name]
         raise AttributeError(f"a Run has no attribute and no statistic {name!r}")
 
     @property
@@ -253,7 +253,7 @@ class Run:
 
     @cached_property
     def probes(self) -> pd.DataFrame:
-        """What probes saw: `epoch`, `probe`, `layer`, `depth`, `value`; empty without any."""
+        """The rows of all probes: `epoch`, `probe`, `layer`, `depth`, `value`; may be empty."""
         columns = ["epoch", "probe", "layer", "depth", "value"]
         frame = pd.DataFrame(self.info.get("probes", []), columns=columns)
         return frame.astype({"epoch": int, "depth": int, "value": float})
@@ -271,7 +271,7 @@ class Run:
 
 
 def load_run(path: str | Path) -> Run:
-    """Reads a run folder, also of a run that still goes on or was killed.
+    """Reads a run folder; the run may still go on, or may have been killed.
 
     Args:
         path: the folder that was given to `GradientRecorder`.
@@ -304,9 +304,9 @@ def _read_columns(path: Path, width: int) -> tuple[dict[str, np.ndarray], bool]:
     columns = {}
     for field in reader.schema:
         column = table.column(field.name).combine_chunks()
-        listed = pa.types.is_fixed_size_list(field.type)
+        is_statistic = pa.types.is_fixed_size_list(field.type)
         columns[field.name] = (
-            column.flatten().to_numpy().reshape(-1, width) if listed else column.to_numpy()
+            column.flatten().to_numpy().reshape(-1, width) if is_statistic else column.to_numpy()
         )
     return columns, truncated
 
@@ -319,15 +319,15 @@ def _read_batches(reader: pa.RecordBatchReader) -> tuple[list[pa.RecordBatch], b
         except StopIteration:
             return batches, False
         except (pa.ArrowInvalid, OSError):
-            # Killed while it wrote: everything before this point is whole.
+            # The run was killed while it wrote. Everything before this point is whole.
             return batches, True
 
 
 def find_runs(paths: Sequence[str | Path]) -> list[Path]:
-    """The run folders among `paths` and directly inside them, there in the order of training.
+    """The run folders among `paths`, and directly inside them in the order of training.
 
     Raises:
-        FileNotFoundError: if one of the paths neither is nor holds a run folder.
+        FileNotFoundError: if a path neither is nor holds a run folder.
     """
     return [folder for path in paths for folder in _runs_at(Path(path))]
 
@@ -344,6 +344,6 @@ def _runs_at(path: Path) -> list[Path]:
 
 
 def _start(folder: Path) -> tuple[str, str]:
-    """Orders runs as they were trained, and by name those that started in one second."""
+    """Orders runs as they were trained; runs that started in the same second, by name."""
     info = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
     return info.get("started", ""), folder.name

@@ -10,13 +10,13 @@ UNITS = {10**12: "T", 10**9: "G", 10**6: "M", 10**3: "k"}
 
 
 def new_table(footer: bool = False) -> Table:
-    """A table without frame, to which columns and rows are to be added."""
+    """An empty table without a frame; the caller adds columns and rows."""
     box = SIMPLE if footer else SIMPLE_HEAD
     return Table(box=box, pad_edge=False, show_edge=False, show_footer=footer)
 
 
 def add_row(table: Table, *cells: str) -> None:
-    """A row whose cells are taken as they are: brackets are no markup."""
+    """Adds a row whose cells are shown as they are: brackets are no markup."""
     table.add_row(*map(Text, cells))
 
 
@@ -29,7 +29,7 @@ def printed(table: Table, width: int = WIDTH) -> str:
 
 
 def with_unit(number: int | None) -> str:
-    """Two decimals and the unit of thousands; smaller numbers as they are."""
+    """A number in k, M, G or T with two decimals; a number below 1,000 as it is."""
     if number is None:
         return "?"
     for factor, unit in UNITS.items():

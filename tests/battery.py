@@ -1,4 +1,4 @@
-"""Networks whose state is known beforehand, to hold the verdicts to."""
+"""Networks whose state is known beforehand: the verdicts must agree with it."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from keraskip import GradientRecorder, build_densenet, build_plain, build_resnet, load_run
-from keraskip.analysis import judge
+from keraskip.analysis.verdicts import judge
 
 STEPS = 30
 BATCH = 32
@@ -17,7 +17,7 @@ PREACT_TANH = {**TANH, "variant": "preact"}
 
 
 def spread(factor):
-    """He's initialisation with so many times its standard deviation."""
+    """He's initialisation with its standard deviation times `factor`."""
     return keras.initializers.VarianceScaling(2.0 * factor**2, "fan_in", "untruncated_normal")
 
 
@@ -40,7 +40,7 @@ def poison(x, y):
 
 
 def kill(model):
-    """Makes a rectified layer of the middle answer 0 to everything."""
+    """Makes a ReLU layer in the middle of the network answer 0 to everything."""
     layer = model.get_layer("stage2_block1_conv1")
     layer.bias.assign(np.full(layer.bias.shape, -1e4))
 
@@ -59,7 +59,7 @@ BATTERY = (
     Known("plain20, relu, large weights", build_plain, {"depth": 20, **he(kernel_initializer=3.0)},
           "exploding", "three times He's standard deviation", learning_rate=1e-30),
     Known("plain20, relu, He", build_plain, {"depth": 20, **he()},
-          "healthy", "what the initialisation is made for (He 2015b)", learning_rate=1e-4),
+          "healthy", "the purpose of the initialisation (He 2015b)", learning_rate=1e-4),
     Known("plain8, batch norm", build_plain, {"depth": 8}, "healthy", "shallow and normalised"),
     Known("resnet20, batch norm", build_resnet, {"depth": 20}, "healthy", "He 2015"),
     Known("resnet110, batch norm", build_resnet, {"depth": 110}, "healthy", "He 2015"),

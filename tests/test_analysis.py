@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from battery import BATTERY, verdict_on
 
-from keraskip.analysis import RULES, SMALLEST, early_steps, grouped, judge, profile
+from keraskip.analysis.groups import grouped
+from keraskip.analysis.profiles import SMALLEST, early_steps, profile
+from keraskip.analysis.verdicts import RULES, judge
 from keraskip.callbacks.columns import STATISTICS
 from keraskip.runs import RunWriter, load_run
 
@@ -27,9 +29,10 @@ def weight(depth, role):
 
 
 def write_run(path, bias_rms, *, steps=20, kernel_rms=1e-3, frozen=0.0, info=None, epochs=()):
-    """A network with one kernel and one bias a layer; the last layer is the output.
+    """A run of a network with a kernel and a bias in each layer; the last layer is the output.
 
-    The RMS gradients of the biases are those of all steps [layers] or of each [steps, layers].
+    `bias_rms` is the RMS gradient of the biases, in all steps alike [layers] or by step
+    [steps, layers].
     """
     layers = np.shape(bias_rms)[-1]
     weights = [weight(d + 1, role) for d in range(layers) for role in ("kernel", "bias")]
@@ -69,9 +72,9 @@ def test_verdict(tmp_path, bias_rms, expected):
 
 
 def test_attenuation_is_the_fall_between_the_hidden_layers(tmp_path):
-    found = verdict_of(tmp_path, 10.0 ** (-9 + 0.4 * LAYERS)).attenuation
-    assert found.value == pytest.approx(0.4 * 18, rel=1e-5)
-    assert found.low <= found.value <= found.high
+    attenuation = verdict_of(tmp_path, 10.0 ** (-9 + 0.4 * LAYERS)).attenuation
+    assert attenuation.value == pytest.approx(0.4 * 18, rel=1e-5)
+    assert attenuation.low <= attenuation.value <= attenuation.high
 
 
 def test_a_gradient_of_exactly_zero_is_the_smallest_number_not_minus_infinity(tmp_path):
@@ -86,7 +89,7 @@ def test_the_output_layer_is_left_out(tmp_path):
 
 
 def changed(path, statistic, step, columns, value):
-    """A healthy run in which one number is another."""
+    """A healthy run in which one statistic of some weights is changed to `value`."""
     run = load_run(write_run(path, np.full(20, 1e-2)))
     numbers = run.statistics[statistic].copy()
     numbers[step, columns] = value
@@ -120,7 +123,7 @@ def test_nan_from_the_first_step(tmp_path):
 
 
 @pytest.mark.parametrize("steps", [0, 7, [0, 19], slice(1, 4)])
-def test_steps_that_a_loss_scale_skips_are_only_counted(tmp_path, steps):
+def test_steps_that_loss_scaling_skips_are_only_counted(tmp_path, steps):
     run = broken(tmp_path, steps)
     # A weight that never gets a gradient.
     for statistic in ("grad_norm", "update_norm", "grad_nonfinite"):

@@ -1,11 +1,12 @@
-"""What the charts are given to draw."""
+"""The data and the looks that the charts are given to draw."""
 
 import numpy as np
 import pytest
 from test_analysis import write_run
 
-from keraskip.analysis import grouped
-from keraskip.charts import COLOURS, looks_of, overview
+from keraskip.analysis.groups import grouped
+from keraskip.report.charts import overview
+from keraskip.report.looks import COLOURS, looks_of
 from keraskip.runs import load_run
 
 

@@ -1,18 +1,19 @@
-"""What is compared with what, and what comes of it."""
+"""The pairs of groups that are compared, and the findings about them."""
 
 import numpy as np
 import pytest
 from test_analysis import write_run
 
-from keraskip.analysis import degradations, effects, grouped
+from keraskip.analysis.contrasts import degradations, effects
+from keraskip.analysis.groups import grouped
 from keraskip.runs import load_run
 
 LAYERS = np.arange(20)
 
 
 def runs_of(folder, family, depth, slope=0.0, accuracies=(0.5,), **settings):
-    """One run for each accuracy, of seeds 0, 1 and so on, whose signal shrinks so much a layer."""
-    found = []
+    """A run for each accuracy, with seeds 0, 1 and so on; the signal shrinks by `slope` a layer."""
+    runs = []
     for seed, accuracy in enumerate(accuracies):
         name = f"{family}{depth}_seed{seed}"
         arguments = {"depth": depth, **settings}
@@ -20,8 +21,8 @@ def runs_of(folder, family, depth, slope=0.0, accuracies=(0.5,), **settings):
         heights = -9 + slope * LAYERS + 0.01 * (-1.0) ** LAYERS
         epochs = [{"epoch": 0, "steps": 20, "accuracy": accuracy}]
         info = {"trial": trial}
-        found.append(load_run(write_run(folder / name, 10.0**heights, info=info, epochs=epochs)))
-    return found
+        runs.append(load_run(write_run(folder / name, 10.0**heights, info=info, epochs=epochs)))
+    return runs
 
 
 def test_a_network_is_compared_with_its_plain_twin(tmp_path):
@@ -31,9 +32,9 @@ def test_a_network_is_compared_with_its_plain_twin(tmp_path):
         *runs_of(tmp_path, "resnet", 56, 0.1, shortcut="A"),
         *runs_of(tmp_path, "densenet", 19, 0.0, growth_rate=12),
     ]
-    found = {(e.reference.name, e.other.name): e.orders for e in effects(grouped(runs))}
-    assert list(found) == [("plain56", "resnet56"), ("plain20", "densenet19")]
-    orders = found["plain56", "resnet56"]
+    orders_of = {(e.reference.name, e.other.name): e.orders for e in effects(grouped(runs))}
+    assert list(orders_of) == [("plain56", "resnet56"), ("plain20", "densenet19")]
+    orders = orders_of["plain56", "resnet56"]
     assert orders.value == pytest.approx(0.3 * 18, rel=0.01)
     assert 0 < orders.low < orders.high
 
@@ -49,9 +50,8 @@ def test_without_a_plain_twin_a_network_that_differs_in_one_setting(tmp_path):
     for shortcut, depth in (("A", 20), ("B", 20), ("B", 56)):
         folder = tmp_path / shortcut
         runs += runs_of(folder, "resnet", depth, shortcut=shortcut)
-    found = effects(grouped(runs))
-    names = [(e.reference.settings["shortcut"], e.other.settings["shortcut"]) for e in found]
-    assert names == [("A", "B")]
+    settings = [(e.reference.settings, e.other.settings) for e in effects(grouped(runs))]
+    assert [(mine["shortcut"], other["shortcut"]) for mine, other in settings] == [("A", "B")]
 
 
 def test_runs_of_ones_own_are_compared_with_the_first(tmp_path):
@@ -59,8 +59,7 @@ def test_runs_of_ones_own_are_compared_with_the_first(tmp_path):
     for name, slope in (("mine", 0.4), ("changed", 0.1), ("other", 0.2)):
         heights = -9 + slope * LAYERS
         runs.append(load_run(write_run(tmp_path / name, 10.0**heights)))
-    found = effects(grouped(runs))
-    assert [(e.reference.name, e.other.name) for e in found] == [
+    assert [(e.reference.name, e.other.name) for e in effects(grouped(runs))] == [
         ("mine", "changed"),
         ("mine", "other"),
     ]
@@ -70,9 +69,9 @@ def test_a_dead_network_and_one_with_another_signal_are_not_compared(tmp_path):
     runs = [load_run(write_run(tmp_path / name, np.full(20, 1e-2))) for name in ("a", "b", "c")]
     runs[1].statistics["grad_norm"] = np.where(np.arange(40) < 20, 0, runs[1].grad_norm)
     runs[2].weights["role"] = runs[2].weights["role"].replace("bias", "scale")
-    found = grouped(runs)
-    assert [group.verdict for group in found] == ["healthy", "dead", "healthy"]
-    assert effects(found) == []
+    groups = grouped(runs)
+    assert [group.verdict for group in groups] == ["healthy", "dead", "healthy"]
+    assert effects(groups) == []
 
 
 @pytest.mark.parametrize(
@@ -87,11 +86,11 @@ def test_a_dead_network_and_one_with_another_signal_are_not_compared(tmp_path):
 def test_degradation(tmp_path, shallow, deep, finding):
     runs = runs_of(tmp_path, "plain", 20, accuracies=shallow)
     runs += runs_of(tmp_path, "plain", 56, accuracies=deep)
-    (found,) = degradations(grouped(runs))
-    assert (found.shallow.name, found.deep.name) == ("plain20", "plain56")
-    assert found.gap.value == pytest.approx(np.mean(shallow) - np.mean(deep))
-    assert found.finding == finding
-    assert found.cell == f"signal healthy, {finding}"
+    (degradation,) = degradations(grouped(runs))
+    assert (degradation.shallow.name, degradation.deep.name) == ("plain20", "plain56")
+    assert degradation.gap.value == pytest.approx(np.mean(shallow) - np.mean(deep))
+    assert degradation.finding == finding
+    assert degradation.cell == f"signal healthy, {finding}"
 
 
 def test_unequal_budgets_say_nothing_of_depth(tmp_path):

@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 
-from keraskip.analysis import fall, mean
+from keraskip.analysis.estimates import fall, mean
 
 DEPTH = np.arange(1.0, 20)
 DRAWS = 1000
 
 
 def covered(draw_one, truth):
-    """In how many of the draws the interval holds the truth."""
+    """The number of draws whose interval holds the truth."""
     random = np.random.default_rng(0)
-    found = [draw_one(random) for _ in range(DRAWS)]
-    return sum(estimate.low <= truth <= estimate.high for estimate in found)
+    estimates = [draw_one(random) for _ in range(DRAWS)]
+    return sum(estimate.low <= truth <= estimate.high for estimate in estimates)
 
 
-# Standard deviations of the scatter of the layers, alike in all profiles, of the noise of single
-# heights, and of the slope, and the number of profiles.
+# Three standard deviations: of the scatter of the layers, which all profiles share, of the noise of
+# single values, and of the slope; then the number of profiles.
 @pytest.mark.parametrize(
     ("layers", "noise", "slope", "profiles"),
     [
@@ -34,8 +34,8 @@ def test_the_fall_of_a_line(layers, noise, slope, profiles):
     def draw(random):
         scatter = random.normal(0, layers, len(DEPTH))
         slopes = random.normal(0.1, slope, (profiles, 1))
-        heights = -5 + slopes * DEPTH + scatter
-        return fall(DEPTH, heights + random.normal(0, noise, heights.shape))
+        log_rms = -5 + slopes * DEPTH + scatter
+        return fall(DEPTH, log_rms + random.normal(0, noise, log_rms.shape))
 
     assert 930 <= covered(draw, 0.1 * 18) <= 970
 
@@ -57,9 +57,9 @@ def test_a_single_seed_tells_no_interval():
 
 
 def test_a_line_without_scatter_is_exact():
-    found = fall(DEPTH, np.array([0.1 * DEPTH]))
-    assert found.value == pytest.approx(1.8)
-    assert found.high - found.low < 1e-12
+    estimate = fall(DEPTH, np.array([0.1 * DEPTH]))
+    assert estimate.value == pytest.approx(1.8)
+    assert estimate.high - estimate.low < 1e-12
 
 
 def test_two_layers_are_too_few():

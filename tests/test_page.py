@@ -1,4 +1,4 @@
-"""The report in a browser: its controls, what it shows, and who can read it."""
+"""The report in a browser: its controls, its charts, and who can read it."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
 # Twenty layers, whose signal loses an order every ten steps.
 HEIGHTS = -2 + 0.05 * np.arange(20) - 0.1 * np.arange(40)[:, None]
-# As in a step that a loss scale skips.
+# As in a step that loss scaling skips.
 HEIGHTS[3] = np.inf
 
 
@@ -48,7 +48,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, report, request):
-    """The open report, with what it asked for and complained about."""
+    """The open report, with its requests and its complaints."""
     width = getattr(request, "param", 1280)
     page = browser.new_page(viewport={"width": width, "height": 900})
     # Milliseconds; only a page that is broken takes as long, however busy the machine is.
@@ -71,12 +71,12 @@ def drawn(page, chart):
     return json.loads(page.evaluate(f"JSON.stringify(keraskipViews.{chart}.data('{data}'))"))
 
 
-def move_slider(page, place):
+def move_slider(page, index):
     page.locator("#moment").evaluate(
-        "(slider, place) => { slider.value = place; slider.dispatchEvent(new Event('input')) }",
-        place,
+        "(slider, index) => { slider.value = index; slider.dispatchEvent(new Event('input')) }",
+        index,
     )
-    page.wait_for_function("place => document.body.dataset.moment === String(place)", arg=place)
+    page.wait_for_function("index => document.body.dataset.moment === String(index)", arg=index)
 
 
 WIDTHS = pytest.mark.parametrize("page", [1280, 400], indirect=True)

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from keraskip import GradientRecorder, build_resnet, load_run
-from keraskip.analysis import judge
+from keraskip.analysis.verdicts import judge
 
 RANDOM = np.random.default_rng(0)
 NUMBERS = RANDOM.normal(size=(80, 6)).astype("float32")

@@ -9,7 +9,7 @@ import pytest
 from test_analysis import write_run
 
 import keraskip
-from keraskip.analysis import RULES
+from keraskip.analysis.verdicts import RULES
 
 NASTY = '<img src=x onerror=alert(1)> & "quoted" [bold]名'
 

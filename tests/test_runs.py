@@ -1,4 +1,4 @@
-"""The run folder: what is written comes back, also from broken and unusual folders."""
+"""The run folder: all that is written is read back, also from broken and unusual folders."""
 
 import json
 import math
@@ -44,7 +44,7 @@ def test_round_trip(tmp_path, values):
     assert run.weights.to_dict("records") == WEIGHTS
 
 
-def test_numbers_of_steps_and_what_probes_saw_come_back(tmp_path, values):
+def test_scalars_and_probes_come_back(tmp_path, values):
     writer = RunWriter(tmp_path, {}, WEIGHTS, STATISTICS, ["loss_scale", "clip_factor"])
     scalars = np.array([[1, 0.5], [2, np.nan], [4, 1]], "float32")
     writer.append(np.arange(3), values[:3], scalars)
@@ -133,7 +133,7 @@ def test_unknown_statistic_is_an_attribute_error(tmp_path, values):
 
 
 def batch_ends(folder, values):
-    """Sizes of the file with no, one, two, ... batches."""
+    """Sizes of the file with 0, 1, 2, ... batches."""
     writer = RunWriter(folder, {}, WEIGHTS, STATISTICS)
     ends = [(folder / STEPS_FILE).stat().st_size]
     for start in range(0, len(values), 2):

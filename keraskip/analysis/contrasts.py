@@ -1,4 +1,4 @@
-"""What differs between groups: what the skips changed, and whether the deeper network is worse."""
+"""Differences between groups: the effect of the skips, and whether more depth hurts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from typing import Any
 from keraskip.analysis.estimates import Estimate, mean
 from keraskip.analysis.groups import Group
 
-# Dense networks come in depths of their own; 19 is compared with 20, and 55 with 56.
+# Dense networks have other depths than plain ones: 19 is compared with 20, and 55 with 56.
 SAME_DEPTH = log(1.15)
-# What a builder with skips has and one without them has not.
-OF_SKIPS = ("family", "variant", "shortcut", "depth", "growth_rate", "bottleneck", "compression")
+# Settings that a builder with skips has and one without skips has not.
+SKIP_SETTINGS = "family variant shortcut depth growth_rate bottleneck compression".split()
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Effect:
         reference: the plain network, or one that differs in one other setting; in runs that no
             study made, the first one.
         other: the network that is compared with it.
-        orders: attenuation of the reference minus that of the other, in orders of magnitude:
-            positive where the other one keeps more of the signal.
+        orders: attenuation of the reference minus attenuation of the other, in orders of
+            magnitude; positive where the other network keeps more of the signal.
     """
 
     reference: Group
@@ -38,7 +38,8 @@ class Degradation:
     Attributes:
         shallow: the shallowest network of the family.
         deep: a deeper one with the same budget.
-        gap: training error of the deep one minus that of the shallow one, last epoch, over seeds.
+        gap: training error of the deep network minus training error of the shallow one, in the
+            last epoch, over seeds.
         finding: `"degraded"` or `"not degraded"` where the 95 % interval lies above or below zero,
             else `"inconclusive"`.
     """
@@ -50,29 +51,29 @@ class Degradation:
 
     @property
     def cell(self) -> str:
-        """Both answers in one: whether the signal is healthy and whether more depth hurts."""
+        """Two answers in one: the verdict on the signal, and whether more depth hurts."""
         return f"signal {self.deep.verdict}, {self.finding}"
 
 
 def effects(groups: Sequence[Group]) -> list[Effect]:
-    """What the skips changed: each network beside its plain twin of about the same depth.
+    """The effect of the skips: each network beside its plain twin of about the same depth.
 
     A network without such a twin is compared with the first one that differs in one setting other
-    than depth, and groups that no study made with the first group.
+    than depth. Groups that no study made are compared with the first group.
     """
     pairs = [(_reference(group, groups), group) for group in groups]
     return [
         Effect(reference, other, reference.attenuation - other.attenuation)
         for reference, other in pairs
         if reference and reference.attenuation and other.attenuation
-        # A kernel's gradient is another thing than the backward signal.
+        # The gradient of the kernels cannot be compared with the backward signal.
         if reference.verdicts[0].signal == other.verdicts[0].signal
     ]
 
 
 def _reference(group: Group, groups: Sequence[Group]) -> Group | None:
     before = groups[: groups.index(group)]
-    if not any(one.settings for one in groups):
+    if not any(other.settings for other in groups):
         return groups[0] if before else None
     if group.settings.get("family") == "plain":
         return _first_sibling(group, before)
@@ -82,16 +83,18 @@ def _reference(group: Group, groups: Sequence[Group]) -> Group | None:
 
 def _twin(group: Group, candidates: Sequence[Group]) -> Group | None:
     """The candidate of the nearest depth that differs in nothing but the skips."""
+    kept = _without(group, SKIP_SETTINGS)
     alike = {
         abs(log(group.depth / other.depth)): other
         for other in candidates
-        if group.depth and other.depth and _without(other, OF_SKIPS) == _without(group, OF_SKIPS)
+        if group.depth and other.depth and _without(other, SKIP_SETTINGS) == kept
     }
     nearest = min(alike, default=SAME_DEPTH)
     return alike[nearest] if nearest < SAME_DEPTH else None
 
 
 def _first_sibling(group: Group, candidates: Sequence[Group]) -> Group | None:
+    """The first candidate that differs in one setting other than depth."""
     for other in candidates:
         mine, theirs = group.settings, other.settings
         names = {name for name in mine | theirs if mine.get(name) != theirs.get(name)}
@@ -101,20 +104,17 @@ def _first_sibling(group: Group, candidates: Sequence[Group]) -> Group | None:
 
 
 def degradations(groups: Sequence[Group]) -> list[Degradation]:
-    """Each deeper network beside the shallowest that differs in nothing but its depth."""
-    known = [(group.depth, group) for group in groups if group.depth and group.train_errors]
-    known.sort(key=lambda pair: pair[0])
-    found = []
-    for depth, group in known:
-        alike = [
-            (other_depth, other)
-            for other_depth, other in known
-            if _without(other, ("depth",)) == _without(group, ("depth",))
-        ]
-        shallowest, shallow = alike[0]
+    """Each deeper network beside the shallowest one that differs in nothing but its depth."""
+    by_depth = [(group.depth, group) for group in groups if group.depth and group.train_errors]
+    by_depth.sort(key=lambda pair: pair[0])
+    comparisons = []
+    for depth, deep in by_depth:
+        kept = _without(deep, ("depth",))
+        family = [pair for pair in by_depth if _without(pair[1], ("depth",)) == kept]
+        shallowest, shallow = family[0]
         if shallowest < depth:
-            found.append(_degradation(shallow, group))
-    return found
+            comparisons.append(_degradation(shallow, deep))
+    return comparisons
 
 
 def _degradation(shallow: Group, deep: Group) -> Degradation:

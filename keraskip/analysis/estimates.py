@@ -7,7 +7,7 @@ from math import hypot
 import numpy as np
 from scipy import stats
 
-# A line needs a third point before its slope has an error.
+# The slope of a line has an error only from three points on.
 FEWEST_LAYERS = 3
 
 
@@ -17,7 +17,7 @@ class Estimate:
 
     Attributes:
         value: the estimate.
-        margin: half of the interval's width; NaN where nothing tells it, as with a single seed.
+        margin: half of the interval's width; NaN where it is unknown, as with a single seed.
     """
 
     value: float
@@ -39,47 +39,48 @@ class Estimate:
 
 
 def mean(values: Sequence[float]) -> Estimate:
-    """The mean of independent values, such as those of several seeds, with Student's interval."""
+    """The mean of independent values, such as one from each seed, with Student's interval."""
     count = len(values)
     error = float(stats.sem(values)) if count > 1 else np.nan
     return Estimate(float(np.mean(values)), _margin(error, count - 1))
 
 
-def fall(depth: np.ndarray, heights: np.ndarray) -> Estimate | None:
+def fall(depth: np.ndarray, log_rms: np.ndarray) -> Estimate | None:
     """How far a line falls from the deepest layer to the first one, fitted to several profiles.
 
-    Two things keep it from being exact, and both are in its margin: the layers scatter about the
-    line, alike in all profiles, and the line itself differs between the profiles. Of the latter
-    only what exceeds the noise of single heights is counted, as the former has that noise in it.
-    Both are Student's, since a bootstrap over a handful of profiles gives intervals that are too
-    short: of three seeds, every ninth sample is one seed three times.
+    The margin holds two errors. One is the scatter of the layers about the line, which all profiles
+    share. The other is the difference between the lines of the profiles. The second counts only
+    where it exceeds the noise of single values, because the first contains that noise already.
+    Both use Student's distribution. A bootstrap over a handful of profiles gives intervals that
+    are too short: with three seeds, every ninth sample is one seed three times.
 
     Args:
         depth: of the layers [L].
-        heights: of the profiles [R, L], one for each stretch of steps or for each seed.
+        log_rms: log10 of the RMS gradients [R, L], a profile for each stretch of steps or each
+            seed.
 
     Returns:
-        None for fewer than three layers or depths, or for heights that are not finite.
+        None for fewer than three layers or depths, or for values that are not finite.
     """
-    if len(np.unique(depth)) < FEWEST_LAYERS or not np.isfinite(heights).all():
+    if len(np.unique(depth)) < FEWEST_LAYERS or not np.isfinite(log_rms).all():
         return None
-    profiles, layers = heights.shape
-    x = depth - depth.mean()
-    spread = float(x @ x)
-    slopes = heights @ x / spread
-    lines = heights.mean(axis=1, keepdims=True) + slopes[:, None] * x
-    residuals = heights - lines
-    common = residuals.mean(axis=0)
-    error = np.sqrt(common @ common / (layers - 2) / spread)
+    profiles, layers = log_rms.shape
+    centred = depth - depth.mean()
+    square = float(centred @ centred)
+    slopes = log_rms @ centred / square
+    lines = log_rms.mean(axis=1, keepdims=True) + slopes[:, None] * centred
+    residuals = log_rms - lines
+    shared = residuals.mean(axis=0)
+    error = np.sqrt(shared @ shared / (layers - 2) / square)
     margin = _margin(error, layers - 2)
     if profiles > 1:
-        freedom = (profiles - 1) * (layers - 2)
-        noise = np.square(residuals - common).sum() / freedom / spread
+        degrees_of_freedom = (profiles - 1) * (layers - 2)
+        noise = np.square(residuals - shared).sum() / degrees_of_freedom / square
         drift = max(0.0, slopes.var(ddof=1) - noise) / profiles
         margin = hypot(margin, _margin(np.sqrt(drift), profiles - 1))
     span = float(np.ptp(depth))
     return Estimate(float(slopes.mean()) * span, margin * span)
 
 
-def _margin(error: float, freedom: int) -> float:
-    return float(stats.t.ppf(0.975, freedom) * error)
+def _margin(error: float, degrees_of_freedom: int) -> float:
+    return float(stats.t.ppf(0.975, degrees_of_freedom) * error)

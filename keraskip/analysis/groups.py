@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keraskip.analysis.estimates import Estimate
-from keraskip.analysis.verdicts import Verdict, judge, judge_together
+from keraskip.analysis.verdicts import Judgement, Verdict, judge, judge_together
 from keraskip.runs import Run
 
 SEED_IN_NAME = re.compile(r"[-_. ]?seed[-_=]?\d+$")
@@ -18,13 +19,13 @@ SEED_IN_NAME = re.compile(r"[-_. ]?seed[-_=]?\d+$")
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The runs of one network with one way to train it, for several seeds.
+    """The runs of one network that is trained in one way, with one or several seeds.
 
     Attributes:
-        name: of the runs, without their seeds.
+        name: the name of the runs, without their seeds.
         runs: at least one.
-        settings: what the runs' trial says, arguments of the builder and all, without the seed;
-            empty for runs that no study made.
+        settings: the settings of the runs' trial, with the arguments of the builder and without
+            the seed; empty for runs that no study made.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Group:
 
     @property
     def label(self) -> str:
-        """What the group is called: a single run keeps its whole name."""
+        """The group's name in the report: a single run keeps its whole name."""
         return self.name if len(self.runs) > 1 else self.runs[0].name
 
     @property
@@ -44,32 +45,33 @@ class Group:
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
-        """The finding about each run."""
+        """The verdict on each run."""
         return [judge(run) for run in self.runs]
 
     @cached_property
-    def judgement(self) -> tuple[str, str, Estimate | None]:
+    def judgement(self) -> Judgement:
         """Verdict, reason and attenuation over the seeds."""
         return judge_together(self.runs, self.verdicts)
 
     @property
     def verdict(self) -> str:
         """The verdict over the seeds."""
-        return self.judgement[0]
+        return self.judgement.verdict
 
     @property
     def attenuation(self) -> Estimate | None:
         """By how many orders of magnitude the signal shrinks on its way down."""
-        return self.judgement[2]
+        return self.judgement.attenuation
 
     @property
     def train_errors(self) -> list[float]:
-        """Share of wrong answers in the last epoch of each run that has an accuracy."""
-        return [1 - v.accuracy for v in self.verdicts if not np.isnan(v.accuracy)]
+        """Share of wrong answers in the last epoch, for each run that has an accuracy."""
+        accuracies = [verdict.accuracy for verdict in self.verdicts]
+        return [1 - accuracy for accuracy in accuracies if not np.isnan(accuracy)]
 
     @property
     def epochs(self) -> set[int]:
-        """How many epochs the runs have."""
+        """The numbers of epochs of the runs."""
         return {len(run.epochs) for run in self.runs}
 
 
@@ -79,23 +81,24 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     Runs belong together if they were recorded from the same weights, have the same settings and,
     apart from an ending such as `_seed3`, the same name.
     """
-    members: dict[str, list[Run]] = {}
+    members_by_key: dict[str, list[Run]] = {}
     for run in runs:
-        # Not the paths: Keras goes on numbering layers in a second model.
+        # Without the paths: Keras goes on numbering layers in a second model.
         weights = run.weights[["role", "depth", "shape"]].to_numpy().tolist()
         key = json.dumps([_stem(run), sorted(settings(run).items()), weights], default=str)
-        members.setdefault(key, []).append(run)
-    stems = [_stem(own[0]) for own in members.values()]
+        members_by_key.setdefault(key, []).append(run)
+    uses: Counter[str] = Counter()
     groups = []
-    for place, own in enumerate(members.values()):
-        same = stems[:place].count(stems[place])
-        name = f"{stems[place]} ({same + 1})" if same else stems[place]
-        groups.append(Group(name, tuple(own), settings(own[0])))
+    for members in members_by_key.values():
+        stem = _stem(members[0])
+        uses[stem] += 1
+        name = f"{stem} ({uses[stem]})" if uses[stem] > 1 else stem
+        groups.append(Group(name, tuple(members), settings(members[0])))
     return groups
 
 
 def settings(run: Run) -> dict[str, Any]:
-    """What the run's trial says, in one level, without the name and the seed."""
+    """The settings of the run's trial, in one level, without its name and its seed."""
     trial = run.info.get("trial")
     if not isinstance(trial, dict):
         return {}

@@ -9,15 +9,15 @@ import pandas as pd
 from keraskip.analysis.profiles import SIGNALS, early_steps, profile, sound_steps
 from keraskip.runs import Run
 
-# So many stretches of steps; the first ones are short, as most happens there.
+# The number of moments. The first ones are short, because most happens there.
 MOMENTS = 24
-COLUMNS = ("run", "signal", "layer", "depth", "moment", "rms", "low", "high", "frozen", "ratio",
-           "scale_free")  # fmt: skip
+COLUMNS = ("run", "signal", "layer", "depth", "moment", "rms", "low", "high", "frozen",
+           "update_ratio", "scale_free")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Steps of the training, from `first` to `last`."""
+    """A stretch of steps of the training, from `first` to `last`."""
 
     first: int
     last: int
@@ -25,54 +25,58 @@ class Moment:
     def __str__(self) -> str:
         return f"{self.first}" if self.first == self.last else f"{self.first}–{self.last}"
 
-    def of(self, run: Run, rows: np.ndarray) -> np.ndarray:
-        """Which rows of a run, of these, are of these steps."""
+    def rows_of(self, run: Run, rows: np.ndarray) -> np.ndarray:
+        """The rows of a run, among `rows`, whose steps lie in this moment."""
         first, end = np.searchsorted(run.steps[rows], [self.first, self.last + 1])
         return rows[first:end]
 
 
 def moments(runs: Sequence[Run]) -> list[Moment]:
-    """Step 0 and stretches that grow with the step's number, up to the last one of all runs.
+    """Step 0, then stretches that grow with the step's number, up to the last step of all runs.
 
     Stretches without a recorded step are left out.
     """
     last = max((int(run.steps[-1]) for run in runs if len(run.steps)), default=0)
     ends = np.unique(np.geomspace(1, last + 1, MOMENTS).round().astype(int))
     starts = [0, *ends[:-1].tolist()]
-    found = [Moment(first, end - 1) for first, end in zip(starts, ends.tolist(), strict=True)]
-    rows = [(run, sound_steps(run)) for run in runs]
-    return [one for one in found if any(len(one.of(run, sound)) for run, sound in rows)] or found
+    stretches = [Moment(first, end - 1) for first, end in zip(starts, ends.tolist(), strict=True)]
+    sound_rows = [(run, sound_steps(run)) for run in runs]
+    recorded = [
+        moment
+        for moment in stretches
+        if any(len(moment.rows_of(run, rows)) for run, rows in sound_rows)
+    ]
+    return recorded or stretches
 
 
 def profiles_at(runs: Sequence[Run], chosen: Sequence[Moment]) -> pd.DataFrame:
-    """The profiles of runs at these moments, one below the other, with `COLUMNS`.
+    """The profiles of all runs at the chosen moments, in one frame with `COLUMNS`.
 
-    Both extremes of the RMS gradient in the steps of a moment are kept beside its mean.
+    `low` and `high` are the extremes of the RMS gradient in the steps of a moment.
     """
-    rows = [(run, sound_steps(run)) for run in runs]
+    sound_rows = [(run, sound_steps(run)) for run in runs]
     return _joined(
-        _labelled(run, signal, number, moment.of(run, sound))
-        for run, sound in rows
-        for number, moment in enumerate(chosen)
+        _labelled(run, signal, index, moment.rows_of(run, rows))
+        for run, rows in sound_rows
+        for index, moment in enumerate(chosen)
         for signal in SIGNALS
     )
 
 
 def early_profiles(runs: Sequence[Run]) -> pd.DataFrame:
-    """The same of the early steps of each run, which the verdicts read, as moment 0."""
+    """The profiles of the early steps of each run, which the verdicts read, as moment 0."""
     return _joined(
         _labelled(run, signal, 0, early_steps(run)) for run in runs for signal in SIGNALS
     )
 
 
-def _labelled(run: Run, signal: str, number: int, steps: np.ndarray) -> pd.DataFrame:
+def _labelled(run: Run, signal: str, moment: int, steps: np.ndarray) -> pd.DataFrame:
     if not len(steps):
         return pd.DataFrame()
-    rows = profile(run, signal, steps).assign(run=run.name, signal=signal, moment=number)
-    return rows.rename(columns={"update_ratio": "ratio"})
+    return profile(run, signal, steps).assign(run=run.name, signal=signal, moment=moment)
 
 
 def _joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    found = [frame for frame in frames if len(frame)]
+    filled = [frame for frame in frames if len(frame)]
     empty = pd.DataFrame(columns=list(COLUMNS))
-    return pd.concat(found, ignore_index=True)[list(COLUMNS)] if found else empty
+    return pd.concat(filled, ignore_index=True)[list(COLUMNS)] if filled else empty

@@ -1,4 +1,4 @@
-"""Profiles: what the layers of a run have over their depth, in some of its steps."""
+"""Profiles of a run: statistics of its layers over depth, in some of its steps."""
 
 import numpy as np
 import pandas as pd
@@ -15,19 +15,22 @@ FEWEST_STEPS = 20
 SMALLEST = 2.0**-149
 
 
+def has_gradient(run: Run) -> np.ndarray:
+    """Whether each weight ever got a gradient [W]; the statistics of the others are all NaN."""
+    return ~np.isnan(run.grad_norm).all(axis=0)
+
+
 def sound_steps(run: Run) -> np.ndarray:
     """The rows of the steps whose gradients are all finite.
 
-    A step that a loss scale skips is not among them, nor, of effective gradients, one that only
-    accumulates.
+    Loss scaling skips steps; they are left out. So are, where effective gradients are recorded,
+    the steps that only accumulate.
     """
-    # A weight that never got a gradient has no statistics.
-    known = ~np.isnan(run.grad_norm).all(axis=0)
-    return np.flatnonzero(np.isfinite(run.grad_norm[:, known]).all(axis=1))
+    return np.flatnonzero(np.isfinite(run.grad_norm[:, has_gradient(run)]).all(axis=1))
 
 
 def early_steps(run: Run) -> np.ndarray:
-    """The rows of the first tenth of the sound steps; of a short run 20, if there are so many."""
+    """The rows of the first tenth of the sound steps, and at least 20 if the run has them."""
     return sound_steps(run)[: _window(run)]
 
 
@@ -48,31 +51,32 @@ def signal_of(run: Run) -> str:
 
 
 def hidden_weights(run: Run, signal: str) -> np.ndarray:
-    """Which weights show a signal, as numbers of their columns.
+    """The columns of the weights that show a signal.
 
-    The output layer is left out: nothing of the network lies between it and the loss. So is a bias
-    with a normalisation behind it, which takes its effect away and leaves it rounding errors.
+    The output layer is left out: no layer lies between it and the loss. A bias in front of a
+    normalisation is left out, too: the normalisation cancels it, and its gradient is only
+    rounding errors.
     """
     weights = run.weights
     role, depth = weights["role"], weights["depth"]
     is_backward = role.isin(BACKWARD_ROLES)
     if signal == "kernel":
-        chosen = (weights["shape"].map(len) > 1) & ~is_backward
+        is_shown = (weights["shape"].map(len) > 1) & ~is_backward
     else:
         is_idle = (role == "bias") & depth.isin(depth[role == "beta"])
-        chosen = is_backward & ~is_idle
-    chosen &= depth < run.info.get("depth", depth.max())
-    return np.flatnonzero(chosen & ~np.isnan(run.grad_norm).all(axis=0))
+        is_shown = is_backward & ~is_idle
+    is_shown &= depth < run.info.get("depth", depth.max())
+    return np.flatnonzero(is_shown & has_gradient(run))
 
 
-def log_rms(run: Run, columns: np.ndarray, steps: np.ndarray) -> np.ndarray:
+def log_rms_of(run: Run, columns: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """log10 of the RMS gradient of some weights [S, weights]."""
     rms = run.grad_norm[steps][:, columns] / np.sqrt(run.weights["size"].to_numpy()[columns])
     return np.log10(np.maximum(rms.astype(float), SMALLEST))
 
 
 def profile(run: Run, signal: str, steps: np.ndarray) -> pd.DataFrame:
-    """What each hidden layer has, over some steps.
+    """Statistics of each hidden layer over some steps.
 
     Args:
         run: a run.
@@ -80,18 +84,22 @@ def profile(run: Run, signal: str, steps: np.ndarray) -> pd.DataFrame:
         steps: rows of the steps, such as `early_steps(run)`.
 
     Returns:
-        A frame with `layer`, `path`, `depth`, `rms`, the geometric mean of the RMS gradient,
-        `low` and `high`, its extremes, `frozen`, the mean share of elements that updates left as
-        they were, `update_ratio`, the median of ||update|| / ||weight||, about 1e-3 where training
-        goes well (Karpathy, CS231n), and `scale_free`, the geometric mean of
-        ||gradient|| ||weight||: where a normalisation follows, a larger weight has a smaller
-        gradient for the same function, and the product can be compared (van Laarhoven 2017).
+        A frame with the columns
+
+        - `layer`, `path`, `depth`;
+        - `rms`, the geometric mean of the RMS gradient, with its extremes `low` and `high`;
+        - `frozen`, the mean share of elements that updates left as they were;
+        - `update_ratio`, the median of ||update|| / ||weight||, about 1e-3 where training goes
+          well (Karpathy, CS231n);
+        - `scale_free`, the geometric mean of ||gradient|| ||weight||. In front of a normalisation
+          a larger weight has a smaller gradient for the same function, and the product can be
+          compared (van Laarhoven 2017).
     """
     columns = hidden_weights(run, signal)
     rows = run.weights.loc[columns, ["layer", "path", "depth"]].copy()
-    heights = log_rms(run, columns, steps)
-    rows["rms"] = 10 ** heights.mean(axis=0)
-    rows["low"], rows["high"] = 10 ** heights.min(axis=0), 10 ** heights.max(axis=0)
+    log_rms = log_rms_of(run, columns, steps)
+    rows["rms"] = 10 ** log_rms.mean(axis=0)
+    rows["low"], rows["high"] = 10 ** log_rms.min(axis=0), 10 ** log_rms.max(axis=0)
     # Steps that only accumulate gradients have no update.
     rows["frozen"] = _frame(run.frozen, steps, columns).mean().to_numpy()
     weight_norm = _frame(run.weight_norm, steps, columns).replace(0, np.nan)

@@ -166,7 +166,7 @@ def _text(path: Path | None) -> str | None:
 
 
 def _report(runs: Sequence[Path], out: Path) -> None:
-    from keraskip.report import compare as compare_runs
+    from keraskip.report.comparison import compare as compare_runs
 
     comparison = compare_runs(*runs)
     comparison.save(out)

@@ -1,63 +1,36 @@
-"""A comparison as data: JSON of a stable schema, CSV and Markdown."""
+"""Findings as data: JSON of a stable schema, CSV and Markdown."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from keraskip.analysis import RULES, Estimate
-
-if TYPE_CHECKING:
-    from keraskip.report.comparison import Comparison
+from keraskip.analysis.estimates import Estimate
+from keraskip.analysis.verdicts import RULES
+from keraskip.report.findings import Findings
 
 # Raised when a name goes or changes its meaning; new names leave it as it is.
 SCHEMA_VERSION = 1
-ESTIMATES, ESTIMATE = ("attenuation", "at_start"), ("value", "low", "high")
+# The numbers of a verdict that are estimates.
+ESTIMATES = ("attenuation", "at_start")
+ESTIMATE_KEYS = ("value", "low", "high")
 PROVENANCE = ("started", "status", "seed", "command", "versions", "device", "git", "trial")
 
 
-def as_json(comparison: "Comparison") -> str:
-    """All findings with their numbers; what is unknown is null."""
+def as_json(findings: Findings) -> str:
+    """All findings with their numbers; unknown numbers are null."""
     return json.dumps(
         {
             "schema_version": SCHEMA_VERSION,
-            "findings": comparison.findings,
+            "findings": findings.sentences,
             "rules": RULES,
-            "runs": [
-                {**row, "provenance": {key: run.info.get(key) for key in PROVENANCE}}
-                for row, run in zip(_verdict_rows(comparison), comparison.runs, strict=True)
-            ],
-            "groups": [
-                {
-                    "name": group.name,
-                    "runs": [run.name for run in group.runs],
-                    "verdict": group.verdict,
-                    "attenuation": _estimate(group.attenuation),
-                    "train_errors": group.train_errors,
-                }
-                for group in comparison.groups
-            ],
-            "effects": [
-                {
-                    "reference": effect.reference.name,
-                    "other": effect.other.name,
-                    "orders": _estimate(effect.orders),
-                }
-                for effect in comparison.effects
-            ],
-            "degradations": [
-                {
-                    "shallow": found.shallow.name,
-                    "deep": found.deep.name,
-                    "gap": _estimate(found.gap),
-                    "finding": found.finding,
-                    "cell": found.cell,
-                }
-                for found in comparison.degradations
-            ],
+            "runs": _runs(findings),
+            "groups": _groups(findings),
+            "effects": _effects(findings),
+            "degradations": _degradations(findings),
         },
         indent=1,
         allow_nan=False,
@@ -65,20 +38,19 @@ def as_json(comparison: "Comparison") -> str:
     )
 
 
-def as_csv(comparison: "Comparison") -> str:
+def as_csv(findings: Findings) -> str:
     """One line for each run, with the numbers of its verdict."""
-    unknown = dict.fromkeys(ESTIMATE)
+    unknown = dict.fromkeys(ESTIMATE_KEYS)
     rows = [
-        {**row, **{name: row[name] or unknown for name in ESTIMATES}}
-        for row in _verdict_rows(comparison)
+        {**row, **{name: row[name] or unknown for name in ESTIMATES}} for row in _verdicts(findings)
     ]
     return pd.json_normalize(rows, sep="_").to_csv(index=False)
 
 
-def as_markdown(comparison: "Comparison") -> str:
-    """The findings and the table."""
-    findings = "\n".join(f"- {_plain(finding)}" for finding in comparison.findings)
-    return f"{findings}\n\n{_markdown_table(comparison.columns, comparison.rows)}\n"
+def as_markdown(findings: Findings) -> str:
+    """The sentences and the table."""
+    sentences = "\n".join(f"- {_plain(sentence)}" for sentence in findings.sentences)
+    return f"{sentences}\n\n{_markdown_table(findings.columns, findings.rows)}\n"
 
 
 def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -88,27 +60,71 @@ def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> st
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown leaves as it is."""
+    """Escapes the text, so that Markdown shows it as it is."""
     for special in "\\|<>[]*_`":
         text = text.replace(special, "\\" + special)
     return text
 
 
-def _verdict_rows(comparison: "Comparison") -> list[dict[str, Any]]:
+def _runs(findings: Findings) -> list[dict[str, Any]]:
+    return [
+        {**row, "provenance": {key: run.info.get(key) for key in PROVENANCE}}
+        for row, run in zip(_verdicts(findings), findings.runs, strict=True)
+    ]
+
+
+def _verdicts(findings: Findings) -> list[dict[str, Any]]:
     return [
         {name: _number(value) for name, value in asdict(verdict).items()}
         | {name: _estimate(getattr(verdict, name)) for name in ESTIMATES}
-        for verdict in comparison.verdicts
+        for verdict in findings.verdicts
+    ]
+
+
+def _groups(findings: Findings) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": group.name,
+            "runs": [run.name for run in group.runs],
+            "verdict": group.verdict,
+            "attenuation": _estimate(group.attenuation),
+            "train_errors": group.train_errors,
+        }
+        for group in findings.groups
+    ]
+
+
+def _effects(findings: Findings) -> list[dict[str, Any]]:
+    return [
+        {
+            "reference": effect.reference.name,
+            "other": effect.other.name,
+            "orders": _estimate(effect.orders),
+        }
+        for effect in findings.effects
+    ]
+
+
+def _degradations(findings: Findings) -> list[dict[str, Any]]:
+    return [
+        {
+            "shallow": degradation.shallow.name,
+            "deep": degradation.deep.name,
+            "gap": _estimate(degradation.gap),
+            "finding": degradation.finding,
+            "cell": degradation.cell,
+        }
+        for degradation in findings.degradations
     ]
 
 
 def _estimate(estimate: Estimate | None) -> dict[str, float | None] | None:
     if estimate is None:
         return None
-    return {name: _number(getattr(estimate, name)) for name in ESTIMATE}
+    return {name: _number(getattr(estimate, name)) for name in ESTIMATE_KEYS}
 
 
 def _number(value: Any) -> Any:
     """JSON has no NaN and no infinity."""
-    is_odd = isinstance(value, float) and not np.isfinite(value)
-    return None if is_odd else value
+    is_nonfinite = isinstance(value, float) and not np.isfinite(value)
+    return None if is_nonfinite else value

@@ -1,21 +1,21 @@
-// Draws the charts of a report, and again whenever a control or the colour scheme changes.
+// Draws the charts of a report, and draws them anew when a control or the colour scheme changes.
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const charts = read("charts-data");
 const table = read("profiles-data");
 const slider = document.getElementById("moment");
 const boxes = [...document.querySelectorAll("input[name=run]")];
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-// By the name of the chart, for who looks into the page.
+// The Vega view of each chart by the chart's name, for readers who inspect the page.
 const views = globalThis.keraskipViews = {};
 
-// Columns of numbers, and of names by their place in a list, become one object for each row.
+// Turns the columns into one object for each row. A column of names holds indices into a list.
 function rows() {
   const names = Object.keys(table);
   const column = (name) => table[name].names
-    ? table[name].values.map((place) => table[name].names[place]) : table[name].values;
+    ? table[name].values.map((index) => table[name].names[index]) : table[name].values;
   const columns = names.map(column);
   return columns[0].map((_, row) => Object.fromEntries(
-    names.map((name, place) => [name, columns[place][row]])));
+    names.map((name, index) => [name, columns[index][row]])));
 }
 
 function scheme() {

@@ -1,9 +1,9 @@
-"""A comparison as a page: one file, which asks for nothing from a network."""
+"""Findings as a page: one file that loads nothing from a network."""
 
 import json
 from collections.abc import Sequence
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import jinja2
@@ -11,87 +11,78 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
-from keraskip.analysis import RULES, Moment, moments, profiles_at
-from keraskip.charts import PARAMETERS, TEXTS, TITLES, charts, looks_of, with_groups
-from keraskip.report import words
+from keraskip.analysis.moments import Moment, moments, profiles_at
+from keraskip.analysis.verdicts import RULES
+from keraskip.report.chart_kinds import PARAMETERS
+from keraskip.report.charts import CAPTIONS, charts
+from keraskip.report.findings import Findings
+from keraskip.report.looks import looks_of, with_groups
 
-if TYPE_CHECKING:
-    from keraskip.report.comparison import Comparison
 
-
-def as_html(comparison: "Comparison") -> str:
+def as_html(findings: Findings) -> str:
     """The whole report."""
     version = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
-    draw = resources.files("keraskip.report").joinpath("page.js").read_text("utf-8")
-    chosen = moments(comparison.runs)
-    profiles = with_groups(profiles_at(comparison.runs, chosen), comparison.groups)
-    found = charts(comparison.groups, alt.NamedData("profiles"))
+    script = resources.files("keraskip.report").joinpath("page.js").read_text("utf-8")
+    chosen = moments(findings.runs)
+    profiles = with_groups(profiles_at(findings.runs, chosen), findings.groups)
+    drawings = charts(findings.groups, alt.NamedData("profiles"))
     specifications = {
-        name: _as_wide_as_its_place(chart).add_params(*PARAMETERS).to_dict()
-        for name, chart in found.items()
+        name: _full_width(drawing).add_params(*PARAMETERS).to_dict()
+        for name, drawing in drawings.items()
     }
     return _rendered(
-        comparison,
+        findings,
         "report.html.jinja",
         charts=_in_a_script(specifications),
         profiles=_in_a_script(_columns(profiles.assign(steps=_labels(profiles, chosen)))),
-        titles={name: title for name, title in TITLES.items() if name in found},
-        texts=TEXTS,
-        looks=_looks(comparison),
+        captions={name: caption for name, caption in CAPTIONS.items() if name in drawings},
+        looks=_looks(findings),
         moments=list(map(str, chosen)),
-        script=vl_convert.javascript_bundle(draw, vl_version=version),
+        script=vl_convert.javascript_bundle(script, vl_version=version),
     )
 
 
-def as_summary(comparison: "Comparison") -> str:
-    """The findings and the table, for a notebook."""
-    return _rendered(comparison, "summary.html.jinja")
+def as_summary(findings: Findings) -> str:
+    """The sentences and the table, for a notebook."""
+    return _rendered(findings, "summary.html.jinja")
 
 
-def _rendered(comparison: "Comparison", template: str, **more: Any) -> str:
+def _rendered(findings: Findings, template: str, **more: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keraskip.report", "."), autoescape=True, trim_blocks=True
     )
-    return environment.get_template(template).render(
-        columns=comparison.columns,
-        rows=comparison.rows,
-        about_groups=list(map(words.about_group, comparison.groups)),
-        about_effects=list(map(words.about_effect, comparison.effects)),
-        about_degradations=list(map(words.about_degradation, comparison.degradations)),
-        rules=RULES,
-        runs=comparison.runs,
-        **more,
-    )
+    return environment.get_template(template).render(findings=findings, rules=RULES, **more)
 
 
-def _looks(comparison: "Comparison") -> dict[str, tuple[str, tuple[int, ...]]]:
+def _looks(findings: Findings) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Colour and dash of each run."""
-    looks = zip(comparison.groups, looks_of(comparison.groups), strict=True)
+    looks = zip(findings.groups, looks_of(findings.groups), strict=True)
     return {run.name: look for group, look in looks for run in group.runs}
 
 
-def _as_wide_as_its_place(chart: Any) -> Any:
-    return chart if isinstance(chart, alt.FacetChart) else chart.properties(width="container")
+def _full_width(drawing: Any) -> Any:
+    is_facet = isinstance(drawing, alt.FacetChart)
+    return drawing if is_facet else drawing.properties(width="container")
 
 
 def _labels(profiles: pd.DataFrame, chosen: Sequence[Moment]) -> list[str]:
-    return [str(chosen[number]) for number in profiles["moment"]]
+    return [str(chosen[moment]) for moment in profiles["moment"]]
 
 
 def _columns(frame: pd.DataFrame) -> dict[str, Any]:
-    """The columns of a frame in few bytes: names once, numbers in four digits."""
-    found: dict[str, Any] = {}
-    for column in frame:
-        values = frame[column]
+    """The columns of a frame in few bytes: each name once, numbers in four digits."""
+    columns: dict[str, Any] = {}
+    for name in frame:
+        values = frame[name]
         if values.dtype.kind in "fi":
             numbers = [float(f"{value:.3e}") for value in values]
-            found[str(column)] = {"values": [n if np.isfinite(n) else None for n in numbers]}
+            columns[str(name)] = {"values": [n if np.isfinite(n) else None for n in numbers]}
         else:
             codes, names = pd.factorize(values)
-            found[str(column)] = {"values": codes.tolist(), "names": list(names)}
-    return found
+            columns[str(name)] = {"values": codes.tolist(), "names": list(names)}
+    return columns
 
 
 def _in_a_script(data: Any) -> str:
-    """JSON in which no name of a run or layer can end the script: "<" is an escape."""
+    """JSON in which no name of a run or layer can end the script: "<" is escaped."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

@@ -1,8 +1,8 @@
-"""The verdicts on networks whose state is known beforehand, beside those that are right.
+"""The verdicts on networks whose state is known beforehand, beside the right ones.
 
     python tests/benchmarks/known_networks.py [--seeds 3] [--only TEXT]
 
-Fails if one verdict is another than the expected one. About ten minutes on two cores.
+Fails if a verdict is not the expected one. About ten minutes on two cores.
 """
 
 import argparse
@@ -30,8 +30,8 @@ def main():
         for seed in range(arguments.seeds):
             with tempfile.TemporaryDirectory() as folder:
                 verdict = verdict_on(known, seed, Path(folder) / "run")
-            found = verdict.attenuation
-            orders = f"{found.value:.1f} [{found.low:.1f}, {found.high:.1f}]" if found else "–"
+            lost = verdict.attenuation
+            orders = f"{lost.value:.1f} [{lost.low:.1f}, {lost.high:.1f}]" if lost else "–"
             mark = " " if verdict.verdict == known.expected else "!"
             wrong += verdict.verdict != known.expected
             print(f"{known.name:<30} {known.expected:<10} {seed:>4} {mark}{verdict.verdict:<12} "

@@ -1,8 +1,8 @@
-"""What reports cost: of one small run, and of twelve long runs of a deep network.
+"""The cost of two reports: of one small run, and of twelve long runs of a deep network.
 
     python tests/benchmarks/large_report.py
 
-Writes runs of numbers drawn at random and reports on them in a process of its own. Fails if the
+Writes runs of random numbers, and reports on them in another process. Fails if the
 small one takes more than 6 s, or the large one more than 15 s, 1.5 GB, or 6 MB of page.
 """
 
@@ -26,7 +26,7 @@ MEMORY, PAGE = 1.5e9, 6e6
 
 
 def cost(runs, steps, layers):
-    """Seconds, bytes of memory of the greatest report so far, and bytes of the page."""
+    """Seconds, peak memory in bytes over the reports so far, and bytes of the page."""
     random = np.random.default_rng(0)
     epochs = [{"epoch": n, "steps": n, "accuracy": 0.5, "val_accuracy": 0.5} for n in range(100)]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,136 @@
+"""The charts of a report, with their captions: the same ones for the screen and for paper."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import altair as alt
+import pandas as pd
+
+from keraskip.analysis.groups import Group
+from keraskip.analysis.moments import early_profiles
+from keraskip.analysis.profiles import signal_of
+from keraskip.report.chart_kinds import (
+    PARAMETERS,
+    heat_map,
+    logarithmic,
+    over_depth,
+    probes,
+    share,
+    training,
+)
+from keraskip.report.looks import group_encodings, with_groups
+from keraskip.runs import Run
+
+WIDTH, HEIGHT = 480, 270
+ON_PAPER = ("backward", "kernel", "learning", "frozen")
+
+
+class Caption(NamedTuple):
+    """The title of a chart, and a text for readers who do not see the chart."""
+
+    title: str
+    text: str
+
+
+# By the name of the chart, in the order of the page.
+CAPTIONS = {
+    "backward": Caption(
+        "Backward signal: gradient of the biases",
+        "Line chart: RMS gradient of the biases of each layer against its depth, one line for each "
+        "run, at the chosen steps. Slopes and intervals are in the table of verdicts.",
+    ),
+    "kernel": Caption(
+        "Gradient of the kernels",
+        "Line chart: RMS gradient of the kernel of each layer against its depth, one line for each "
+        "run, at the chosen steps.",
+    ),
+    "learning": Caption(
+        "Training",
+        "Line chart: accuracy or loss on the training samples by epoch, one line for each run. The "
+        "table of verdicts has the accuracy of the last epoch.",
+    ),
+    "frozen": Caption(
+        "Frozen: elements that the update left as they were",
+        "Line chart: share of the elements of each kernel that the update left as they were, "
+        "against depth. The table of verdicts has the share of the first kernel.",
+    ),
+    "ratio": Caption(
+        "Update : weight",
+        "Line chart: norm of the update over norm of the weight of each kernel, against depth. The "
+        "table of verdicts has the median.",
+    ),
+    "scale_free": Caption(
+        "Scale-free gradient of the kernels",
+        "Line chart: norm of the gradient times norm of the weight of each kernel of the networks "
+        "with normalisation, against depth.",
+    ),
+    "heat": Caption(
+        "Signal by layer and step", "Heat map for each run: RMS gradient by depth and steps."
+    ),
+    "probes": Caption(
+        "Probes after the last epoch",
+        "Line charts: the values of each probe by layer after the last epoch, against depth.",
+    ),
+}
+
+
+def overview(groups: Sequence[Group]) -> alt.VConcatChart:
+    """Four charts on one sheet, with the profiles of the early steps."""
+    runs = [run for group in groups for run in group.runs]
+    drawings = charts(groups, with_groups(early_profiles(runs), groups), legend=True)
+    first, second, third, fourth = (
+        drawings[name].properties(width=WIDTH, height=HEIGHT, title=CAPTIONS[name].title)
+        for name in ON_PAPER
+    )
+    return (
+        alt.vconcat(alt.hconcat(first, second, spacing=40), alt.hconcat(third, fourth, spacing=40))
+        .add_params(*PARAMETERS)
+        .configure_view(stroke=None)
+        .configure_title(anchor="start", fontSize=14, offset=10)
+        .configure_axis(gridColor="#e5e5e5", labelFontSize=11, titleFontSize=12)
+        .configure_legend(orient="top", columns=8, labelFontSize=12, labelLimit=300)
+    )
+
+
+def charts(
+    groups: Sequence[Group], profiles: pd.DataFrame | alt.NamedData, legend: bool = False
+) -> dict[str, Any]:
+    """The charts by name, without the parameters.
+
+    Args:
+        groups: the groups to compare.
+        profiles: the profiles of the runs, see `keraskip.analysis.moments.profiles_at`, or the name
+            under which a page holds them.
+        legend: whether the charts name the group of each line.
+    """
+    runs = [run for group in groups for run in group.runs]
+    encodings = group_encodings(groups, legend)
+    drawings: dict[str, Any] = {
+        name: line.encode(**encodings) for name, line in _lines(runs, profiles).items()
+    }
+    drawings["learning"] = training(groups, encodings)
+    signal = "kernel" if "kernel" in map(signal_of, runs) else "backward"
+    drawings["heat"] = heat_map(profiles, [run.name for run in runs], signal)
+    if any(len(run.probes) for run in runs):
+        drawings["probes"] = probes(groups, encodings)
+    return drawings
+
+
+def _lines(runs: Sequence[Run], profiles: pd.DataFrame | alt.NamedData) -> dict[str, alt.Chart]:
+    """The lines over depth by name; the scale-free gradient only of runs with normalisation."""
+    rms = logarithmic("rms", "RMS gradient")
+    ratio = logarithmic("update_ratio", "||update|| / ||weight||")
+    scale_free = logarithmic("scale_free", "||gradient|| ||weight||")
+    lines = {
+        "backward": over_depth(profiles, "backward", rms),
+        "kernel": over_depth(profiles, "kernel", rms),
+        "frozen": over_depth(profiles, "kernel", share("frozen", "share of elements")),
+        # A logarithm has no zero.
+        "ratio": over_depth(profiles, "kernel", ratio).transform_filter("datum.update_ratio > 0"),
+    }
+    normalised = [run.name for run in runs if run.weights["role"].isin(["beta", "gamma"]).any()]
+    if normalised:
+        lines["scale_free"] = over_depth(profiles, "kernel", scale_free).transform_filter(
+            alt.FieldOneOfPredicate("run", normalised)
+        )
+    return lines

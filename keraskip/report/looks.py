@@ -1,0 +1,43 @@
+"""How charts show groups: a colour for each family, a dash for each group of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from keraskip.analysis.groups import Group
+
+# Okabe & Ito 2008, colours that colour-blind readers can tell apart, without their yellow, which is
+# faint on white. Their black is a grey here, which shows on black, too.
+COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f")
+DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
+
+
+def looks_of(groups: Sequence[Group]) -> list[tuple[str, tuple[int, ...]]]:
+    """For each group the colour of its family, and a dash of its own within the family."""
+    families = [group.settings.get("family", group.label) for group in groups]
+    index_of = {family: index for index, family in enumerate(dict.fromkeys(families))}
+    looks: list[tuple[str, tuple[int, ...]]] = []
+    for number, family in enumerate(families):
+        round_of_colours, colour = divmod(index_of[family], len(COLOURS))
+        dash = (round_of_colours + families[:number].count(family)) % len(DASHES)
+        looks.append((COLOURS[colour], DASHES[dash]))
+    return looks
+
+
+def group_encodings(groups: Sequence[Group], legend: bool) -> dict[str, Any]:
+    """The looks as encodings of a chart, with or without a legend that names the groups."""
+    colours, dashes = zip(*looks_of(groups), strict=True)
+    key = alt.Legend(symbolType="stroke", symbolSize=500, symbolStrokeWidth=2) if legend else None
+    options: dict[str, Any] = {"title": "run", "legend": key}
+    names = [group.label for group in groups]
+    colour = alt.Color("group:N", scale=alt.Scale(domain=names, range=list(colours)), **options)
+    dash = alt.StrokeDash("group:N", scale=alt.Scale(domain=names, range=list(dashes)), **options)
+    return {"color": colour, "strokeDash": dash}
+
+
+def with_groups(rows: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
+    """Rows of runs with the labels of their groups."""
+    labels = {run.name: group.label for group in groups for run in group.runs}
+    return rows.assign(group=rows["run"].map(labels))
