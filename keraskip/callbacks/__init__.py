@@ -1,1 +1,1 @@
-"""What watches training: the gradient recorder."""
+"""The gradient recorder, in three floors: hook, step and book."""

@@ -1,4 +1,4 @@
-"""What is recorded of a step: the names of its numbers, and rows of them. No framework in here."""
+"""The record of a step: the names of its numbers, and rows of them. No framework in here."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ def columns_of(statistics: Sequence[str]) -> tuple[str, ...]:
 
 
 class Rows(NamedTuple):
-    """What S steps recorded.
+    """The records of S steps.
 
     Attributes:
         steps: their numbers [S].

@@ -1,15 +1,14 @@
 """The one reader of a Keras model: its calls in order, what is nested, and how deep weights lie.
 
 **A layer has a kernel** if it multiplies its input by a matrix that it learns: dense, convolutional
-and recurrent layers, and any layer of one's own with a trainable weight of two axes or more. The
-weights of embeddings, PReLU and normalisations are no kernels: they are looked up, or scale single
-elements.
+and recurrent layers, and custom layers with a trainable weight of two axes or more. The weights of
+embeddings, PReLU and normalisations are no kernels: they are looked up, or scale single elements.
 
 **The depth of a call** is the number of layers with a kernel on the longest way from the input
 through it, itself included: the count by which the papers name their networks. Two branches that
-start at one tensor start at one depth. **The depth of a weight** is that of the first call of the
-layer that owns it, so shared and tied weights lie where they are used first. Biases and the weights
-of normalisations lie at the depth of the kernel before them.
+start at one tensor start at one depth. **The depth of a weight** is the depth of the first call of
+the layer that owns it, so shared and tied weights lie where they are used first. Biases and the
+weights of normalisations lie at the depth of the kernel before them.
 
 Layers count as follows:
 

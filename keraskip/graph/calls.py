@@ -47,7 +47,7 @@ class Call:
 
 
 def trace(model: keras.Model, input_shape: tuple | None = None) -> list[Call]:
-    """All calls of a model in the order of its graph, those of nested models in their place.
+    """All calls of a model in the order of its graph, with the calls inside of nested models.
 
     Args:
         model: a functional model, or a Sequential one that knows its input shape.
@@ -184,7 +184,7 @@ def _opened(
                 warnings.simplefilter("ignore")
                 return *way(path, layer, args, kwargs), order
         except Exception:
-            # A layer of one's own may do anything that a symbolic tensor does not bear.
+            # A custom layer may do anything, also what a symbolic tensor refuses.
             continue
     return _inside_by_creation(path, layer), [], ORDERS[-1]
 

@@ -33,8 +33,8 @@ def _measured(
     Args:
         calls: in order.
         start: the depth of tensors that come from nowhere.
-        reached: the depths of tensors by their ids; gets those of the outputs.
-        weights: the depths of variables by their ids; gets those of the layers.
+        reached: the depths of tensors by their ids; the outputs are added.
+        weights: the depths of variables by their ids; those of the layers are added.
     """
     by_call = []
     for call in calls:

@@ -35,7 +35,7 @@ def _kernel(layer: Any) -> list:
 def links(layer: Any) -> list:
     """The layers in a row that one layer stands for; most stand for themselves.
 
-    A layer of one's own may list them in an attribute `chain`.
+    A custom layer may list them in an attribute `chain`.
     """
     if isinstance(layer, layers.RNN):
         return list(getattr(layer.cell, "cells", [layer.cell]))

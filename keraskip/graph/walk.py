@@ -78,7 +78,7 @@ def nodes_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list:
     Keras' own `Function` finds them too, but refuses two layers of the same name.
     """
     ready = {id(tensor) for tensor in inputs}
-    found: list = []
+    nodes: list = []
     waiting = list(reversed(outputs))
     while waiting:
         tensor = waiting[-1]
@@ -89,9 +89,9 @@ def nodes_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list:
             continue
         waiting.pop()
         if node:
-            found.append(node)
+            nodes.append(node)
             ready.update(map(id, node.outputs))
-    return found
+    return nodes
 
 
 def _maker(tensor: Any) -> Any:

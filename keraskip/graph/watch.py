@@ -1,4 +1,4 @@
-"""Watches which layers a layer calls, for `call`s that symbolic tensors of Keras do not survive."""
+"""Watches which layers a layer calls, where its `call` refuses Keras' symbolic tensors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ class Watcher(keras.Operation):
         self._layer = layer
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """What the layer's own `call` returns."""
+        """Returns the outputs of the layer's own `call`."""
         self.call_made = Watched(self._layer, tensors_of((args, kwargs)))
         with _watched_layers(self.call_made):
             outputs = self._layer.call(*args, **kwargs)
@@ -46,7 +46,7 @@ class Watcher(keras.Operation):
 
 
 def tensors_of(structure: Any) -> list:
-    """The tensors in a nested structure, symbolic ones and those of the backend."""
+    """The tensors in a nested structure, of Keras and of the backend."""
     return [
         each
         for each in keras.tree.flatten(structure)

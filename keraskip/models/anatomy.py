@@ -1,4 +1,4 @@
-"""What a model is made of: its layers and blocks, how large they are and what they cost."""
+"""The layers and blocks of a model, with their sizes and costs."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class Anatomy:
 
     @property
     def macs(self) -> int | None:
-        """Multiply-accumulates for one image, or None if those of some layer are not known."""
+        """Multiply-accumulates for one image, or None if a layer has unknown ones."""
         total = self.frame["macs"].sum(skipna=False)
         return None if pd.isna(total) else int(total)
 
@@ -108,8 +108,8 @@ def anatomy(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> A
     """Sizes and costs of every layer, computed from shapes alone; nothing runs.
 
     Args:
-        model: any functional or built Sequential model. The layers of models nested in it stand
-            in their place, as `<model>/<layer>`.
+        model: any functional or built Sequential model. A nested model is taken apart, and its
+            layers are called `<model>/<layer>`.
         input_shape: shape of one image, for a model whose input leaves height and width open.
 
     Returns:

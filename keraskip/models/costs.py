@@ -1,4 +1,4 @@
-"""What a call costs: multiply-accumulates and the size of what comes out, for one sample."""
+"""The costs of a call: multiply-accumulates and the size of its output, for one sample."""
 
 import re
 from collections.abc import Sequence

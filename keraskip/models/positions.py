@@ -1,13 +1,13 @@
-"""Where in a network a layer stands: its stage, its block and what it is there for.
+"""The position of a layer in its network: stage, block and role.
 
-In the networks of this package the layers' names tell: the stem is stage 0, a dense block is a
-stage whose layers are the blocks, a transition opens the next stage as its block 0, and the head
-belongs to no stage.
+In the networks of this package the layers' names give it. The stem is stage 0. A dense block is a
+stage whose layers are the blocks. A transition opens the next stage as its block 0. The head belongs
+to no stage.
 
-In any other network the graph does. The stage is how many convolutions or poolings with strides
-lie on the way from the input: the C2 to C5 of detection networks are stages 2 to 5 of a ResNet-50.
-A merge of paths, by addition or concatenation, ends a block, along with an activation right after
-it. What comes after the last layer with spatial axes is the head.
+In any other network the graph gives it. The stage is the number of convolutions or poolings with
+strides on the way from the input: the C2 to C5 of detection networks are stages 2 to 5 of a
+ResNet-50. A merge of paths, by addition or concatenation, ends a block, along with an activation
+right after it. All layers after the last one with spatial axes are the head.
 """
 
 import re
@@ -19,7 +19,7 @@ import numpy as np
 
 from keraskip.graph import Call
 
-# By the name of a class or of one that it inherits from: Keras' layers and its operations.
+# Patterns for the names of a layer's class and its base classes: Keras' layers and operations.
 ROLES = {
     "input": r"InputLayer",
     "conv": r"(Depthwise|Separable)?Conv\dD(Transpose)?|RecomputedConvolutions",
@@ -33,7 +33,7 @@ ROLES = {
 
 
 class Position(NamedTuple):
-    """Stage and block of a layer; they order as they follow each other."""
+    """Stage and block of a layer, in the order of the network."""
 
     stage: int
     block: int
@@ -52,7 +52,7 @@ def positions_of(calls: list[Call]) -> list[Position]:
 
 
 def role(call: Call) -> str:
-    """What the layer is there for: a key of `ROLES`, `shortcut` or `other`."""
+    """The purpose of the layer: a key of `ROLES`, `shortcut` or `other`."""
     if "_shortcut_" in call.name:
         return "shortcut"
     by_class = _role_of(_class_names(call.layer))
@@ -73,7 +73,7 @@ def _class_names(layer: Any) -> tuple[str, ...]:
 
 
 def _position_in_name(name: str) -> Position | None:
-    """What the name of one of our layers says."""
+    """The position in the name of a layer of this package, if it has one."""
     if match := re.match(r"(?:stage(\d+)_block|block(\d+)_layer)(\d+)_", name):
         return Position(int(match[1] or match[2]), int(match[3]))
     if match := re.match(r"transition(\d+)_", name):
@@ -84,7 +84,7 @@ def _position_in_name(name: str) -> Position | None:
 
 
 def _by_name(calls: list[Call], named: list[Position | None]) -> list[Position]:
-    """Layers with other names come before the stem, or else they are of a head."""
+    """Layers with other names belong to the input side of the stem, or to a head."""
     reached: dict[int, Position] = {}
     for call, position in zip(calls, named, strict=True):
         before = max((reached[id(tensor)] for tensor in call.inputs), default=Position(0, 0))

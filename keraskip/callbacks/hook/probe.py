@@ -18,8 +18,8 @@ NEARBY = 0.01
 class Probe:
     """Looks at a functional model on a fixed batch; changes nothing in it.
 
-    The passes are those of training: batch normalisation uses the batch, the loss is that of
-    `compile`. Unknown values, such as the correlation of gradients that are 0, are NaN.
+    The passes are as in training: batch normalisation uses the batch, and the loss is the one given
+    to `compile`. Unknown values, such as the correlation of gradients that are 0, are NaN.
 
     Args:
         x: samples `[batch, ...]`.
@@ -49,7 +49,7 @@ class Probe:
         the L2 norm of the gradient of the loss with respect to its output.
 
         `branch_share`: for each addition of a branch to a shortcut, the variance of the branch over
-        that of the shortcut (De & Smith 2020, arXiv 2002.10444).
+        the variance of the shortcut (De & Smith 2020, arXiv 2002.10444).
 
         `dead`: for each ReLU, the share of its channels that are 0 for all samples and positions.
 

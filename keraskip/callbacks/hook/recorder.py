@@ -47,7 +47,7 @@ class GradientRecorder(keras.callbacks.Callback):
     during training, recording stops with a warning and training goes on.
 
     On several devices (`tf.distribute.MirroredStrategy`, `keras.distribution.DataParallel`) the
-    gradient is that of the whole batch; of several JAX processes the first one writes.
+    gradient is the one of the whole batch. Of several JAX processes the first one writes.
 
     Args:
         run_dir: the folder to write, for `keraskip.load_run` and `keraskip.compare`.

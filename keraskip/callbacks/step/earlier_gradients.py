@@ -1,4 +1,4 @@
-"""Statistics that compare a gradient with those of the steps before."""
+"""Statistics that compare a gradient with the gradients of earlier steps."""
 
 from collections.abc import Sequence
 from typing import Any

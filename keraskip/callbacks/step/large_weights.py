@@ -30,7 +30,7 @@ GROUP = 2**17
 
 
 class SeenLarge(NamedTuple):
-    """What was seen of large weights before a step.
+    """A view of large weights before a step.
 
     Attributes:
         indices: for each weight with a gradient, by its row, its index in the optimizer.

@@ -18,10 +18,10 @@ KINDS = ("raw", "effective")
 
 
 class SeenStep(NamedTuple):
-    """What was seen before a step.
+    """A view of gradients and weights before a step.
 
     Attributes:
-        parts: what each part of the measurement saw.
+        parts: the view of each part of the measurement.
         scalars: the values of `SCALARS`.
         updating: whether the step will change the weights.
     """
@@ -65,7 +65,7 @@ class Measurement:
         variables: Sequence[keras.Variable],
         values: Sequence[Any],
     ) -> SeenStep:
-        """What there is to see before the optimizer's step; nothing later can change it.
+        """A view before the optimizer's step; nothing later can change it.
 
         Args:
             optimizer: the optimizer, in its state before the step.
@@ -127,7 +127,7 @@ def _total_norm(grads: list) -> Any:
 
 
 class SeenJoined(NamedTuple):
-    """What was seen of joined weights before a step.
+    """A view of joined weights before a step.
 
     Attributes:
         indices: for each weight with a gradient, by its row, its index in the optimizer.
@@ -165,7 +165,7 @@ class JoinedWeights:
     def before(
         self, variables: Sequence[keras.Variable], grads: Mapping[int, Any], values: Sequence[Any]
     ) -> SeenJoined:
-        """What there is to see before the optimizer's step; nothing later can change it.
+        """A view before the optimizer's step; nothing later can change it.
 
         Args:
             variables: the optimizer's.
@@ -188,7 +188,7 @@ class JoinedWeights:
         """The statistics after the step, with NaN for weights that got no gradient.
 
         Args:
-            seen: what `before` returned.
+            seen: the view that `before` returned.
             variables: the optimizer's.
             updated: whether the step changed the weights.
             exist: False while gradients are only being accumulated; the table is then NaN.

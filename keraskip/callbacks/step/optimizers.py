@@ -1,4 +1,4 @@
-"""What Keras' optimizers do with gradients before they use them."""
+"""The changes that Keras' optimizers make to gradients before they use them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
