@@ -1,8 +1,8 @@
 """The position of a layer in its network: stage, block and role.
 
 In the networks of this package the layers' names give it. The stem is stage 0. A dense block is a
-stage whose layers are the blocks. A transition opens the next stage as its block 0. The head belongs
-to no stage.
+stage whose layers are the blocks. A transition opens the next stage as its block 0. The head is in
+no stage.
 
 In any other network the graph gives it. The stage is the number of convolutions or poolings with
 strides on the way from the input: the C2 to C5 of detection networks are stages 2 to 5 of a
