@@ -78,22 +78,18 @@ def _locked_artefact(path: Path) -> Iterator[Path]:
         folder = path.with_name(f".{path.name}.draft.{uuid4().hex[:8]}")
         lock = FileLock(folder / LOCK_FILE, timeout=0)
         try:
-            (folder / ARTEFACT).mkdir(parents=True)
-            # Another export may have seen the draft before it was locked, and removed it.
-            with suppress(Timeout, FileNotFoundError):
+            # Another export may see the draft before it is locked, and remove it.
+            with suppress(Timeout, FileNotFoundError, FileExistsError):
+                (folder / ARTEFACT).mkdir(parents=True)
                 lock.acquire()
             if lock.is_locked and (folder / ARTEFACT).is_dir():
                 yield folder / ARTEFACT
                 return
         finally:
-            _remove(folder, lock)
-
-
-def _remove(folder: Path, lock: FileLock) -> None:
-    """Removes a draft, the lock last: who gets the lock sees whether the artefact is left."""
-    shutil.rmtree(folder / ARTEFACT, ignore_errors=True)
-    lock.release()
-    shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
+            # Windows keeps the lock file while it is open.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put_in_place(artefact: Path, path: Path, overwrite: bool) -> None:
@@ -144,11 +140,21 @@ def _clean_up(path: Path) -> None:
         os.replace(aside, path)
     shutil.rmtree(aside, ignore_errors=True)
     for folder in path.parent.glob(f".{glob.escape(path.name)}.draft.*"):
-        lock = FileLock(folder / LOCK_FILE, timeout=0)
-        # Whoever writes the draft holds the lock.
-        with suppress(OSError):
-            lock.acquire()
+        # Timeout is an OSError: whoever writes the draft holds its lock.
+        with suppress(OSError), FileLock(folder / LOCK_FILE, timeout=0) as lock:
             _remove(folder, lock)
+
+
+def _remove(folder: Path, lock: FileLock) -> None:
+    """Removes a draft, renamed first: its owner, if it still comes, finds all of it or nothing."""
+    renamed = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}")
+    try:
+        os.replace(folder, renamed)
+    except PermissionError:
+        # Windows renames no folder with an open file, so there a draft in use is safe anyway.
+        lock.release()
+        os.replace(folder, renamed)
+    shutil.rmtree(renamed, ignore_errors=True)
 
 
 def _aside(path: Path) -> Path:
