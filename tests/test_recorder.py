@@ -434,5 +434,5 @@ def test_depth_of_a_resnet_is_that_of_its_name(tmp_path):
 def test_depth_of_a_sequential_model(tmp_path):
     fit(tiny(), batches(1), GradientRecorder(tmp_path))
     run = load_run(tmp_path)
-    assert run.info["depth_from"] == "creation"
+    assert run.info["depth_from"] == "graph"
     assert run.weights["depth"].tolist() == [1, 1, 2, 2]
