@@ -14,6 +14,8 @@ SIDE = 16
 IMAGES = np.random.default_rng(0).normal(size=(4, SIDE, SIDE, 3)).astype("float32")
 LABELS = np.arange(4)
 SMALL = {"input_shape": (SIDE, SIDE, 3)}
+# The members that TensorFlow compiles to train; the others are made of the same layers.
+COMPILED = ("resnet", "resnet_preact", "densenet_efficient")
 # Members with computations other than convolution and batch normalisation.
 NORMS_AND_GATES = ("group", "layer", "stochastic_depth", "shortcut_C", "shortcut_exclusive_gating")
 on_tensorflow = pytest.mark.skipif(
@@ -59,7 +61,7 @@ def policy():
 def test_one_step_trains_every_weight(name):
     model = MEMBERS[name](**SMALL)
     before = [np.array(weight) for weight in model.get_weights()]
-    assert np.isfinite(train(model, compiled=name in FAMILIES))
+    assert np.isfinite(train(model, compiled=name in COMPILED))
     changed = {
         weight.path
         for weight, old, new in zip(model.weights, before, model.get_weights(), strict=True)
@@ -122,7 +124,7 @@ def test_mixed_precision_keeps_the_classifier_in_float32(name, half, policy):
     computes = {layer.name: layer.compute_dtype for layer in model.layers}
     assert computes.pop("predictions") == "float32"
     assert set(computes.values()) == {half.removeprefix("mixed_")}
-    assert np.isfinite(train(model, compiled=name in ("resnet", "densenet_efficient")))
+    assert np.isfinite(train(model, compiled=name == "resnet"))
     outputs = predict(model)
     assert outputs.dtype == np.float32
     np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-6)

@@ -248,7 +248,7 @@ def test_list_prints_names_and_loads_no_framework():
 
 
 def test_describe_prints_published_and_built():
-    done = keraskip("describe", "resnet20")
+    done = called("describe", "resnet20")
     assert done.returncode == 0
     (trainable,) = (line for line in done.stdout.splitlines() if line.startswith("trainable"))
     assert trainable.split()[-3:] == ["0.27", "M", "269,722"]

@@ -40,7 +40,7 @@ def artefact(run, tmp_path_factory):
     names = folder / "names.txt"
     names.write_text("\n".join(f"digit {number}" for number in range(10)))
     options = ["--signature", "encoded", "--class-names", names, "--dataset", "digits"]
-    done = keraskip("export", run / "model.keras", folder / "digits", *options)
+    done = called("export", run / "model.keras", folder / "digits", *options)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{folder / 'digits'}\n"
     return folder / "digits"

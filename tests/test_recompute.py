@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from itertools import product
 
 import keras
 import numpy as np
@@ -22,8 +21,11 @@ NETWORKS = (
 # JAX always compiles, unless it is to take a minute.
 WAYS = [(network, {}) for network in NETWORKS]
 if keras.backend.backend() == "tensorflow":
-    WAYS = [*product(NETWORKS, [{"jit_compile": False}, {"run_eagerly": True}])]
     # By XLA: test_builders.py.
+    graph, eagerly = {"jit_compile": False}, {"run_eagerly": True}
+    WAYS = [(NETWORKS[0], eagerly), (NETWORKS[1], graph)]
+    crossed = [(NETWORKS[0], graph), (NETWORKS[1], eagerly)]
+    WAYS += [pytest.param(*way, marks=pytest.mark.slow) for way in crossed]
 
 
 def twins(**arguments):
@@ -155,6 +157,7 @@ def test_arguments_survive_the_configuration():
     )
 
 
+@pytest.mark.slow
 def test_a_saved_network_loads_in_a_process_of_its_own(tmp_path):
     _, efficient = twins(**NETWORKS[0])
     efficient.save(tmp_path / "efficient.keras")

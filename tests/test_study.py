@@ -334,6 +334,7 @@ def test_seeds_of_a_file_are_kept(tmp_path):
     assert named_study(str(tmp_path / "mine.py"))[0].seed == 4
 
 
+@pytest.mark.slow
 def test_the_subset_of_cifar10(tmp_path):
     file = SHARED / "cifar10" / "cifar10_lossless_subset.npz"
     if not file.is_file():
