@@ -126,11 +126,11 @@ import builtins, importlib, pkgutil
 hidden = {MODULES_OF_ONE_SYSTEM}
 there = builtins.__import__
 
-def here(name, globals=None, *rest):
+def here(name, globals=None, *rest, **options):
     importer = (globals or {{}}).get("__name__", "")
     if importer.partition(".")[0] == "keraskip" and name.partition(".")[0] in hidden:
         raise ImportError(f"{{importer}} imports {{name}}")
-    return there(name, globals, *rest)
+    return there(name, globals, *rest, **options)
 
 builtins.__import__ = here
 import keraskip
