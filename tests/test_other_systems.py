@@ -5,7 +5,6 @@ import os
 import sys
 from types import SimpleNamespace
 
-import keras
 import pytest
 from test_export_failures import small
 
@@ -18,49 +17,41 @@ pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
 pytestmark = pytest.mark.filterwarnings("ignore:.*np.object:FutureWarning")
 
 
-def no_library(monkeypatch):
-    """As on Windows."""
+@pytest.fixture
+def poor_system(monkeypatch):
+    """A system without the functions that Unix has, and without a library that has no name."""
 
-    def refuse(name, **options):
+    def library(name, **options):
         assert name is not None, "there is no library without a name"
 
-    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    monkeypatch.setattr(ctypes, "CDLL", library)
     monkeypatch.setattr(sys, "platform", "other")
-
-
-def no_renameat2(monkeypatch):
-    """As on Linux with another C library."""
-    monkeypatch.setattr(ctypes, "CDLL", lambda name, **options: SimpleNamespace())
-
-
-@pytest.fixture(params=[no_library, no_renameat2])
-def poor_system(request, monkeypatch):
     for name in "sched_getaffinity", "sysconf":
         monkeypatch.delattr(os, name)
-    request.param(monkeypatch)
 
 
-def test_an_export_replaces_an_earlier_one(tmp_path, poor_system):
-    path = export_savedmodel(small(), tmp_path / "out")
+def assert_replaced_by_an_export(folder):
+    path = export_savedmodel(small(), folder / "out")
     before = (path / "model_card.json").read_bytes()
     assert not _exchanged(path, path)
     export_savedmodel(small(), path, overwrite=True)
     assert (path / "model_card.json").read_bytes() != before
-    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+    assert [file.name for file in folder.iterdir()] == ["out"]
 
 
-def test_a_trial_is_trained_and_resumed(tmp_path, poor_system):
-    small_net = {"depth": 8, "filters": (2, 4, 8)}
-    trial = Trial("plain8", "plain", small_net, epochs=1, batch_size=512)
+def test_an_export_replaces_an_earlier_one(tmp_path, poor_system):
+    assert_replaced_by_an_export(tmp_path)
 
-    def interrupt(number, trial, epochs):
-        if epochs == 1:
-            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        run_study([trial], tmp_path, progress=interrupt)
-    (folder,) = run_study([trial], tmp_path)
+def test_an_export_where_the_c_library_has_no_renameat2(tmp_path, monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name, **options: SimpleNamespace())
+    assert_replaced_by_an_export(tmp_path)
+
+
+def test_a_trial_is_trained(tmp_path, poor_system):
+    network = {"depth": 8, "filters": (2, 4, 8)}
+    (folder,) = run_study([Trial("plain8", "plain", network, epochs=1, batch_size=512)], tmp_path)
     info = read_info(folder)
     assert info["device"]["cpus"] == os.cpu_count()
     assert len(info["test"]) == 1
-    assert keras.models.load_model(folder / "model.keras").count_params() > 0
+    assert (folder / "model.keras").is_file()
