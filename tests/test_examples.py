@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -22,6 +24,7 @@ def test_all_examples_are_tested():
     assert {file.name for file in EXAMPLES.glob("*.py")} == {"compare_two_networks.py", "serve.py"}
 
 
+@pytest.mark.slow
 def test_compare_two_networks(tmp_path):
     printed = run("compare_two_networks.py", tmp_path)
     verdicts = {line.split()[0]: line.split()[1] for line in printed.splitlines() if "20 " in line}

@@ -141,6 +141,8 @@ OPTIMIZERS = (
     "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon",
     "Nadam", "RMSprop", "SGD", "ScheduleFreeAdamW",
 )  # fmt: skip
+# Their steps differ most: by state, by shape of the weight, by sign alone.
+QUICK = ("Adam", "Muon", "Lion")
 SETTINGS = {
     "clipnorm": {"optimizer": lambda: SGD(0.1, clipnorm=0.1)},
     "global_clipnorm": {"optimizer": lambda: SGD(0.1, global_clipnorm=0.1)},
@@ -156,6 +158,11 @@ SETTINGS = {
 if BACKEND != "torch":
     SETTINGS["jit_compile"] = {"jit_compile": True}
     SETTINGS["steps_per_execution"] = {"steps_per_execution": 4}
+
+
+def one_of_many(value, quick):
+    """A parameter that stands in the slow tests, unless it is one of the quick ones."""
+    return pytest.param(value, marks=() if value in quick else pytest.mark.slow)
 
 
 def made(build, optimizer="sgd", **options):
@@ -222,7 +229,10 @@ def options_of(options, **others):
     return options | others | made_new
 
 
-@pytest.fixture(params=["sizes as they are", *["all large"] * (BACKEND == "tensorflow")])
+SIZES = ("sizes as they are", *["all large"] * (BACKEND == "tensorflow"))
+
+
+@pytest.fixture(params=[one_of_many(sizes, SIZES[:1]) for sizes in SIZES])
 def sizes(request, monkeypatch):
     """On TensorFlow large weights are measured in a way of their own."""
     if request.param == "all large":
@@ -239,7 +249,7 @@ def test_models(tmp_path, build):
     assert (run.grad_norm > 0).all()
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", [one_of_many(name, QUICK) for name in OPTIMIZERS])
 def test_optimizers(tmp_path, optimizer):
     kind = getattr(keras.optimizers, optimizer)
     fit(made(dense, kind()), NUMBERS, GradientRecorder(tmp_path))
