@@ -459,6 +459,14 @@ def test_a_call_that_fails_on_anything_symbolic_leaves_the_order_of_creation():
     assert of("head", by_path) == {3}
 
 
+def test_a_build_config_of_another_kind_leaves_the_order_of_creation():
+    model = reverse()
+    model.get_build_config = lambda: {"input_shape": "ten numbers"}
+    by_path, order = depths_by_path(model)
+    assert order == CREATION
+    assert of("head", by_path) == {1}
+
+
 def test_freezing_changes_no_depth():
     model = residual()
     for layer in model.layers[:-1]:

@@ -93,3 +93,13 @@ def test_the_files_that_the_map_names_exist():
     for name in named:
         paths = [PACKAGE.parent / name, PACKAGE / name, PACKAGE / "callbacks" / name]
         assert any(path.is_file() for path in paths), name
+
+
+def test_the_names_that_the_map_places_are_there():
+    """Such as "`RULES` of `analysis/verdicts.py`"."""
+    pairs = re.findall(r"`([\w.]+)`(?: \(\w+\))?,? (?:of|in) `([\w/]+\.py)`", MAP)
+    assert len(pairs) > 8
+    for name, file in pairs:
+        path = next(p for p in (PACKAGE / file, PACKAGE.parent / file) if p.is_file())
+        last = name.split(".")[-1]
+        assert re.search(rf"\b(def|class) {last}\b|^{last}\b", path.read_text("utf-8"), re.M), name

@@ -78,7 +78,11 @@ def read(model: keras.Model) -> tuple[list[Call], str]:
     Returns:
         The calls, and how sure their order is, a member of `ORDERS`.
     """
-    calls = trace(model) if has_graph(model) else [_called("", model, *_built_on(model), [])]
+    try:
+        calls = trace(model) if has_graph(model) else [_called("", model, *_built_on(model), [])]
+    except Exception:
+        # To read a model must not keep it from being trained.
+        calls = _inside_by_creation("", model)
     return calls, max(_orders(calls), key=ORDERS.index, default=ORDERS[0])
 
 
@@ -111,11 +115,15 @@ def _fits(given: tuple, known: tuple) -> bool:
 
 def _built_on(layer: Any) -> tuple[tuple, dict[str, Any]]:
     """Symbolic arguments for a layer's call, of the shapes that it was built for, if it knows."""
-    config = layer.get_build_config() or {}
-    shapes = config.get("shapes_dict") or {}
-    if config.get("input_shape"):
-        return (_symbolic(config["input_shape"]),), {}
-    return (), {name.removesuffix("_shape"): _symbolic(shape) for name, shape in shapes.items()}
+    try:
+        config = layer.get_build_config() or {}
+        shapes = config.get("shapes_dict") or {}
+        if config.get("input_shape"):
+            return (_symbolic(config["input_shape"]),), {}
+        return (), {name.removesuffix("_shape"): _symbolic(shape) for name, shape in shapes.items()}
+    except Exception:
+        # A custom layer may keep anything there.
+        return (), {}
 
 
 def _symbolic(shape: Any) -> Any:
@@ -174,19 +182,24 @@ def _opened(
     path: str, layer: Any, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> tuple[list[Call], list, str]:
     """The calls inside of a layer, the tensors that come out, and how the order is known."""
-    if "training" in signature(layer.call).parameters and kwargs.get("training") is None:
-        kwargs = {**kwargs, "training": True}
     ways = (_inside_by_graph, _inside_by_calls) if tensors_of((args, kwargs)) else ()
     for order, way in zip(ORDERS, ways, strict=False):
         try:
             # The real call has warned already, or will.
             with warnings.catch_warnings(), _forgotten(layer):
                 warnings.simplefilter("ignore")
-                return *way(path, layer, args, kwargs), order
+                return *way(path, layer, args, _while_training(layer, kwargs)), order
         except Exception:
             # A custom layer may do anything, also what a symbolic tensor refuses.
             continue
     return _inside_by_creation(path, layer), [], ORDERS[-1]
+
+
+def _while_training(layer: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments for a call in the training step."""
+    if "training" in signature(layer.call).parameters and kwargs.get("training") is None:
+        return {**kwargs, "training": True}
+    return kwargs
 
 
 def _inside_by_graph(
