@@ -1,12 +1,14 @@
 """The reader of models: depths counted by hand, calls in order, and no trace left in a layer."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
-from keraskip import build_densenet
-from keraskip.graph import depths, has_kernel, read, trace
+from keraskip import anatomy, build_densenet
+from keraskip.graph import depths, has_kernel, read, trace, weight_depths
 
 BACKEND = keras.backend.backend()
 
@@ -320,6 +322,72 @@ def efficient_dense():
     return build_densenet(10, 4, bottleneck=True, compression=0.5, **options)
 
 
+class Calling(layers.Layer):
+    """A layer of these layers, called by a function."""
+
+    def __init__(self, call, **inside):
+        super().__init__()
+        for name, layer in inside.items():
+            setattr(self, name, layer)
+        self.calls, self.call_inside = 0, call
+
+    def call(self, x):
+        self.calls += 1
+        return self.call_inside(self, x)
+
+
+def around(call, **inside):
+    x = vector()
+    return keras.Model(x, dense("head")(Calling(call, **inside)(x)))
+
+
+def nested_with_a_mask():
+    inner_input = keras.Input((5, 4))
+    inner = keras.Model(inner_input, dense("inner")(inner_input), name="inner_model")
+    x, mask = keras.Input((5, 4)), keras.Input((5,), dtype="bool")
+    sides = dense("left")(x) + dense("right")(x)
+    with warnings.catch_warnings():
+        # Keras says that no layer uses the mask.
+        warnings.simplefilter("ignore", UserWarning)
+        return keras.Model([x, mask], dense("head")(inner(sides, mask=mask)))
+
+
+def nested_by_names():
+    """A nested model whose inputs are given in another order, by their names."""
+    z, a = keras.Input((4,), name="z"), keras.Input((4,), name="a")
+    inner = keras.Model([z, a], dense("deep")(dense("of_z")(z) + a), name="inner_model")
+    u, v = vector(), vector()
+    joined = inner({"z": u, "a": dense("before_a2")(dense("before_a1")(v))})
+    return keras.Model([u, v], dense("head")(joined))
+
+
+def output_aside():
+    """A head inside of a layer, whose output the layer keeps to itself."""
+
+    def call(self, x):
+        h = self.trunk(x)
+        self.aux_output = self.aux(h)
+        return self.end(h)
+
+    return around(call, trunk=dense("trunk"), aux=dense("aux"), end=dense("end"))
+
+
+def output_on_the_way():
+    """A layer that returns a tensor from the middle, too."""
+
+    def call(self, x):
+        h = self.first(x)
+        return h, self.second(raw_identity(h))
+
+    x = vector()
+    middle, end = Calling(call, first=dense("first"), second=dense("second"))(x)
+    return keras.Model(x, [dense("of_middle")(middle), dense("of_end")(end)])
+
+
+def with_an_attribute_called_chain():
+    return around(lambda self, x: self.chain(x), chain=keras.Sequential([dense("c1"), dense("c2")]))
+
+
 # The model, the depth of each of its layers (or weights) by a part of their path, and how its
 # order is known.
 GRAPH, CALLS, CREATION = "graph", "calls", "creation"
@@ -371,6 +439,14 @@ CASES = {
     u_net: ({"down1": 1, "down2": 2, "bottom": 3, "up": 4, "out": 5}, GRAPH),
     two_heads: ({"trunk": 1, "deep": 2, "main": 3, "aux": 2}, GRAPH),
     sub_networks: ({"g1": 1, "g2": 2, "d1": 3}, CREATION),
+    nested_with_a_mask: ({"left": 1, "right": 1, "inner": 2, "head": 3}, GRAPH),
+    nested_by_names: (
+        {"before_a1": 1, "before_a2": 2, "of_z": 1, "deep": 3, "head": 4},
+        GRAPH,
+    ),
+    output_aside: ({"trunk": 1, "aux": 2, "end": 2, "head": 3}, CALLS),
+    output_on_the_way: ({"first": 1, "second": 2, "of_middle": 2, "of_end": 3}, CALLS),
+    with_an_attribute_called_chain: ({"c1": 1, "c2": 2, "head": 3}, GRAPH),
     efficient_dense: (
         {
             "stem_conv": 1,
@@ -427,6 +503,23 @@ def test_reading_leaves_no_trace():
         np.testing.assert_array_equal(now, then)
 
 
+def test_reading_counts_no_call():
+    model = output_aside()
+    (layer,) = (layer for layer in model.layers if isinstance(layer, Calling))
+    calls, attributes = layer.calls, set(vars(layer))
+    read(model)
+    assert layer.calls == calls
+    assert set(vars(layer)) == attributes
+
+
+def test_a_constant_is_no_input_of_a_call():
+    x = keras.Input((8, 8, 3))
+    model = keras.Model(x, layers.Conv2D(4, 3, name="conv")(x) + ops.ones((4,)))
+    _, conv, added = trace(model)
+    assert [len(call.inputs) for call in (conv, added)] == [1, 1]
+    assert anatomy(model).depth == 1
+
+
 def test_calls_inside_stand_in_the_call_of_their_layer():
     (call,) = (call for call in trace(composite_in_composite()) if call.name == "outer")
     kernels = [inner for inner in call.inside if has_kernel(inner.layer)]
@@ -465,6 +558,14 @@ def test_a_build_config_of_another_kind_leaves_the_order_of_creation():
     by_path, order = depths_by_path(model)
     assert order == CREATION
     assert of("head", by_path) == {1}
+
+
+def test_a_model_that_cannot_be_read_has_depths_all_the_same(monkeypatch):
+    model = towers()
+    monkeypatch.setattr("keraskip.graph.depth.read", lambda model: 1 / 0)
+    known, order = weight_depths(model)
+    assert order == CREATION
+    assert sorted(known[id(weight)] for weight in model.trainable_variables)[::2] == [1, 2, 3, 4, 5]
 
 
 def test_freezing_changes_no_depth():

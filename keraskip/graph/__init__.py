@@ -27,8 +27,8 @@ layer called before it. Where that fails too, layers follow in the order in whic
 """
 
 from keraskip.graph.calls import ORDERS, Call, read, trace, uses
-from keraskip.graph.depth import Depths, depths
-from keraskip.graph.kernels import has_kernel
+from keraskip.graph.depth import Depths, depths, weight_depths
+from keraskip.graph.kernels import has_kernel, holds_kernel
 from keraskip.graph.walk import has_graph, walk
 
 __all__ = [
@@ -38,8 +38,10 @@ __all__ = [
     "depths",
     "has_graph",
     "has_kernel",
+    "holds_kernel",
     "read",
     "trace",
     "uses",
     "walk",
+    "weight_depths",
 ]

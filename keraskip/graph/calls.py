@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from keraskip.graph.kernels import is_composite
+from keraskip.graph.kernels import holds_kernel, is_composite
 from keraskip.graph.walk import Visit, check_graph, follow, has_graph, nodes_between, walk
 from keraskip.graph.watch import Watched, Watcher, tensors_of
 
@@ -78,11 +78,7 @@ def read(model: keras.Model) -> tuple[list[Call], str]:
     Returns:
         The calls, and how sure their order is, a member of `ORDERS`.
     """
-    try:
-        calls = trace(model) if has_graph(model) else [_called("", model, *_built_on(model), [])]
-    except Exception:
-        # To read a model must not keep it from being trained.
-        calls = _inside_by_creation("", model)
+    calls = trace(model) if has_graph(model) else [_called("", model, *_built_on(model), [])]
     return calls, max(_orders(calls), key=ORDERS.index, default=ORDERS[0])
 
 
@@ -139,8 +135,13 @@ def _read(model: Any, tensors: list, path: str = "") -> tuple[list[Call], list]:
     return calls, walk(model, tensors, _collecting(calls), path)
 
 
-def _collecting(calls: list[Call]) -> Visit:
-    """Appends each call that a walk visits."""
+def _collecting(calls: list[Call], inside: bool = False) -> Visit:
+    """Appends each call that a walk visits.
+
+    Args:
+        calls: the list.
+        inside: whether the calls are those of a layer, which may use tensors that no call made.
+    """
 
     def visit(name: str, node: Any, known: dict) -> list:
         layer, inputs = node.operation, [known[id(tensor)] for tensor in node.input_tensors]
@@ -149,6 +150,7 @@ def _collecting(calls: list[Call]) -> Visit:
         else:
             args, kwargs = node.arguments.fill_in(known)
             call = _called(name, layer, args, kwargs, _outputs(node, inputs, args, kwargs))
+            call = call if inside else replace(call, inputs=inputs)
         training = node.arguments.kwargs.get("training")
         calls.append(replace(call, graph_outputs=node.outputs, training=training))
         return call.outputs
@@ -214,12 +216,26 @@ def _inside_by_graph(
         return _read(layer, inputs, path)
     copies = {id(each): keras.KerasTensor(each.shape, dtype=each.dtype) for each in inputs}
     args, kwargs = keras.tree.map_structure(lambda one: copies.get(id(one), one), (args, kwargs))
-    with keras.StatelessScope():
+    with keras.StatelessScope(), _called_inside(layer) as called:
         outputs = keras.tree.flatten(layer.call(*args, **kwargs))
     known = {id(copies[id(each)]): each for each in inputs}
+    nodes = nodes_between(list(copies.values()), outputs)
+    if called - {id(node.operation) for node in nodes}:
+        raise ValueError("A layer is called whose output the layer around does not return.")
     calls: list[Call] = []
-    follow(nodes_between(list(copies.values()), outputs), known, _collecting(calls), path)
+    follow(nodes, known, _collecting(calls, inside=True), path)
     return calls, [known[id(tensor)] for tensor in outputs]
+
+
+@contextmanager
+def _called_inside(layer: Any) -> Iterator[set[int]]:
+    """The ids of the layers with kernels that are called meanwhile on symbolic tensors."""
+    inner = [each for each in layer._flatten_layers(include_self=False) if holds_kernel(each)]
+    before = [len(each._inbound_nodes) for each in inner]
+    called: set[int] = set()
+    yield called
+    counts = zip(inner, before, strict=True)
+    called |= {id(each) for each, count in counts if len(each._inbound_nodes) > count}
 
 
 def _one_step(layer: layers.TimeDistributed, sequence: Any, *_: Any) -> list[tuple[Any, Any]]:
@@ -283,13 +299,26 @@ def _inside_by_creation(path: str, layer: Any) -> list[Call]:
 
 @contextmanager
 def _forgotten(layer: Any) -> Iterator[None]:
-    """Takes back what symbolic calls leave in the layers inside of a layer."""
+    """Takes back the traces of symbolic calls in a layer and the layers inside of it."""
     inner = layer._flatten_layers()
-    kept = [(each._inbound_nodes, each._outbound_nodes) for each in inner]
-    lengths = [(len(calls), len(users)) for calls, users in kept]
+    attributes = [dict(vars(each)) for each in inner]
+    nodes = [nodes for each in inner for nodes in (each._inbound_nodes, each._outbound_nodes)]
+    counts = list(map(len, nodes))
     try:
         yield
     finally:
-        for nodes, counts in zip(kept, lengths, strict=True):
-            for one, count in zip(nodes, counts, strict=True):
-                del one[count:]
+        for one, count in zip(nodes, counts, strict=True):
+            del one[count:]
+        for each, before in zip(inner, attributes, strict=True):
+            _restore(vars(each), before)
+
+
+def _restore(attributes: dict[str, Any], before: dict[str, Any]) -> None:
+    """Sets back plain values, such as a count of calls, and drops symbolic tensors."""
+    for name, value in list(attributes.items()):
+        old = before.get(name)
+        is_own = not name.startswith("_") and name != "built"
+        if isinstance(value, keras.KerasTensor) and name not in before:
+            del attributes[name]
+        elif is_own and value is not old and isinstance(old, int | float | str | None):
+            attributes[name] = old

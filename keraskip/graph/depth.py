@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from keraskip.graph.calls import Call
-from keraskip.graph.kernels import has_kernel, has_kernel_inside, links
+import keras
+
+from keraskip.graph.calls import ORDERS, Call, read
+from keraskip.graph.kernels import has_kernel, holds_kernel, links
 
 
 class Depths(NamedTuple):
@@ -23,6 +25,27 @@ def depths(calls: Sequence[Call]) -> Depths:
     """How deep each of these calls lies, and each weight of their layers."""
     weights: dict[int, int] = {}
     return Depths(_measured(calls, 0, {}, weights), weights)
+
+
+def weight_depths(model: keras.Model) -> tuple[dict[int, int], str]:
+    """The depth of each weight of any model by its id, and how sure the order is.
+
+    Never fails: reading a model must not keep it from being trained.
+    """
+    try:
+        calls, order = read(model)
+        return depths(calls).weights, order
+    except Exception:
+        # A custom layer may do anything when it is called, or when it is asked for its shapes.
+        return _depths_as_made(model), ORDERS[-1]
+
+
+def _depths_as_made(model: keras.Model) -> dict[int, int]:
+    weights: dict[int, int] = {}
+    depth = 0
+    for layer in model._flatten_layers():
+        depth = _through([layer], depth, weights, inside=False)
+    return weights
 
 
 def _measured(
@@ -44,9 +67,10 @@ def _measured(
             depth = max(depth, *_measured(call.inside, depth, reached, weights))
         else:
             depth = _through(links(call.layer), depth, weights)
-        reached |= {id(tensor): depth for tensor in call.outputs}
-        for tensor, end in zip(call.outputs, call.ends, strict=False):
-            reached[id(tensor)] = reached.get(id(end), depth)
+        ends = [*call.ends, *[None] * len(call.outputs)]
+        for tensor, end in zip(call.outputs, ends, strict=False):
+            # A tensor that went in, or came out of a call inside, has its depth already.
+            reached.setdefault(id(tensor), reached.get(id(end), depth))
         by_call.append(depth)
     return by_call
 
@@ -68,7 +92,7 @@ def _through(
         inside: whether the weights of layers inside of these are theirs, too.
     """
     for layer in layers:
-        depth += has_kernel(layer) or (inside and has_kernel_inside(layer))
+        depth += holds_kernel(layer) if inside else has_kernel(layer)
         own = getattr(layer, "variables", []) if inside else _own_variables(layer)
         for variable in own:
             weights.setdefault(id(variable), depth)

@@ -35,16 +35,21 @@ def _kernel(layer: Any) -> list:
 def links(layer: Any) -> list:
     """The layers in a row that one layer stands for; most stand for themselves.
 
-    A custom layer may list them in an attribute `chain`.
+    A layer of this package lists them in `layers_in_a_row`, as that of a memory-efficient DenseNet.
     """
     if isinstance(layer, layers.RNN):
         return list(getattr(layer.cell, "cells", [layer.cell]))
-    return getattr(layer, "chain", [layer])
+    return getattr(layer, "layers_in_a_row", [layer])
 
 
 def is_composite(layer: Any) -> bool:
     """Whether the layer calls layers with kernels that are inside of it."""
     return links(layer) == [layer] and has_kernel_inside(layer)
+
+
+def holds_kernel(layer: Any) -> bool:
+    """Whether the layer, or one inside of it, has a kernel."""
+    return has_kernel(layer) or has_kernel_inside(layer)
 
 
 def has_kernel_inside(layer: Any) -> bool:

@@ -52,13 +52,22 @@ def follow(nodes: Sequence[Any], known: dict, visit: Visit, path: str) -> None:
     for node in nodes:
         layer = node.operation
         if has_graph(layer):
-            inputs = [known[id(tensor)] for tensor in node.input_tensors]
+            inputs = [known[id(tensor)] for tensor in _given(layer, node)]
             outputs = walk(layer, inputs, visit, f"{path}{layer.name}/")
         elif node.is_input and path:
             continue  # A nested model works on the tensors that it was called on.
         else:
             outputs = visit(path + layer.name, node, known)
         known |= zip(map(id, node.outputs), outputs, strict=True)
+
+
+def _given(model: Any, node: Any) -> list:
+    """The tensors on which a nested model is called, in the order of its inputs; no masks."""
+    args, kwargs = node.arguments.args, node.arguments.kwargs
+    given = args[0] if args else kwargs["inputs"]
+    if isinstance(given, dict) and not isinstance(getattr(model, "_inputs_struct", None), dict):
+        return [given[tensor.name] for tensor in model.inputs]
+    return keras.tree.flatten(given)
 
 
 def _nodes(graph: keras.Function) -> list:

@@ -1,11 +1,14 @@
 """Watches which layers a layer calls, where its `call` refuses Keras' symbolic tensors."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Watcher(keras.Operation):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Returns the outputs of the layer's own `call`."""
         self.call_made = Watched(self._layer, tensors_of((args, kwargs)))
-        with _watched_layers(self.call_made):
+        with _ONE_AT_A_TIME, _watched_layers(self.call_made):
             outputs = self._layer.call(*args, **kwargs)
         self.call_made.outputs = tensors_of(outputs)
         return outputs
@@ -58,9 +61,11 @@ def tensors_of(structure: Any) -> list:
 def _watched_layers(outermost: Watched) -> Iterator[None]:
     """Appends to `inside` of a call all calls of layers that are made until the end."""
     stack = [outermost]
-    original = keras.layers.Layer.__call__
+    thread, original = threading.get_ident(), keras.layers.Layer.__call__
 
     def watched_call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != thread:
+            return original(layer, *args, **kwargs)
         call = Watched(layer, tensors_of((args, kwargs)))
         stack[-1].inside.append(call)
         stack.append(call)

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import layers
 
-from keraskip.graph import Call, has_kernel
+from keraskip.graph import Call, holds_kernel
 from keraskip.models.recompute import RecomputedConvolutions
 
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
@@ -36,17 +36,12 @@ def macs_of(call: Call) -> int | None:
         return positions * sum(prod(kernel.shape) for kernel in kernels)
     if isinstance(layer, (*CONVOLUTIONS, layers.Dense)):
         return _elements(call.outputs) * prod(layer.kernel.shape[:-1])
-    return None if _holds_kernels(layer) else 0
+    return None if holds_kernel(layer) else 0
 
 
 def activation_bytes_of(call: Call) -> int:
     """Size of the output for one sample."""
     return sum(_elements([tensor]) * _bits(tensor.dtype) // 8 for tensor in call.outputs)
-
-
-def _holds_kernels(layer: Any) -> bool:
-    inside = getattr(layer, "_flatten_layers", lambda: [layer])()
-    return any(map(has_kernel, inside))
 
 
 def _elements(tensors: Sequence[Any]) -> int:

@@ -187,7 +187,7 @@ class RecomputedConvolutions(layers.Layer):
         ]  # fmt: skip
 
     @property
-    def chain(self) -> list[layers.Layer]:
+    def layers_in_a_row(self) -> list[layers.Layer]:
         """The layers that hold the weights, in the order of the computation."""
         return [
             layer for composite in self.composites for layer in (composite.norm, composite.conv)

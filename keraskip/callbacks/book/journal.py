@@ -1,7 +1,7 @@
 """Keeps the recorded steps: the run folder, the epoch's logs, the warnings."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,12 +106,12 @@ class Journal:
         """Writes the rows of a probe after an epoch."""
         self._write("add_probes", epoch, rows)
 
-    def check_moving_averages(self, epoch: int, averages: Mapping[str, np.ndarray]) -> None:
+    def check_moving_averages(self, epoch: int, averages: Iterable[tuple[str, np.ndarray]]) -> None:
         """Warns of the first moving average that is not finite.
 
         Args:
             epoch: the epoch that ended.
-            averages: the moving averages of batch normalisation by their path.
+            averages: the moving averages of batch normalisation, each with its path.
         """
         self._tell(self._nonfinite.in_moving_averages(averages, epoch))
 

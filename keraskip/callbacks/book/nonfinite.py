@@ -1,6 +1,6 @@
 """The first gradient, and the first moving average of a normalisation, that is not finite."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,17 +47,17 @@ class NonFinite:
         return {"step": step, "path": path, "weights": len(weights), "message": message}
 
     def in_moving_averages(
-        self, averages: Mapping[str, np.ndarray], epoch: int
+        self, averages: Iterable[tuple[str, np.ndarray]], epoch: int
     ) -> dict[str, Any] | None:
         """The first moving average that is broken; it stays so, and spoils later predictions.
 
         Args:
-            averages: the moving averages of batch normalisation by their path.
+            averages: the moving averages of batch normalisation, each with its path.
             epoch: the epoch that ended.
         """
         if self._average_told:
             return None
-        for path, average in averages.items():
+        for path, average in averages:
             if not np.isfinite(average).all():
                 self._average_told = True
                 message = f"After epoch {epoch} {path} holds NaN or infinity."

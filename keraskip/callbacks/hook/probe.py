@@ -127,17 +127,20 @@ def _graph(model: keras.Model) -> keras.Function:
 
 def _known_depths(graph: keras.Function) -> dict[int, int]:
     calls = trace(graph)
-    # A layer inside of a nested model has a path for a name.
-    if any("/" in call.name for call in calls) or len({id(c.layer) for c in calls}) < len(calls):
-        raise ValueError(
-            "probe needs a model without nested models and layers that are called twice. "
-            f"Received: model {graph.name!r}"
-        )
-    return {
+    known = {
         id(tensor): depth
         for call, depth in zip(calls, depths_of(calls).calls, strict=True)
         for tensor in call.graph_outputs
     }
+    # A layer inside of a nested model has a path for a name. `output` is that of the first call.
+    outputs = [tensor for each in graph.operations for tensor in keras.tree.flatten(each.output)]
+    nested = any("/" in call.name for call in calls)
+    if nested or len(calls) > len(graph.operations) or not {*map(id, outputs)} <= {*known}:
+        raise ValueError(
+            "probe needs a model without nested models and layers that are called twice. "
+            f"Received: model {graph.name!r}"
+        )
+    return known
 
 
 def _row(probe: str, operation: Any, depths: dict[int, int], value: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keraskip.graph import depths, read
+from keraskip.graph import weight_depths
 
 
 def recorded_weights(
@@ -28,8 +28,7 @@ def recorded_weights(
     Raises:
         ValueError: if that leaves no weight.
     """
-    calls, order = read(model)
-    depth_of = depths(calls).weights
+    depth_of, order = weight_depths(model)
     wanted = re.compile(layers).search if isinstance(layers, str) else layers
     variables = sorted(
         (v for v in model.trainable_variables if wanted is None or wanted(v.path)),

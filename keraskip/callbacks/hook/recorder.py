@@ -281,14 +281,12 @@ def _is_first_process() -> bool:
     return jax.process_index() == 0
 
 
-def _moving_averages(model: keras.Model) -> dict[str, np.ndarray]:
-    """The moving averages of batch normalisation by their path."""
-    return {
-        variable.path: keras.ops.convert_to_numpy(variable.value)
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.built
-        for variable in layer.non_trainable_variables
-    }
+def _moving_averages(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
+    """The moving averages of batch normalisation, each with its path."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.built:
+            for variable in layer.non_trainable_variables:
+                yield variable.path, keras.ops.convert_to_numpy(variable.value)
 
 
 def _statistics(further: Sequence[str]) -> tuple[str, ...]:
@@ -299,7 +297,7 @@ def _statistics(further: Sequence[str]) -> tuple[str, ...]:
             f"Received: statistics={further!r}"
         )
     for name in further:
-        check_choice("Each of statistics", name, FURTHER)
+        check_choice("Each of statistics", str(name), FURTHER)
     return STATISTICS + tuple(name for name in FURTHER if name in further)
 
 
@@ -317,6 +315,8 @@ def _probe(batch: Any) -> Probe | None:
 def _schedule(every: int | Callable[[int], bool]) -> Callable[[int], bool]:
     if callable(every):
         return every
+    if isinstance(every, bool) or not hasattr(every, "__index__"):
+        raise TypeError(f"every must be an integer or a function. Received: every={every!r}")
     every = check_integer("every", every, minimum=1)
     return lambda step: step % every == 0
 
