@@ -157,3 +157,12 @@ def test_a_model_without_a_graph(tmp_path):
 
     with pytest.raises(TypeError, match="functional"):
         probed(tmp_path, compiled(Subclassed()))
+
+
+def test_a_model_whose_layers_were_called_before(tmp_path):
+    """Each `add` to a Sequential model with an Input calls its layers anew."""
+    model = keras.Sequential()
+    for layer in [layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(4), layers.Dense(10)]:
+        model.add(layer)
+    with pytest.raises(ValueError, match="called twice"):
+        probed(tmp_path, compiled(model))
