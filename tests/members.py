@@ -11,7 +11,7 @@ SHORTCUTS = (
 STAGES = {"stage_blocks": (1, 1), "filters": (16, 32)}
 BOTTLENECK = {"block": "bottleneck", **STAGES}
 plain, resnet = partial(build_plain, **STAGES), partial(build_resnet, **STAGES)
-# A block of two layers, the second of which joins three maps.
+# A block of two layers; the second one joins three maps.
 DENSE = {"growth_rate": 4, "stage_blocks": (2, 1)}
 BC = {**DENSE, "bottleneck": True, "compression": 0.5}
 

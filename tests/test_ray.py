@@ -43,7 +43,7 @@ sys.addaudithook(at_the_third_checkpoint)
 
 @pytest.fixture
 def cluster(monkeypatch, tmp_path):
-    """The address of two workers on loopback, one of which will be killed."""
+    """The address of two workers on loopback; one will be killed."""
     (tmp_path / "hooks").mkdir()
     hook = KILLING.format(once=tmp_path / "killed")
     (tmp_path / "hooks" / "sitecustomize.py").write_text(hook)

@@ -139,7 +139,7 @@ def _as_argument(name: str) -> str:
 def check_weights(model: keras.Model) -> None:
     """ValueError for weights that are not finite; a warning if batch normalisation never learned.
 
-    The moving averages of a new network are those of no images, so its predictions have nothing to
+    The moving averages of a new network have seen no images, so its predictions have nothing to
     do with its training.
     """
     for variable in model.weights:

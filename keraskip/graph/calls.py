@@ -140,7 +140,7 @@ def _collecting(calls: list[Call], inside: bool = False) -> Visit:
 
     Args:
         calls: the list.
-        inside: whether the calls are those of a layer, which may use tensors that no call made.
+        inside: whether a layer makes the calls; it may use tensors that no call made.
     """
 
     def visit(name: str, node: Any, known: dict) -> list:
