@@ -107,6 +107,46 @@ def test_a_function_of_the_step_may_return_any_truth(tmp_path):
     assert recorded(tmp_path, every=lambda step: step & 1).steps.tolist() == [1, 3, 5, 7, 9]
 
 
+# The first step
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the other backends do not trace a step twice")
+@pytest.mark.parametrize("built", [True, False])
+def test_a_step_is_traced_once(tmp_path, built):
+    """Keras makes the variables of metrics and optimizer in the trace, and has to trace anew."""
+    traces = []
+
+    class Counted(keras.Sequential):
+        def train_step(self, data):
+            traces.append(1)
+            return super().train_step(data)
+
+    model = Counted([layers.Dense(8, "tanh"), layers.Dropout(0.5), layers.Dense(3, "softmax")])
+    if built:
+        model.build((None, 6))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    fit(model, GradientRecorder(tmp_path))
+    assert len(traces) == 1
+    assert len(load_run(tmp_path).steps) == 10
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the other backends call it in any case")
+def test_a_model_that_takes_no_symbolic_input_is_recorded(tmp_path):
+    """The variables of its metrics are made in its first step, as without a recorder."""
+
+    class Picky(keras.Sequential):
+        def call(self, x, training=None, mask=None):
+            if not training:
+                raise TypeError("this model is called to be trained only")
+            return super().call(x, training=training)
+
+    model = Picky(network().layers)
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = fit(model, GradientRecorder(tmp_path))
+    assert history["accuracy"]
+    assert np.isfinite(load_run(tmp_path).grad_norm).all()
+
+
 # So Keras ends an epoch whose length it did not know.
 ran_out = pytest.mark.filterwarnings("ignore:Your input ran out of data")
 

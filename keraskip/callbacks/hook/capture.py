@@ -70,10 +70,7 @@ class Capture:
         self._free_hook()
         self._former = vars(self._optimizer).get(self._hook)
         self._apply = getattr(self._optimizer, self._hook)
-        # On TensorFlow a model may get its weights only when the first step is traced.
-        built = all(layer.built for layer in self._model._flatten_layers())
-        if built or keras.backend.backend() != "tensorflow":
-            self._prepare()
+        self._prepare_if_built()
         self._attached = True
         recording = self._recording_stateless_apply if self._on_jax else self._recording_apply
         setattr(self._optimizer, self._hook, recording)
@@ -139,6 +136,12 @@ class Capture:
         self._undrained += self._rows_per_call
         if self._undrained + self._rows_per_call > self._capacity:
             self.drain()
+
+    def _prepare_if_built(self) -> None:
+        """Prepares, unless the model gets its weights in its first step, as on TensorFlow."""
+        built = all(layer.built for layer in self._model._flatten_layers())
+        if not self._prepared and (built or keras.backend.backend() != "tensorflow"):
+            self._prepare()
 
     def _prepare(self) -> None:
         """Gets the measurement and makes the ring."""

@@ -1,6 +1,7 @@
 """Recording in `fit`: traces the compiled training step anew, and drains the ring in time."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -38,6 +39,7 @@ class FitCapture(Capture):
         self._on_failure = on_failure
         # Whether a call of the training step runs now.
         self._stepping = False
+        self._built_ahead = False
 
     def attach(self) -> None:
         """Puts the recording into the training step."""
@@ -87,6 +89,10 @@ class FitCapture(Capture):
         self._recording = any(self._due(step) for step in coming)
         self._stepping = True
         try:
+            if not self._built_ahead:
+                self._built_ahead = True
+                _build_ahead(self._model, *args)
+                self._prepare_if_built()
             result = self._steps[self._recording](*args)
         except BaseException as error:
             if not _is_end_of_data(error):
@@ -117,6 +123,18 @@ class FitCapture(Capture):
         finally:
             self.detach()
         return self._model.make_train_function(force=force)
+
+
+def _build_ahead(model: keras.Model, data: Any) -> None:
+    """Makes the variables of metrics and optimizer before TensorFlow traces the step.
+
+    A trace that makes variables is thrown away, and the step traced once more; with the recorder
+    in it that is dear. On the other backends, and with a strategy, Keras itself builds ahead.
+    """
+    if keras.backend.backend() != "tensorflow" or model.run_eagerly or model._distribute_strategy:
+        return
+    with suppress(Exception):  # a model that takes no symbolic input is built by its first trace
+        model._symbolic_build(data_batch=data.element_spec)
 
 
 def _is_end_of_data(error: BaseException) -> bool:
