@@ -23,6 +23,13 @@ def seed():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_garbage():
+    """Frees the graphs of a file's networks: the more of them wait, the longer each takes."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture
 def free_port():
     """A port of this machine that nobody else is given during the test.

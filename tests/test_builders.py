@@ -18,6 +18,11 @@ SMALL = {"input_shape": (SIDE, SIDE, 3)}
 COMPILED = ("resnet", "resnet_preact", "densenet_efficient")
 # Members with computations other than convolution and batch normalisation.
 NORMS_AND_GATES = ("group", "layer", "stochastic_depth", "shortcut_C", "shortcut_exclusive_gating")
+# Members that stand for the others in the quick tests: each family, and what works otherwise.
+QUICK = (*FAMILIES, *NORMS_AND_GATES, "imagenet", "imagenet_dense")
+EACH_MEMBER = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in MEMBERS
+]
 on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="a matter of TensorFlow"
 )
@@ -57,7 +62,7 @@ def policy():
     keras.config.set_dtype_policy(before)
 
 
-@pytest.mark.parametrize("name", MEMBERS)
+@pytest.mark.parametrize("name", EACH_MEMBER)
 def test_one_step_trains_every_weight(name):
     model = MEMBERS[name](**SMALL)
     before = [np.array(weight) for weight in model.get_weights()]
@@ -74,7 +79,7 @@ def test_one_step_trains_every_weight(name):
         assert expected <= changed
 
 
-@pytest.mark.parametrize("name", MEMBERS)
+@pytest.mark.parametrize("name", EACH_MEMBER)
 def test_saved_cloned_and_configured_twins_are_equal(name, tmp_path):
     model = randomize(MEMBERS[name](**SMALL))
     model.save(tmp_path / "model.keras")
@@ -114,8 +119,8 @@ def test_exported_model_gives_the_same_answers(name, tmp_path):
 @pytest.mark.parametrize(
     ("name", "half"),
     [
-        *product(FAMILIES, ["mixed_float16", "mixed_bfloat16"]),
-        *product(NORMS_AND_GATES, ["mixed_float16"]),
+        *product([*FAMILIES, *NORMS_AND_GATES], ["mixed_float16"]),
+        ("resnet", "mixed_bfloat16"),
     ],
 )
 def test_mixed_precision_keeps_the_classifier_in_float32(name, half, policy):
@@ -135,7 +140,7 @@ def test_mixed_precision_keeps_the_classifier_in_float32(name, half, policy):
 @pytest.mark.parametrize(
     "build",
     [
-        FAMILIES["resnet"],
+        pytest.param(FAMILIES["resnet"], marks=pytest.mark.slow),  # the recorder's tests have one
         partial(build_densenet, growth_rate=4, stage_blocks=(2,), memory_efficient=True),
     ],
     ids=["resnet", "densenet_efficient"],
@@ -144,7 +149,7 @@ def test_compiled_by_xla(build):
     assert np.isfinite(train(build(**SMALL), jit_compile=True))
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, *NORMS_AND_GATES, "imagenet", "imagenet_dense"])
+@pytest.mark.parametrize("name", QUICK)
 def test_images_of_unknown_size(name):
     unknown = MEMBERS[name](input_shape=(None, None, 1))
     for side in 28, 33:
@@ -156,7 +161,7 @@ def test_images_of_unknown_size(name):
         )
 
 
-@pytest.mark.parametrize("name", MEMBERS)
+@pytest.mark.parametrize("name", EACH_MEMBER)
 def test_channels_first_is_the_same_network(name, tmp_path):
     # No layer has as many filters as the images have pixels in a row: in that case Keras 3.15 on
     # TensorFlow takes the width for the channels when it adds a bias.

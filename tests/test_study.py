@@ -289,7 +289,7 @@ def test_what_is_finished_is_not_trained_again_and_another_ones_run_not_touched(
         run_study([renamed(PLAIN, "plain8", arguments={"depth": 14})], out)
 
 
-@pytest.mark.parametrize("epochs", [1, 2])
+@pytest.mark.parametrize("epochs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_interrupted_trial_goes_on_to_the_same_end(study, runs, tmp_path, epochs):
     """Stopped after its first epoch, and after its last, before the test."""
 

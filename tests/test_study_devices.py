@@ -13,6 +13,8 @@ from test_devices import finish
 from keraskip.runs import load_run
 
 BACKEND = keras.backend.backend()
+# Each trains in processes of its own.
+pytestmark = pytest.mark.slow
 # With batch normalisation, which on several devices has to see the whole batch.
 TRAIN = """
 import os
