@@ -8,18 +8,27 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 # On by itself on some processors only, and without it TensorFlow has no channels first on a CPU.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-import keras
 import pytest
 
-# What the imports left, a million objects, is looked through no more; it took seconds each time.
-gc.collect()
-gc.freeze()
-gc.set_threshold(20_000, 20, 50)
+gc.disable()
+
+
+def pytest_collection_modifyitems():
+    """After the imports: the million objects that they left are never looked through again.
+
+    Keras is not imported above, as the process that hands the tests out does without.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
 def seed():
     """The same random numbers for every test."""
+    import keras
+
     keras.utils.set_random_seed(0)
 
 

@@ -19,7 +19,7 @@ COMPILED = ("resnet", "resnet_preact", "densenet_efficient")
 # Members with computations other than convolution and batch normalisation.
 NORMS_AND_GATES = ("group", "layer", "stochastic_depth", "shortcut_C", "shortcut_exclusive_gating")
 # Members that stand for the others in the quick tests: each family, and what works otherwise.
-QUICK = (*FAMILIES, *NORMS_AND_GATES, "imagenet", "imagenet_dense")
+QUICK = (*FAMILIES, "group", "layer", "shortcut_C", "imagenet")
 EACH_MEMBER = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in MEMBERS
 ]
@@ -119,8 +119,12 @@ def test_exported_model_gives_the_same_answers(name, tmp_path):
 @pytest.mark.parametrize(
     ("name", "half"),
     [
-        *product([*FAMILIES, *NORMS_AND_GATES], ["mixed_float16"]),
+        *product([*FAMILIES, "group", "layer"], ["mixed_float16"]),
         ("resnet", "mixed_bfloat16"),
+        *(
+            pytest.param(name, "mixed_float16", marks=pytest.mark.slow)
+            for name in NORMS_AND_GATES[2:]
+        ),
     ],
 )
 def test_mixed_precision_keeps_the_classifier_in_float32(name, half, policy):

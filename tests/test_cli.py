@@ -99,7 +99,10 @@ LOADS_KERAS = BAD_INPUT[7]
 
 @pytest.mark.parametrize(
     ("command", "arguments", "message"),
-    [*((called, *case) for case in BAD_INPUT), (keraskip, *LOADS_KERAS)],
+    [
+        *((called, *case) for case in BAD_INPUT),
+        pytest.param(keraskip, *LOADS_KERAS, marks=pytest.mark.slow),
+    ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
     tmp_path,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_cli import called, keraskip
+from test_cli import called
 
 from keraskip import run_study
 from keraskip.runs import read_info
@@ -98,7 +98,7 @@ def test_check_fails_for_another_model(artefact, tmp_path):
 
 
 def test_predict_names_classes(artefact, pictures):
-    done = keraskip("predict", artefact, *pictures, "--top", "1")
+    done = called("predict", artefact, *pictures, "--top", "1")
     assert done.returncode == 0, done.stderr
     found = {line.split()[0]: line.split()[1:3] for line in done.stdout.splitlines()[2:]}
     right = [found[str(file)] == ["digit", str(digit)] for file, digit in pictures.items()]

@@ -207,6 +207,7 @@ def test_files_of_colour_are_read_as_pillow_reads_them(tmp_path):
         np.testing.assert_allclose(found, wanted, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_an_artefact_loads_where_keras_cannot_be_imported(tmp_path):
     path = keraskip.export_savedmodel(ready(), tmp_path / "out", signatures=["serve", "encoded"])
     np.save(tmp_path / "images.npy", held_out())

@@ -246,7 +246,9 @@ def killed(folder):
 
 
 # Who is killed cannot clean up; the next export does.
-@pytest.mark.parametrize(("stopped", "drafts"), [(interrupted, 0), (killed, 1)])
+@pytest.mark.parametrize(
+    ("stopped", "drafts"), [(interrupted, 0), pytest.param(killed, 1, marks=pytest.mark.slow)]
+)
 def test_an_export_that_is_stopped(tmp_path, earlier, stopped, drafts):
     before = (earlier / "model_card.json").read_bytes()
     stopped(tmp_path)

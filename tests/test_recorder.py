@@ -120,6 +120,7 @@ def trained(recorder, **options):
     return weights_of(model)
 
 
+@pytest.mark.slow  # half a minute of XLA
 def test_training_is_bit_identical(tmp_path):
     options = {} if BACKEND == "torch" else {"jit_compile": True}
     without, recorded = (
@@ -325,6 +326,7 @@ fit(tiny(), batches(20), GradientRecorder(sys.argv[1]), Kill(), epochs=2)
 """
 
 
+@pytest.mark.slow
 def test_killed_run_is_readable(tmp_path):
     code = KILLED.format(tests=os.path.dirname(__file__))
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)])

@@ -166,7 +166,7 @@ def one_of_many(value, quick):
 
 
 def made(build, optimizer="sgd", **options):
-    keras.utils.clear_session()  # names count from the start again
+    keras.utils.clear_session(free_memory=False)  # names count from the start again
     keras.utils.set_random_seed(0)
     model = build()
     model.compile(optimizer, "sparse_categorical_crossentropy", **options)
