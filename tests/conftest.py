@@ -7,6 +7,8 @@ import socket
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 # On by itself on some processors only, and without it TensorFlow has no channels first on a CPU.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# Each of the processes that pytest starts has one core. Operations still run side by side.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import pytest
 

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import pytest
+
 from keraskip import build_densenet, build_plain, build_resnet
 
 SHORTCUTS = (
@@ -42,3 +44,10 @@ VARIATIONS = {
     "imagenet_dense": partial(build_densenet, growth_rate=4, stem="imagenet", stage_blocks=(1, 1)),
 } | {f"shortcut_{name}": partial(resnet, shortcut=name) for name in SHORTCUTS[1:]}
 MEMBERS = FAMILIES | VARIATIONS
+
+
+def quick(some, values):
+    """Parameters of a test; all but some of the values stand in the slow tests."""
+    return [
+        pytest.param(value, marks=() if value in some else pytest.mark.slow) for value in values
+    ]

@@ -1,12 +1,11 @@
 """Every network can be saved, cloned, exported, compiled and trained in half precision."""
 
 from functools import partial
-from itertools import product
 
 import keras
 import numpy as np
 import pytest
-from members import FAMILIES, MEMBERS
+from members import FAMILIES, MEMBERS, quick
 
 from keraskip import build_densenet
 
@@ -20,9 +19,8 @@ COMPILED = ("resnet", "resnet_preact", "densenet_efficient")
 NORMS_AND_GATES = ("group", "layer", "stochastic_depth", "shortcut_C", "shortcut_exclusive_gating")
 # Members that stand for the others in the quick tests: each family, and what works otherwise.
 QUICK = (*FAMILIES, "group", "layer", "shortcut_C", "imagenet")
-EACH_MEMBER = [
-    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in MEMBERS
-]
+IMAGENET = ("imagenet", "imagenet_dense")
+EACH_MEMBER = quick(QUICK, MEMBERS)
 on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="a matter of TensorFlow"
 )
@@ -100,13 +98,7 @@ EXPORTED = ("resnet_preact", "densenet_efficient")
 
 
 @on_tensorflow
-@pytest.mark.parametrize(
-    "name",
-    [
-        *EXPORTED,
-        *(pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES if name not in EXPORTED),
-    ],
-)
+@pytest.mark.parametrize("name", quick(EXPORTED, FAMILIES))
 def test_exported_model_gives_the_same_answers(name, tmp_path):
     import tensorflow as tf
 
@@ -116,17 +108,8 @@ def test_exported_model_gives_the_same_answers(name, tmp_path):
     np.testing.assert_allclose(exported.serve(IMAGES), predict(model), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("name", "half"),
-    [
-        *product([*FAMILIES, "group", "layer"], ["mixed_float16"]),
-        ("resnet", "mixed_bfloat16"),
-        *(
-            pytest.param(name, "mixed_float16", marks=pytest.mark.slow)
-            for name in NORMS_AND_GATES[2:]
-        ),
-    ],
-)
+@pytest.mark.parametrize("half", quick(["mixed_float16"], ["mixed_float16", "mixed_bfloat16"]))
+@pytest.mark.parametrize("name", quick(QUICK, [*FAMILIES, *NORMS_AND_GATES]))
 def test_mixed_precision_keeps_the_classifier_in_float32(name, half, policy):
     policy(half)
     model = MEMBERS[name](**SMALL)
@@ -153,7 +136,7 @@ def test_compiled_by_xla(build):
     assert np.isfinite(train(build(**SMALL), jit_compile=True))
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", quick(QUICK, [*FAMILIES, *NORMS_AND_GATES, *IMAGENET]))
 def test_images_of_unknown_size(name):
     unknown = MEMBERS[name](input_shape=(None, None, 1))
     for side in 28, 33:
@@ -216,7 +199,7 @@ def test_head_arguments(name):
     assert not np.allclose(outputs.sum(axis=1), 1)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", quick(EXPORTED, FAMILIES))
 def test_weights_from_a_file(name, tmp_path):
     model = randomize(FAMILIES[name](**SMALL))
     model.save(tmp_path / "saved.keras")

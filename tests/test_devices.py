@@ -131,11 +131,13 @@ def records(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("many", MANY[BACKEND])
 def test_two_devices(records, many):
     assert_same(records / many.split()[0], records / "one")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "jax", reason="Keras trains in several processes on JAX")
 def test_two_processes(tmp_path, free_port, records):
     ways = (f"processes 127.0.0.1:{free_port} {number}" for number in range(2))

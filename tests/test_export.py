@@ -91,20 +91,15 @@ def files(folder):
 MEMBERS_TO_EXPORT = (
     "plain", "resnet", "resnet_preact", "densenet_bc", "densenet_efficient", "stochastic_depth",
 )  # fmt: skip
-# Of those, which the default suite exports with their normalisation left in them, too.
-UNFOLDED = ("resnet", "densenet_efficient")
+QUICK = ("resnet_preact", "densenet_efficient")
 
 
 @pytest.mark.parametrize(
     ("member", "fold", "tolerance"),
     [
-        *((member, True, 1e-4) for member in MEMBERS_TO_EXPORT),
-        *((member, False, 1e-5) for member in UNFOLDED),
-        *(
-            pytest.param(member, False, 1e-5, marks=pytest.mark.slow)
-            for member in MEMBERS_TO_EXPORT
-            if member not in UNFOLDED
-        ),
+        pytest.param(member, fold, tolerance, marks=() if member in QUICK else pytest.mark.slow)
+        for fold, tolerance in ((True, 1e-4), (False, 1e-5))
+        for member in MEMBERS_TO_EXPORT
     ],
 )
 def test_savedmodel_gives_what_the_model_gives(tmp_path, member, fold, tolerance):

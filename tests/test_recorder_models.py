@@ -6,6 +6,7 @@ import pytest
 from by_hand import gradients_by_hand
 from keras import layers
 from keras.optimizers import SGD
+from members import quick
 
 from keraskip import GradientRecorder, load_run
 
@@ -155,14 +156,14 @@ SETTINGS = {
     "several": {"optimizer": lambda: keras.optimizers.MultiOptimizer(by_layer())},
     "eagerly": {"run_eagerly": True},
 }
+# They change the gradient, or how the step runs.
+QUICK_SETTINGS = (
+    "global_clipnorm", "accumulation", "loss_scale", "several", "jit_compile",
+    "steps_per_execution",
+)  # fmt: skip
 if BACKEND != "torch":
     SETTINGS["jit_compile"] = {"jit_compile": True}
     SETTINGS["steps_per_execution"] = {"steps_per_execution": 4}
-
-
-def one_of_many(value, quick):
-    """A parameter that stands in the slow tests, unless it is one of the quick ones."""
-    return pytest.param(value, marks=() if value in quick else pytest.mark.slow)
 
 
 def made(build, optimizer="sgd", **options):
@@ -232,7 +233,7 @@ def options_of(options, **others):
 SIZES = ("sizes as they are", *["all large"] * (BACKEND == "tensorflow"))
 
 
-@pytest.fixture(params=[one_of_many(sizes, SIZES[:1]) for sizes in SIZES])
+@pytest.fixture(params=quick(SIZES[:1], SIZES))
 def sizes(request, monkeypatch):
     """On TensorFlow large weights are measured in a way of their own."""
     if request.param == "all large":
@@ -249,7 +250,7 @@ def test_models(tmp_path, build):
     assert (run.grad_norm > 0).all()
 
 
-@pytest.mark.parametrize("optimizer", [one_of_many(name, QUICK) for name in OPTIMIZERS])
+@pytest.mark.parametrize("optimizer", quick(QUICK, OPTIMIZERS))
 def test_optimizers(tmp_path, optimizer):
     kind = getattr(keras.optimizers, optimizer)
     fit(made(dense, kind()), NUMBERS, GradientRecorder(tmp_path))
@@ -272,7 +273,7 @@ def test_the_list_has_all_optimizers():
 
 
 @pytest.mark.usefixtures("sizes")
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("setting", quick(QUICK_SETTINGS, SETTINGS))
 def test_settings(tmp_path, setting):
     run = assert_recorded(tmp_path, dense, **SETTINGS[setting])
     updates = 1 if setting == "accumulation" else STEPS

@@ -17,7 +17,7 @@ DEEP = {
     "densenet100_k24", "densenet_bc250_k24", "densenet_bc190_k40", "resnet34", "resnet101v1.5",
     "resnet152v1.5", "resnet101", "resnet152", "resnet101v2", "resnet152v2", "densenet169",
     "densenet201", "densenet264", "densenet161", "plain56", "resnet56", "resnet50v2",
-    "resnet50v1.5", "preact_resnet110",
+    "resnet50v1.5", "preact_resnet110", "densenet121", "densenet100_k12", "densenet_bc100_k12",
 }  # fmt: skip
 
 
