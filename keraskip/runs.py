@@ -15,7 +15,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -241,13 +241,50 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of the run folder."""
-        return self.path.name
+        """The name of the run folder; of a part of a run, with the part's name."""
+        part = self.info.get("part")
+        return f"{self.path.name} ({part})" if part else self.path.name
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Where a weight got no gradient in a step [S, W], which is not a gradient of NaN."""
+        return np.isnan(self.statistics["grad_nonfinite"])
+
+    @cached_property
+    def parts(self) -> list["Run"]:
+        """The weights that are trained together, each with the steps that train them.
+
+        A usual training has one part, the run itself. Two networks with an optimizer each, as in a
+        GAN, or that one optimizer trains in turn, are two parts.
+        """
+        found = parts_of(~self.missing, self.scalars.get("optimizer", np.zeros(len(self.steps))))
+        if len(found) < 2:
+            return [self]
+        optimizers = [optimizer for optimizer, _, _ in found]
+        return [
+            self._part(rows, columns, optimizer, is_alone=optimizers.count(optimizer) == 1)
+            for optimizer, rows, columns in found
+        ]
+
+    def _part(self, rows: np.ndarray, columns: np.ndarray, optimizer: int, is_alone: bool) -> "Run":
+        weights = self.weights.iloc[columns].reset_index(drop=True)
+        # The attributes have names such as `critic_optimizer`.
+        name = self.info["optimizers"][optimizer].removesuffix("_optimizer")
+        name = name if is_alone else weights["path"][0].split("/")[0]
+        return replace(
+            self,
+            info={**self.info, "part": name, "depth": int(weights["depth"].max())},
+            weights=weights,
+            steps=self.steps[rows],
+            statistics={key: data[rows][:, columns] for key, data in self.statistics.items()},
+            scalars={key: data[rows] for key, data in self.scalars.items()},
+        )
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
         """The log of each epoch: `epoch`, `steps` (recorded so far), `next_step`, the metrics."""
-        frame = pd.DataFrame(self.info["epochs"], columns=self._epoch_columns()).astype(float)
+        frame = pd.DataFrame(self.info["epochs"], columns=self._epoch_columns())
+        frame = frame.drop(columns="next_steps", errors="ignore").astype(float)
         counts = ("epoch", "steps", "next_step")
         return frame.astype({name: int for name in counts if name in frame})
 
@@ -268,6 +305,29 @@ class Run:
         frame = self.weights[["path", "layer", "role", "depth"]].take(rows).reset_index(drop=True)
         frame.insert(0, "step", np.repeat(self.steps, len(self.weights)))
         return frame.assign(**{name: data.ravel() for name, data in self.statistics.items()})
+
+
+def parts_of(
+    present: np.ndarray, optimizer: np.ndarray
+) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """The optimizer, rows and columns of each set of weights that are trained together, in order.
+
+    Weights are trained together if one step of one optimizer has gradients for both.
+
+    Args:
+        present: where a weight got a gradient [S, W].
+        optimizer: number of the optimizer of each step [S].
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    found = []
+    for number in np.unique(optimizer).astype(int):
+        here = present & (optimizer == number)[:, None]
+        _, labels = connected_components(here.astype("int32").T @ here.astype("int32"))
+        for label in np.unique(labels[here.any(axis=0)]):
+            columns = np.flatnonzero(labels == label)
+            found.append((int(number), np.flatnonzero(here[:, columns].any(axis=1)), columns))
+    return sorted(found, key=lambda part: (part[0], part[1][0]))
 
 
 def load_run(path: str | Path) -> Run:

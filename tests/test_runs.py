@@ -66,7 +66,7 @@ def test_a_recorder_leaves_less_than_32_bytes_for_each_weight_and_step(tmp_path)
     from keraskip.callbacks.columns import SCALARS, STATISTICS
     from keraskip.callbacks.hook.capture import CAPACITY
 
-    weights, drains = [*WEIGHTS, WEIGHTS[0]], 10
+    weights, drains = [*WEIGHTS, WEIGHTS[0]] * 3, 10  # six layers
     writer = RunWriter(tmp_path, {}, weights, STATISTICS, SCALARS)
     for drain in range(drains):
         values = np.zeros((CAPACITY, len(weights), len(STATISTICS)))

@@ -17,7 +17,7 @@ STATISTICS = (
 # Recorded on demand; the histogram takes one column for each decade.
 FURTHER = ("cosine", "snr", "zeros", "below_float16", "histogram")
 # One number for each step.
-SCALARS = ("loss_scale", "clip_factor")
+SCALARS = ("loss_scale", "clip_factor", "optimizer")
 # The decades of absolute values that the histogram tells apart: 1e-16 to 1e2. The outermost ones
 # also hold what lies beyond them. Exact zeros are in none.
 DECADES = range(-16, 2)

@@ -33,11 +33,32 @@ def weight_depths(model: keras.Model) -> tuple[dict[int, int], str]:
     Never fails: reading a model must not keep it from being trained.
     """
     try:
+        apart = _side_by_side(model)
+        if apart:
+            return apart
         calls, order = read(model)
         return depths(calls).weights, order
     except Exception:
         # A custom layer may do anything when it is called, or when it is asked for its shapes.
         return _depths_as_made(model), ORDERS[-1]
+
+
+def _side_by_side(model: keras.Model) -> tuple[dict[int, int], str] | None:
+    """The networks of a model that only its training step calls, as in a GAN, each by itself.
+
+    None if the model has a `call`, or weights outside of its networks.
+    """
+    if type(model).call is not keras.Model.call:
+        return None
+    networks = [layer for layer in model._layers if isinstance(layer, keras.Model)]
+    inside = {id(variable) for network in networks for variable in network.variables}
+    if not networks or any(id(variable) not in inside for variable in model.trainable_variables):
+        return None
+    found = [weight_depths(network) for network in networks]
+    weights: dict[int, int] = {}
+    for depth_of, _ in found:
+        weights = {**depth_of, **weights}
+    return weights, max((order for _, order in found), key=ORDERS.index)
 
 
 def _depths_as_made(model: keras.Model) -> dict[int, int]:

@@ -81,7 +81,8 @@ def compare(*runs: str | Path | Run) -> Comparison:
     """Compares runs. One run is enough, and a run may be unfinished.
 
     Args:
-        runs: run folders, or runs that `load_run` returned.
+        runs: run folders, or runs that `load_run` returned. A run of several networks that are
+            trained in turn, as in a GAN, is compared by its parts (`Run.parts`).
 
     Raises:
         ValueError: without runs, or if two have the same name.
@@ -92,7 +93,8 @@ def compare(*runs: str | Path | Run) -> Comparison:
     >>> compare("runs/plain56", "runs/resnet56").save("report.html")  # doctest: +SKIP
     PosixPath('report.html')
     """
-    loaded = tuple(run if isinstance(run, Run) else load_run(run) for run in runs)
+    opened = [run if isinstance(run, Run) else load_run(run) for run in runs]
+    loaded = tuple(part for run in opened for part in run.parts)
     names = [run.name for run in loaded]
     if not loaded or len(set(names)) < len(names):
         raise ValueError(f"compare needs runs, each with a name of its own. Received: {names}")

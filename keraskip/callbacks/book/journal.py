@@ -42,13 +42,13 @@ class Journal:
         self._norms, self._nonfinite = EpochNorms([]), NonFinite([])
         self._recorded = 0
 
-    def resume(self) -> int:
-        """The number of the first step to record."""
+    def resume(self) -> list[int]:
+        """The number of the first step to record, for each optimizer."""
         if not self.initial_epoch:
-            return 0
+            return []
         last = epoch_row(self.run_dir, self.initial_epoch)
         self._recorded = last["steps"]
-        return last["next_step"]
+        return last.get("next_steps", [last["next_step"]])
 
     @property
     def is_open(self) -> bool:
@@ -95,11 +95,17 @@ class Journal:
             self._attempt(self._tensorboard.add, rows)
         self._tell(self._nonfinite.in_gradients(rows.steps, rows.values))
 
-    def end_epoch(self, epoch: int, next_step: int, logs: dict[str, Any]) -> None:
+    def end_epoch(self, epoch: int, next_steps: Sequence[int], logs: dict[str, Any]) -> None:
         """Adds the epoch's norms to its logs, and writes the logs."""
         logs |= self._norms.take()
         metrics = {name: float(value) for name, value in logs.items() if not np.ndim(value)}
-        counts = {"epoch": epoch, "steps": self._recorded, "next_step": next_step}
+        counts: dict[str, Any] = {
+            "epoch": epoch,
+            "steps": self._recorded,
+            "next_step": max(next_steps),
+        }
+        if len(next_steps) > 1:
+            counts["next_steps"] = list(next_steps)
         self._write("add_epoch", counts | metrics)
 
     def add_probes(self, epoch: int, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """Reads gradients where they are: in the training step, at the optimizer's `apply`."""
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from keraskip.callbacks.columns import SCALARS, Rows
 from keraskip.callbacks.hook.lent_variables import LentVariables
+from keraskip.callbacks.hook.taps import ON_JAX, Tap
 from keraskip.callbacks.step.measurement import Measurement
 from keraskip.callbacks.step.ring import Ring
 
@@ -16,104 +18,105 @@ CAPACITY = 64
 
 
 class Capture:
-    """Makes an optimizer write the statistics of its gradients into a ring buffer.
+    """Makes optimizers write the statistics of their gradients into a ring buffer.
 
-    Each call of the optimizer, compiled or not, writes one row, so nothing is fetched from the
-    device between drains. `attach` hooks into the optimizer, `detach` leaves it as it was.
+    Each call of an optimizer, compiled or not, writes one row, so nothing is fetched from the
+    device between drains. `attach` hooks into the optimizers, `detach` leaves them as they were.
 
     Args:
         model: the model that is trained.
-        optimizer: the optimizer that trains it.
+        optimizers: the optimizers that may train it, by their names. On JAX only the first one is
+            recorded, whose state a training step returns.
         begin: called once when the model has its weights, at the latest in the first step; it
             returns the measurement.
         on_rows: called at each drain with the rows since the last drain that are due.
         due: whether to record the step of a number.
-        first_step: the number of the first step.
+        first_steps: the number of the first step of each optimizer.
         capacity: least number of rows that the ring holds.
 
     Attributes:
-        next_step: number of the next step; each drain corrects it.
+        next_steps: number of the next step of each optimizer; each drain corrects it.
         lost: number of rows that were overwritten before a drain.
     """
 
     def __init__(
         self,
         model: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
+        optimizers: Mapping[str, keras.optimizers.Optimizer],
         begin: Callable[[], Measurement],
         on_rows: Callable[[Rows], None],
         due: Callable[[int], bool],
-        first_step: int = 0,
+        first_steps: Sequence[int] = (),
         capacity: int = CAPACITY,
     ) -> None:
         self._model = model
-        self._optimizer = optimizer
+        self._optimizers = list(optimizers.values())
         self._begin = begin
         self._on_rows = on_rows
         self._due = due
-        self._first_step = self.next_step = first_step
+        # A run that goes on may have known fewer optimizers.
+        first = [*first_steps, *[0] * len(self._optimizers)][: len(self._optimizers)]
+        self._first_steps, self.next_steps = np.array(first), np.array(first)
         self._capacity = capacity
         self._drained = self._undrained = self.lost = 0
-        self._rows_per_call = 1
-        self._on_jax = keras.backend.backend() == "jax"
+        self._rows_per_call = np.ones(len(self._optimizers), int)
         # The ring as the last step left it; on JAX a step returns it.
         self._state: Sequence[Any] | None = None
         self._prepared = False
-        self._attached = False
+        self._taps: list[Tap] = []
         # Whether the step that is traced or runs now is recorded, or only counted.
         self._recording = True
 
     def attach(self) -> None:
-        """Puts the recording into the optimizer."""
-        # On JAX Keras updates by a function without side effects.
-        self._hook = "stateless_apply" if self._on_jax else "apply"
-        self._free_hook()
-        self._former = vars(self._optimizer).get(self._hook)
-        self._apply = getattr(self._optimizer, self._hook)
+        """Puts the recording into the optimizers."""
+        for optimizer in self._optimizers:
+            Tap.free(optimizer)
         self._prepare_if_built()
-        self._attached = True
-        recording = self._recording_stateless_apply if self._on_jax else self._recording_apply
-        setattr(self._optimizer, self._hook, recording)
+        self._taps = [
+            Tap(optimizer, number, self._recording_apply, lambda: self.is_live, self._release)
+            for number, optimizer in enumerate(self._optimizers)
+        ]
 
     def detach(self) -> None:
-        """Leaves the optimizer as it was before `attach`."""
-        if not self._attached:
+        """Leaves the optimizers as they were before `attach`."""
+        if not self._taps:
             return
-        self._attached = False
-        if self._on_jax:
+        for tap in self._taps:
+            tap.detach()
+        self._taps = []
+        if ON_JAX:
             self._lent.withdraw()
-        if self._former is None:
-            delattr(self._optimizer, self._hook)
-        else:
-            setattr(self._optimizer, self._hook, self._former)
 
     @property
     def is_live(self) -> bool:
         """Whether the training that this is attached to takes a step now, or may take one."""
         return True
 
-    def _free_hook(self) -> None:
-        """Detaches a capture that an interrupted `fit` has left; refuses a second recorder."""
-        other = getattr(vars(self._optimizer).get(self._hook), "__self__", None)
-        if isinstance(other, Capture):
-            if other.is_live:
-                raise ValueError("A model is recorded by one GradientRecorder at a time.")
-            other.drain()
-            other.detach()
+    @property
+    def has_counted(self) -> bool:
+        """Whether any optimizer has taken a step."""
+        return bool((self.next_steps > self._first_steps).any())
 
-    def drain(self) -> None:
-        """Hands over the rows written since the last drain."""
+    def _release(self) -> None:
+        """Writes the rest and detaches, for another recorder."""
+        self.drain()
+        self.detach()
+
+    def drain(self) -> np.ndarray:
+        """Hands over the rows written since the last drain; their number for each optimizer."""
         # On JAX a step that fails has deleted its state.
         if self._state is None or any(getattr(s, "is_deleted", bool)() for s in self._state):
-            return
+            return np.zeros(len(self._optimizers), int)
         rows, written, steps = self._ring.read(self._state, self._drained)
         self.lost += written - self._drained - len(rows.steps)
         self._drained, self._undrained = written, 0
-        self.next_step = self._first_step + steps
-        rows = rows._replace(steps=rows.steps + self._first_step)
+        self.next_steps = self._first_steps + steps
+        by_optimizer = rows.scalars[:, SCALARS.index("optimizer")].astype(int)
+        rows = rows._replace(steps=rows.steps + self._first_steps[by_optimizer])
         due = np.array([bool(self._due(int(step))) for step in rows.steps], bool)
         if due.any():
             self._on_rows(rows.take(due))
+        return np.bincount(by_optimizer, minlength=len(self._optimizers))
 
     def after_call(self, optimizer_variables: Sequence[Any] | None = None) -> None:
         """Drains the ring before it overflows; to be called after each training step.
@@ -121,20 +124,22 @@ class Capture:
         Args:
             optimizer_variables: on JAX, the state of the optimizer that the step returned.
         """
-        if self._on_jax:
+        if ON_JAX:
             if optimizer_variables is None:
                 raise ValueError("On JAX the recorder needs the optimizer's variables.")
             self._state = self._lent.of(optimizer_variables)
-        self.next_step += self._rows_per_call
+        self.next_steps = self.next_steps + self._rows_per_call
         if not self._recording:
             return
         if not self._drained:
-            # The first call shows how often a custom step calls the optimizer.
-            self.drain()
-            self._rows_per_call = max(self._rows_per_call, self._drained)
+            # The first call shows how often a custom step calls each optimizer.
+            called = self.drain()
+            self._rows_per_call = np.where(called, np.maximum(self._rows_per_call, called), 0)
             return
-        self._undrained += self._rows_per_call
-        if self._undrained + self._rows_per_call > self._capacity:
+        # An optimizer that was not called then may be called in a later step.
+        most = int(np.maximum(self._rows_per_call, 1).sum())
+        self._undrained += most
+        if self._undrained + most > self._capacity:
             self.drain()
 
     def _prepare_if_built(self) -> None:
@@ -148,40 +153,47 @@ class Capture:
         self._prepared = True
         with _scope(self._model):
             self._measurement = self._begin()
-            self._ring = Ring(self._capacity, self._measurement.shape, len(SCALARS))
-        if self._on_jax:
-            if not self._optimizer.built:
-                self._optimizer.build(self._model.trainable_variables)
+            shape, optimizers = self._measurement.shape, len(self._optimizers)
+            self._ring = Ring(self._capacity, shape, len(SCALARS), optimizers)
+        if ON_JAX:
+            lender = self._optimizers[0]
+            if not lender.built:
+                lender.build(self._model.trainable_variables)
             kept = [*self._ring.variables, *self._measurement.variables]
-            self._lent = LentVariables(self._optimizer, kept, len(self._ring.variables))
+            self._lent = LentVariables(lender, kept, len(self._ring.variables))
         else:
             self._state = [variable.value for variable in self._ring.variables]
 
-    def _recording_apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+    def _recording_apply(self, tap: Tap, *args: Any) -> Any:
         if not self.is_live:
             # `fit` was interrupted, and this is a loop of the user's own.
             self.detach()
-            return self._apply(grads, trainable_variables)
+            return tap.apply(*args)
         if not self._prepared:
             self._prepare()
+        return self._stateless_apply(tap, *args) if ON_JAX else self._apply(tap, *args)
+
+    def _apply(self, tap: Tap, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        optimizer = tap.optimizer
         if not self._recording:
-            self._apply(grads, trainable_variables)
-            return self._ring.skip()
-        optimizer = self._optimizer
+            tap.apply(grads, trainable_variables)
+            return self._ring.skip(tap.number)
         grads = list(grads)
         variables = list(trainable_variables or optimizer._trainable_variables)
         if not optimizer.built:
             optimizer.build(variables)
         seen = self._measurement.before(optimizer, grads, variables, variables)
-        self._apply(self._measurement.handed_on(seen, grads), variables)
-        self._ring.write(self._measurement.row(seen, variables), seen.scalars)
+        tap.apply(self._measurement.handed_on(seen, grads), variables)
+        scalars = [*seen.scalars, tap.number]
+        self._ring.write(self._measurement.row(seen, variables), _joined(scalars), tap.number)
 
-    def _recording_stateless_apply(
-        self, optimizer_variables: list, grads: Sequence[Any], trainable_variables: list
+    def _stateless_apply(
+        self, tap: Tap, optimizer_variables: list, grads: Sequence[Any], trainable_variables: list
     ) -> tuple:
-        optimizer, state, before = self._optimizer, optimizer_variables, trainable_variables
-        after, new_state = self._apply(state, grads, before)
-        if not self.is_live:
+        optimizer, state, before = tap.optimizer, optimizer_variables, trainable_variables
+        after, new_state = tap.apply(state, grads, before)
+        if tap.number:
+            _warn_that_jax_keeps_no_record(tap)
             return after, new_state
         variables = optimizer._trainable_variables
         if self._recording:
@@ -193,10 +205,25 @@ class Capture:
         ]
         with keras.StatelessScope(mapping) as scope:
             if self._recording:
-                self._ring.write(self._measurement.row(seen, variables), seen.scalars)
+                scalars = [*seen.scalars, tap.number]
+                self._ring.write(self._measurement.row(seen, variables), _joined(scalars))
             else:
                 self._ring.skip()
         return after, self._lent.put(new_state, scope.get_current_value)
+
+
+def _joined(scalars: Sequence[Any]) -> Any:
+    """The scalars of a step as one tensor, in the order of `SCALARS`."""
+    return keras.ops.stack([keras.ops.cast(scalar, "float32") for scalar in scalars])
+
+
+def _warn_that_jax_keeps_no_record(tap: Tap) -> None:
+    warnings.warn(
+        "On JAX a training step returns the state of `model.optimizer` and of no other optimizer, "
+        f"so the gradients of this one are not recorded: {type(tap.optimizer).__name__}. They are "
+        "on TensorFlow and PyTorch, and where it is the optimizer that the model is compiled with.",
+        stacklevel=2,
+    )
 
 
 def _scope(model: keras.Model) -> AbstractContextManager:

@@ -1,6 +1,6 @@
 """Recording in `fit`: traces the compiled training step anew, and drains the ring in time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -8,6 +8,7 @@ import keras
 
 from keraskip.callbacks.columns import Rows
 from keraskip.callbacks.hook.capture import CAPACITY, Capture
+from keraskip.callbacks.hook.taps import ON_JAX
 from keraskip.callbacks.step.measurement import Measurement
 
 
@@ -20,22 +21,24 @@ class FitCapture(Capture):
 
     Args:
         model: a compiled Keras model.
+        optimizers: see `Capture`.
         on_failure: called with the exception when a training step raises; the exception goes on.
-        begin, on_rows, due, first_step: see `Capture`.
+        begin, on_rows, due, first_steps: see `Capture`.
     """
 
     def __init__(
         self,
         model: keras.Model,
+        optimizers: Mapping[str, keras.optimizers.Optimizer],
         on_failure: Callable[[BaseException], None],
         begin: Callable[[], Measurement],
         on_rows: Callable[[Rows], None],
         due: Callable[[int], bool],
-        first_step: int = 0,
+        first_steps: Sequence[int] = (),
     ) -> None:
-        capacity = max(CAPACITY, 2 * model.steps_per_execution)
-        super().__init__(model, model.optimizer, begin, on_rows, due, first_step, capacity)
-        self._rows_per_call = model.steps_per_execution
+        capacity = max(CAPACITY, 2 * len(optimizers) * model.steps_per_execution)
+        super().__init__(model, optimizers, begin, on_rows, due, first_steps, capacity)
+        self._rows_per_call *= model.steps_per_execution
         self._on_failure = on_failure
         # Whether a call of the training step runs now.
         self._stepping = False
@@ -55,7 +58,7 @@ class FitCapture(Capture):
 
     def detach(self) -> None:
         """Leaves optimizer and model as they were before `attach`."""
-        if not self._attached:
+        if not self._taps:
             return
         super().detach()
         del self._model.make_train_function
@@ -85,8 +88,8 @@ class FitCapture(Capture):
         return model.train_function
 
     def _watched_step(self, *args: Any) -> Any:
-        coming = range(self.next_step, self.next_step + self._rows_per_call)
-        self._recording = any(self._due(step) for step in coming)
+        ends = zip(self.next_steps, self.next_steps + self._rows_per_call, strict=True)
+        self._recording = any(self._due(int(step)) for end in ends for step in range(*end))
         self._stepping = True
         try:
             if not self._built_ahead:
@@ -100,7 +103,7 @@ class FitCapture(Capture):
             raise
         finally:
             self._stepping = False
-        if self._on_jax:
+        if ON_JAX:
             _, (_, _, optimizer_variables, _) = result
             self.after_call(optimizer_variables)
         else:
@@ -110,7 +113,7 @@ class FitCapture(Capture):
     def _break_off(self, error: BaseException) -> None:
         try:
             self.drain()
-            if self._on_jax:
+            if ON_JAX:
                 # Keras syncs at the end, when the optimizer has other variables.
                 self._model.jax_state_sync()
         finally:

@@ -19,6 +19,7 @@ from keraskip.callbacks.hook.fit_capture import FitCapture
 from keraskip.callbacks.hook.probe import Probe
 from keraskip.callbacks.hook.provenance import provenance
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
+from keraskip.callbacks.hook.taps import trained_by
 from keraskip.callbacks.step.measurement import KINDS, Measurement
 from keraskip.checks import check_choice, check_integer
 
@@ -142,17 +143,20 @@ class GradientRecorder(keras.callbacks.Callback):
             self.initial_epoch,
         )
         self._capture: Capture | None = None
+        self._told_of_no_step = False
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Start the run, or go on with it, and hook into the training step."""
-        first_step = self._next_step()
+        first_steps = self._next_steps()
+        optimizers = trained_by(self.model)
         self._capture = FitCapture(
             self.model,
+            optimizers,
             lambda error: self._end("interrupted"),
-            partial(self._begin, self.model, self.model.optimizer),
+            partial(self._begin, self.model, optimizers),
             self._journal.append,
             self._due,
-            first_step,
+            first_steps,
         )
         self._capture.attach()
 
@@ -161,7 +165,10 @@ class GradientRecorder(keras.callbacks.Callback):
         if not self._capture:
             return
         self._capture.drain()
-        self._journal.end_epoch(epoch, self._capture.next_step, {} if logs is None else logs)
+        if not self._capture.has_counted:
+            return self._warn_of_no_step()
+        next_steps = self._capture.next_steps.tolist()
+        self._journal.end_epoch(epoch, next_steps, {} if logs is None else logs)
         if self._probe and self._journal.is_written:
             self._journal.add_probes(epoch, self._probe.look(self.model))
         if self._journal.is_open and self._on_nonfinite != "ignore":
@@ -217,9 +224,9 @@ class GradientRecorder(keras.callbacks.Callback):
                 "recording needs an optimizer: compile the model, or pass it. "
                 f"Received: optimizer=None, model {model.name!r}"
             )
-        first_step = self._next_step()
-        begin = partial(self._begin, model, optimizer)
-        capture = Capture(model, optimizer, begin, self._journal.append, self._due, first_step)
+        first_steps, optimizers = self._next_steps(), {"optimizer": optimizer}
+        begin = partial(self._begin, model, optimizers)
+        capture = Capture(model, optimizers, begin, self._journal.append, self._due, first_steps)
         self._capture = capture
         capture.attach()
         status = "interrupted"
@@ -228,16 +235,19 @@ class GradientRecorder(keras.callbacks.Callback):
             status = "finished"
         finally:
             self._end(status)
-        if capture.next_step == first_step or capture.lost:
+        (end,) = capture.next_steps
+        if [end] == (first_steps or [0]) or capture.lost:
             warnings.warn(
-                f"{capture.lost} steps are missing in the record of {capture.next_step}. Call the "
+                f"{capture.lost} steps are missing in the record of {end}. Call the "
                 "function that `recording` gives after each step, and trace the step inside of it.",
                 stacklevel=3,
             )
 
-    def _begin(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Measurement:
+    def _begin(
+        self, model: keras.Model, optimizers: Mapping[str, keras.optimizers.Optimizer]
+    ) -> Measurement:
         """Starts the run, or goes on with it, and makes the measurement."""
-        self._trained = model, optimizer
+        self._trained = model, optimizers
         if self._probe:
             self._probe.check(model)
         variables, weights, depths = recorded_weights(model, self._layers)
@@ -245,25 +255,37 @@ class GradientRecorder(keras.callbacks.Callback):
             self._journal.go_on(weights, model.name)
         else:
             facts = {"model": model.name, "gradient": self._kind, **depths}
+            facts["optimizers"] = list(optimizers)
             info = {**provenance(), **facts, **self._info}
             self._journal.open(weights, info, writes=_is_first_process())
         return Measurement(variables, self._statistics, self._kind)
 
     def _stop(self, in_gradient: bool) -> None:
         """Ends the training at a value that is not finite, where that was asked for."""
-        model, optimizer = self._trained
+        model, optimizers = self._trained
         # A loss scale that is too large shows so; the optimizer skips the step and lowers it.
-        skipped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and in_gradient
-        if self._on_nonfinite == "stop" and not skipped:
+        scales = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers.values()]
+        if self._on_nonfinite == "stop" and not (any(scales) and in_gradient):
             model.stop_training = True
 
-    def _next_step(self) -> int:
-        """The number with which to go on, after the rest of an interrupted training is written."""
+    def _warn_of_no_step(self) -> None:
+        if self._told_of_no_step:
+            return
+        self._told_of_no_step = True
+        warnings.warn(
+            "No step was recorded: no optimizer of the model was called in this epoch. A training "
+            "step of your own must call `apply` or `apply_gradients` of an optimizer that is an "
+            "attribute of the model or of one of its layers.",
+            stacklevel=2,
+        )
+
+    def _next_steps(self) -> list[int]:
+        """The numbers with which to go on, after the rest of an interrupted training is written."""
         if not self._capture:
             return self._journal.resume()
         self._capture.drain()
         self._journal.drop_norms()
-        return self._capture.next_step
+        return self._capture.next_steps.tolist()
 
     def _end(self, status: str) -> None:
         if self._capture:

@@ -22,12 +22,12 @@ class SeenStep(NamedTuple):
 
     Attributes:
         parts: the view of each part of the measurement.
-        scalars: the values of `SCALARS`.
+        scalars: the scale of the loss, and the factor by which the optimizer clips.
         updating: whether the step will change the weights.
     """
 
     parts: list[Any]
-    scalars: Any
+    scalars: list[Any]
     updating: Any
 
 
@@ -97,8 +97,8 @@ class Measurement:
 
     def _gradients(
         self, optimizer: keras.optimizers.Optimizer, grads: Sequence[Any], variables: Sequence[Any]
-    ) -> tuple[dict[int, Any], Any, Any]:
-        """The gradients to measure by their index, the values of `SCALARS`, and whether the
+    ) -> tuple[dict[int, Any], list[Any], Any]:
+        """The gradients to measure by their index, scalars as in `SeenStep`, and whether the
         optimizer is about to change the weights.
         """
         scale, updating = optimizers.loss_scale(optimizer), optimizers.is_updating(optimizer)
@@ -113,12 +113,7 @@ class Measurement:
         if effective is not mean:
             norms = [_total_norm(optimizers.of_whole_batch(each)) for each in (effective, mean)]
             factor = ops.where(norms[1] == 0, 1.0, norms[0] / norms[1])
-        scalars = ops.stack(
-            [
-                ops.cast(1.0 if scale is None else scale, "float32"),
-                ops.cast(ops.where(updating, factor, float("nan")), "float32"),
-            ]
-        )
+        scalars = [1.0 if scale is None else scale, ops.where(updating, factor, float("nan"))]
         return dict(zip(given, optimizers.of_whole_batch(wanted), strict=True)), scalars, updating
 
 

@@ -17,16 +17,19 @@ class Ring:
         capacity: how many rows it holds.
         shape: of the values of one step, weights and columns.
         scalars: number of scalars of each step.
+        optimizers: number of optimizers; each counts its own steps.
     """
 
-    def __init__(self, capacity: int, shape: tuple[int, int], scalars: int) -> None:
+    def __init__(
+        self, capacity: int, shape: tuple[int, int], scalars: int, optimizers: int = 1
+    ) -> None:
         self.capacity = capacity
         shapes = {
             "values": ((capacity, *shape), "float32"),
             "scalars": ((capacity, scalars), "float32"),
             "steps": ((capacity,), "int32"),
-            # Rows and steps so far.
-            "counts": ((2,), "int32"),
+            # Rows so far, and the steps of each optimizer.
+            "counts": ((1 + optimizers,), "int32"),
         }
         # All replicas of a model compute the same row.
         options = {"trainable": False, "aggregation": "only_first_replica"}
@@ -35,21 +38,27 @@ class Ring:
             for name, (shape, dtype) in shapes.items()
         ]
 
-    def write(self, values: Any, scalars: Any) -> None:
-        """Adds the row of one step, as part of the step."""
+    def write(self, values: Any, scalars: Any, optimizer: int = 0) -> None:
+        """Adds the row of one step of an optimizer, as part of the step."""
         all_values, all_scalars, steps, counts = self.variables
         slot = ops.mod(counts.value[0], self.capacity)
         _put(all_values, slot, values)
         _put(all_scalars, slot, scalars)
-        _put(steps, slot, counts.value[1])
-        counts.assign_add([_one_after(values)] * 2)
+        _put(steps, slot, counts.value[1 + optimizer])
+        counts.assign_add(_one_after(values) * self._added(1, optimizer))
 
-    def skip(self) -> None:
+    def skip(self, optimizer: int = 0) -> None:
         """Counts a step without a row."""
-        self.variables[-1].assign_add([0, 1])
+        self.variables[-1].assign_add(self._added(0, optimizer))
 
-    def read(self, state: Sequence[Any], since: int) -> tuple[Rows, int, int]:
-        """The rows after the first `since`, and the numbers of rows and of steps so far.
+    def _added(self, rows: int, optimizer: int) -> np.ndarray:
+        """The counts of one step of an optimizer."""
+        added = np.zeros(self.variables[-1].shape, "int32")
+        added[[0, 1 + optimizer]] = rows, 1
+        return added
+
+    def read(self, state: Sequence[Any], since: int) -> tuple[Rows, int, np.ndarray]:
+        """The rows after the first `since`, the number of rows and each optimizer's steps so far.
 
         The oldest rows are lost where there are more than the ring holds.
 
@@ -58,11 +67,10 @@ class Ring:
             since: number of rows that were read before.
         """
         parts = [ops.convert_to_numpy(ops.copy(value)) for value in state]
-        *parts, counts = parts
-        written, steps = map(int, counts)
+        *parts, (written, *steps) = parts
         slots = np.arange(max(since, written - self.capacity), written) % self.capacity
         values, scalars, numbers = (part[slots] for part in parts)
-        return Rows(numbers, values, scalars), written, steps
+        return Rows(numbers, values, scalars), int(written), np.array(steps)
 
 
 def _put(variable: keras.Variable, slot: Any, row: Any) -> None:
