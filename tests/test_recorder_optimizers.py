@@ -45,6 +45,7 @@ class Gan(keras.Model):
             self.critic_optimizer.build(self.trainable_variables)
         self.critic_steps = critic_steps
         self.norms = {"critic": [], "generator": []}
+        self.built = True  # it has no call of its own
 
     def losses_for(self, images):
         def critic_loss():
@@ -182,6 +183,7 @@ class Careless(keras.Model):
     def __init__(self):
         super().__init__()
         self.inner = dense("inner", 4, 3, 1)
+        self.built = True
 
     def train_step(self, *args):
         if BACKEND == "jax":
@@ -193,7 +195,7 @@ def test_a_training_without_a_step_is_told(tmp_path):
     model = Careless()
     with pytest.warns(UserWarning, match="No step was recorded") as told:
         trained(tmp_path, model, epochs=2)
-    assert len(told) == 1
+    assert sum("No step was recorded" in str(each.message) for each in told) == 1
 
 
 def test_a_usual_run_is_its_only_part(tmp_path):
@@ -214,6 +216,7 @@ def test_jax_tells_which_optimizer_it_cannot_record(tmp_path):
         def __init__(self):
             super().__init__()
             self.inner = dense("inner", 4, 3, 1)
+            self.built = True
             self.own = keras.optimizers.SGD(0.1)
             self.own.build(self.inner.trainable_variables)
 
@@ -221,7 +224,8 @@ def test_jax_tells_which_optimizer_it_cannot_record(tmp_path):
             trainable, others, of_optimizer, metrics = state
 
             def loss_of(trainable):
-                outputs, _ = self.inner.stateless_call(trainable, [], data[0])
+                images = data[0] if isinstance(data, tuple) else data
+                outputs, _ = self.inner.stateless_call(trainable, [], images)
                 return ops.mean(outputs**2)
 
             loss, grads = jax.value_and_grad(loss_of)(trainable)

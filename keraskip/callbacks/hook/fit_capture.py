@@ -94,7 +94,7 @@ class FitCapture(Capture):
         try:
             if not self._built_ahead:
                 self._built_ahead = True
-                _build_ahead(self._model, *args)
+                _build_ahead(self._model, args[-1])
                 self._prepare_if_built()
             result = self._steps[self._recording](*args)
         except BaseException as error:
