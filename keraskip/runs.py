@@ -14,9 +14,11 @@ A run folder holds two files:
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +129,7 @@ class RunWriter:
     def _check_same(self, weights: list[Mapping[str, Any]]) -> None:
         with pa.OSFile(str(self.path / STEPS_FILE)) as file:
             schema = pa.ipc.open_stream(file).schema
-        if self._info["weights"] != weights or schema != self._schema:
+        if alike(self._info["weights"]) != alike(weights) or schema != self._schema:
             raise ValueError(
                 "A run goes on with the weights and statistics it began with. "
                 f"Received: weights or statistics that differ from {self.path}"
@@ -161,6 +163,49 @@ def read_info(path: str | Path) -> dict[str, Any]:
             f"Received: format {info['schema_version']} in {path}"
         )
     return info
+
+
+def claimed(path: str | Path) -> Path:
+    """A folder without a run, taken so that no other process takes it: this one, or one beside it.
+
+    The folders beside `runs/mine` are `runs/mine-2`, `runs/mine-3` and so on.
+    """
+    for folder in _beside(Path(path)):
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError), open(folder / STEPS_FILE, "xb"):
+            return folder
+    raise AssertionError("there is always another folder")
+
+
+def latest_run(path: str | Path) -> Path:
+    """The last of the folders that `claimed` gave out; the folder itself if there is none."""
+    folders = takewhile(lambda folder: (folder / INFO_FILE).is_file(), _beside(Path(path)))
+    return [Path(path), *folders][-1]
+
+
+def goes_on(path: Path, weights: Sequence[Mapping[str, Any]], epoch: int) -> bool:
+    """Whether a training of these weights that begins with an epoch goes on with the run here.
+
+    It does if the run has all epochs before. A finished run must end there, so that nothing is lost
+    that was recorded.
+    """
+    if not (path / INFO_FILE).is_file():
+        return False
+    info = read_info(path)
+    numbers = [row["epoch"] for row in info["epochs"]]
+    is_before = numbers[:epoch] == list(range(epoch))
+    is_unfinished = info["status"] != "finished" or len(numbers) == epoch
+    return is_before and is_unfinished and alike(info["weights"]) == alike(weights)
+
+
+def alike(weights: Sequence[Mapping[str, Any]]) -> list:
+    """What does not change when Keras numbers the layers of the same network on."""
+    return [(row["role"], row["depth"], list(row["shape"])) for row in weights]
+
+
+def _beside(path: Path) -> Iterator[Path]:
+    yield path
+    yield from (path.with_name(f"{path.name}-{number}") for number in count(2))
 
 
 def epoch_row(path: str | Path, epochs: int) -> dict[str, Any]:

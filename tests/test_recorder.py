@@ -234,7 +234,7 @@ def test_more_steps_than_the_buffer_holds(tmp_path):
         assert run.grad_norm[step, column] == pytest.approx(exact[path]["grad_norm"], rel=5e-3)
 
 
-def test_second_fit_goes_on_and_a_new_recorder_replaces(tmp_path):
+def test_second_fit_goes_on_and_a_new_recorder_replaces_where_asked(tmp_path):
     model, recorder = tiny(), GradientRecorder(tmp_path, info={"note": "first"})
     fit(model, batches(3), recorder)
     fit(model, batches(2), recorder, epochs=2, initial_epoch=1)
@@ -242,7 +242,7 @@ def test_second_fit_goes_on_and_a_new_recorder_replaces(tmp_path):
     np.testing.assert_array_equal(run.steps, np.arange(5))
     assert run.epochs["steps"].tolist() == [3, 5]
     assert run.info["note"] == "first"
-    fit(model, batches(1), GradientRecorder(tmp_path))
+    fit(model, batches(1), GradientRecorder(tmp_path, overwrite=True))
     run = load_run(tmp_path)
     np.testing.assert_array_equal(run.steps, [0])
     assert "note" not in run.info

@@ -218,7 +218,7 @@ def test_one_nan_is_not_remembered(tmp_path):
     assert np.isfinite(run.cosine[3:]).all()
     # Finite, but not its square.
     images[2 * BATCH] = 1e19
-    large = recorded(tmp_path, keras.optimizers.SGD(0.0), images, **options)
+    large = recorded(tmp_path / "large", keras.optimizers.SGD(0.0), images, **options)
     assert (large.snr[3:] > 0.01).all()
     assert np.isfinite(run.snr[3:]).all()
 

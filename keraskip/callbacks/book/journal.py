@@ -12,7 +12,7 @@ from keraskip.callbacks.book.epoch_norms import EpochNorms
 from keraskip.callbacks.book.nonfinite import NonFinite
 from keraskip.callbacks.book.tensorboard import TensorBoardLog
 from keraskip.callbacks.columns import SCALARS, Rows
-from keraskip.runs import RunWriter, epoch_row, read_info
+from keraskip.runs import RunWriter, claimed, epoch_row, goes_on, latest_run, read_info
 
 
 @dataclass
@@ -26,6 +26,10 @@ class Journal:
         stop: called with whether the value lies in a gradient, at the first one that is not finite.
         tensorboard: whether to write files for TensorBoard, too.
         initial_epoch: number of epochs to keep of the run in the folder.
+        overwrite: whether a new run replaces an earlier one in the folder.
+
+    Attributes:
+        weights: the recorded weights; none before the run has begun.
     """
 
     run_dir: Path
@@ -34,57 +38,91 @@ class Journal:
     stop: Callable[[bool], None]
     tensorboard: bool
     initial_epoch: int
+    overwrite: bool
 
     def __post_init__(self) -> None:
         self._writer: RunWriter | None = None
         self._tensorboard: TensorBoardLog | None = None
-        self._weights: list[dict[str, Any]] = []
+        self.weights: list[dict[str, Any]] = []
         self._norms, self._nonfinite = EpochNorms([]), NonFinite([])
         self._recorded = 0
-
-    def resume(self) -> list[int]:
-        """The number of the first step to record, for each optimizer."""
-        if not self.initial_epoch:
-            return []
-        last = epoch_row(self.run_dir, self.initial_epoch)
-        self._recorded = last["steps"]
-        return last.get("next_steps", [last["next_step"]])
 
     @property
     def is_open(self) -> bool:
         """Whether the run has begun."""
-        return bool(self._weights)
+        return bool(self.weights)
 
     def open(
-        self, weights: list[dict[str, Any]], info: Mapping[str, Any], writes: bool = True
-    ) -> None:
-        """Begins the run.
+        self,
+        weights: list[dict[str, Any]],
+        info: Mapping[str, Any],
+        epoch: int = 0,
+        writes: bool = True,
+    ) -> list[int]:
+        """Begins the run, or goes on with the one in the folder.
 
         Args:
             weights: the recorded weights, those nearest to the input first.
             info: the facts for `run.json`.
+            epoch: the epoch with which the training begins.
             writes: whether this process is the one that writes.
+
+        Returns:
+            The number of the first step of each optimizer; none for a new run.
         """
+        kept = self.initial_epoch
+        if epoch and not kept:
+            latest = latest_run(self.run_dir)
+            if goes_on(latest, weights, epoch):
+                self.run_dir, kept = latest, epoch
+        if writes and not kept and not self.overwrite:
+            self._move_aside()
+        last = epoch_row(self.run_dir, kept) if kept else {}
+        known = read_info(self.run_dir).get("nonfinite", []) if kept else []
+        self._begin(weights, info, kept, writes, known)
+        self._recorded = last.get("steps", 0)
+        return last.get("next_steps", [last["next_step"]] if last else [])
+
+    def open_phase(
+        self, weights: list[dict[str, Any]], info: Mapping[str, Any], writes: bool
+    ) -> None:
+        """Begins another phase of the training, with other weights, in a folder beside the run."""
+        facts = {**info, "phase_of": self.run_dir.name}
         if writes:
-            parts = weights, self.columns, SCALARS, self.initial_epoch
-            self._writer = RunWriter(self.run_dir, info, *parts)
+            self.run_dir = claimed(self.run_dir)
+        self._begin(weights, facts, 0, writes, [])
+        self._recorded = 0
+
+    def go_on(self) -> None:
+        """Goes on with the run, with the same weights."""
+        self._write("mark", "running")
+
+    def _move_aside(self) -> None:
+        """Takes a folder without a run."""
+        asked, self.run_dir = self.run_dir, claimed(self.run_dir)
+        if self.run_dir != asked:
+            warnings.warn(
+                f"{asked} holds an earlier run, which stays as it is: this one is recorded in "
+                f"{self.run_dir}. overwrite=True replaces the earlier one.",
+                stacklevel=2,
+            )
+
+    def _begin(
+        self,
+        weights: list[dict[str, Any]],
+        info: Mapping[str, Any],
+        kept: int,
+        writes: bool,
+        known: Sequence[Mapping[str, Any]],
+    ) -> None:
+        if writes:
+            self._writer = RunWriter(self.run_dir, info, weights, self.columns, SCALARS, kept)
             if self.tensorboard:
                 folder = self.run_dir / "tensorboard"
                 self._tensorboard = TensorBoardLog(folder, weights, self.columns)
-        self._weights = weights
+        self.weights = weights
         self._norms = EpochNorms(weights)
-        known = read_info(self.run_dir).get("nonfinite", []) if self.initial_epoch else []
         self._nonfinite = NonFinite(weights, known)
-
-    def go_on(self, weights: list[dict[str, Any]], model_name: str) -> None:
-        """Goes on with the run; ValueError for other weights than it began with."""
-        if weights != self._weights:
-            raise ValueError(
-                "A recorder goes on with the weights it began with; for another model make a new "
-                f"one. Received: model {model_name!r} with {len(weights)} weights to record, "
-                f"before {len(self._weights)}"
-            )
-        self._write("mark", "running")
 
     def append(self, rows: Rows) -> None:
         """Writes rows, and warns if one of them is not finite."""

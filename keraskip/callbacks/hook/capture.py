@@ -54,9 +54,7 @@ class Capture:
         self._begin = begin
         self._on_rows = on_rows
         self._due = due
-        # A run that goes on may have known fewer optimizers.
-        first = [*first_steps, *[0] * len(self._optimizers)][: len(self._optimizers)]
-        self._first_steps, self.next_steps = np.array(first), np.array(first)
+        self.start_at(first_steps)
         self._capacity = capacity
         self._drained = self._undrained = self.lost = 0
         self._rows_per_call = np.ones(len(self._optimizers), int)
@@ -91,6 +89,12 @@ class Capture:
     def is_live(self) -> bool:
         """Whether the training that this is attached to takes a step now, or may take one."""
         return True
+
+    def start_at(self, first_steps: Sequence[int]) -> None:
+        """Numbers the steps from these on, one for each optimizer; before the first step."""
+        # A run that goes on may have known fewer optimizers.
+        known = [*first_steps, *[0] * len(self._optimizers)][: len(self._optimizers)]
+        self._first_steps, self.next_steps = np.array(known), np.array(known)
 
     @property
     def has_counted(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import wraps
 from typing import Any
 
 import keras
@@ -22,7 +23,7 @@ class FitCapture(Capture):
     Args:
         model: a compiled Keras model.
         optimizers: see `Capture`.
-        on_failure: called with the exception when a training step raises; the exception goes on.
+        on_failure: called with the exception that leaves `fit`; the exception goes on.
         begin, on_rows, due, first_steps: see `Capture`.
     """
 
@@ -97,10 +98,6 @@ class FitCapture(Capture):
                 _build_ahead(self._model, args[-1])
                 self._prepare_if_built()
             result = self._steps[self._recording](*args)
-        except BaseException as error:
-            if not _is_end_of_data(error):
-                self._break_off(error)
-            raise
         finally:
             self._stepping = False
         if ON_JAX:
@@ -110,7 +107,8 @@ class FitCapture(Capture):
             self.after_call()
         return result
 
-    def _break_off(self, error: BaseException) -> None:
+    def break_off(self, error: BaseException) -> None:
+        """Writes what was measured and detaches, after an exception has left `fit`."""
         try:
             self.drain()
             if ON_JAX:
@@ -140,6 +138,25 @@ def _build_ahead(model: keras.Model, data: Any) -> None:
         model._symbolic_build(data_batch=data.element_spec)
 
 
-def _is_end_of_data(error: BaseException) -> bool:
-    """Whether the exception says that data of unknown size have ended."""
-    return isinstance(error, StopIteration) or type(error).__name__ == "OutOfRangeError"
+def watch_fit() -> None:
+    """Makes `keras.Model.fit` tell the recorder of the model when an exception leaves it.
+
+    `fit` calls no callback in that case, wherever it comes from: a step, the data, another
+    callback, or Ctrl-C in between.
+    """
+    original = keras.Model.fit
+    if hasattr(original, "tells_recorder"):
+        return
+
+    @wraps(original)
+    def fit(model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(model, *args, **kwargs)
+        except BaseException as error:
+            capture = getattr(vars(model).get("make_train_function"), "__self__", None)
+            if isinstance(capture, FitCapture):
+                capture.break_off(error)
+            raise
+
+    fit.tells_recorder = True  # type: ignore[attr-defined]
+    keras.Model.fit = fit

@@ -1,6 +1,5 @@
 """The callback: its arguments, and when a record begins and ends."""
 
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,10 +12,15 @@ import keras
 import numpy as np
 
 from keraskip.callbacks.book.journal import Journal
-from keraskip.callbacks.columns import FURTHER, STATISTICS, columns_of
+from keraskip.callbacks.columns import columns_of
+from keraskip.callbacks.hook.arguments import (
+    all_statistics,
+    checked_filter,
+    made_probe,
+    schedule,
+)
 from keraskip.callbacks.hook.capture import Capture
-from keraskip.callbacks.hook.fit_capture import FitCapture
-from keraskip.callbacks.hook.probe import Probe
+from keraskip.callbacks.hook.fit_capture import FitCapture, watch_fit
 from keraskip.callbacks.hook.provenance import provenance
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
 from keraskip.callbacks.hook.taps import trained_by
@@ -43,9 +47,16 @@ class GradientRecorder(keras.callbacks.Callback):
     to the output. Progress bar and history show them, and callbacks that come later in the list,
     such as `CSVLogger` and `TensorBoard`, keep them too.
 
-    A second `fit` with the same recorder goes on with the same run. A new recorder starts a new
-    run, which replaces an earlier one in the same folder. If the folder can no longer be written
-    during training, recording stops with a warning and training goes on.
+    A second `fit` with the same recorder goes on with the same run; if layers were frozen or
+    unfrozen in between, in a folder beside it, because the weights differ. A new recorder starts a
+    new run. If the folder has one already, the new one is written beside it, to `run_dir` with
+    `-2`, `-3` and so on, and a warning names it. A training that is started again after an epoch,
+    by `BackupAndRestore` or `fit(initial_epoch=...)`, goes on with the run that it left. If the
+    folder can no longer be written during training, recording stops with a warning and training
+    goes on.
+
+    However `fit` ends, what was measured is written. After an exception, such as Ctrl-C or the stop
+    button of a notebook, the status of the run is `"interrupted"`, and the next `fit` works.
 
     On several devices (`tf.distribute.MirroredStrategy`, `keras.distribution.DataParallel`) the
     gradient is the one of the whole batch. Of several JAX processes the first one writes.
@@ -87,9 +98,10 @@ class GradientRecorder(keras.callbacks.Callback):
             the share of residual branches, dead units, shattered gradients. `Run.probes` has them,
             and `keraskip.callbacks.hook.probe.Probe.look` defines them.
         info: further facts to keep in `run.json`, as JSON values.
-        initial_epoch: as in `fit`, for a training that goes on from a checkpoint, in a new process
-            too: the run in the folder keeps this many epochs, later records are dropped, and the
-            new steps follow. `"cosine"` and `"snr"` begin anew there, and the files for TensorBoard
+        overwrite: whether a new run replaces an earlier one in the folder.
+        initial_epoch: as in `fit`; needed only for a training that goes back in a finished run: the
+            run in the folder keeps this many epochs, later records are dropped, and the new steps
+            follow. `"cosine"` and `"snr"` begin anew there, and the files for TensorBoard
             stay as they are.
 
     Raises:
@@ -119,6 +131,7 @@ class GradientRecorder(keras.callbacks.Callback):
         tensorboard: bool = False,
         probe: tuple[Any, Any] | None = None,
         info: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
         initial_epoch: int = 0,
     ) -> None:
         super().__init__()
@@ -129,10 +142,10 @@ class GradientRecorder(keras.callbacks.Callback):
                 "tensorboard=True needs TensorBoard: pip install 'keraskip[tensorboard]'"
             )
         self.initial_epoch = check_integer("initial_epoch", initial_epoch, minimum=0)
-        self._due = _schedule(every)
-        self._layers = _filter(layers)
-        self._statistics = _statistics([*statistics, "histogram"] if tensorboard else statistics)
-        self._kind, self._probe, self._info = kind, _probe(probe), dict(info or {})
+        self._due = schedule(every)
+        self._layers = checked_filter(layers)
+        self._statistics = all_statistics([*statistics, "histogram"] if tensorboard else statistics)
+        self._kind, self._probe, self._info = kind, made_probe(probe), dict(info or {})
         self._on_nonfinite = on_nonfinite
         self._journal = Journal(
             Path(run_dir),
@@ -141,13 +154,25 @@ class GradientRecorder(keras.callbacks.Callback):
             self._stop,
             tensorboard,
             self.initial_epoch,
+            overwrite,
         )
+        watch_fit()
         self._capture: Capture | None = None
         self._told_of_no_step = False
+        # The model of the run so far.
+        self._recorded_model: keras.Model | None = None
+        # Weights and facts of a run that has not started, and the epoch that runs.
+        self._begun: tuple[list[dict[str, Any]], dict[str, Any]] | None = None
+        self._epoch: int | None = None
+
+    @property
+    def run_dir(self) -> Path:
+        """The folder of the run; another one than asked for, where that held an earlier run."""
+        return self._journal.run_dir
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Start the run, or go on with it, and hook into the training step."""
-        first_steps = self._next_steps()
+        """Hook into the training step."""
+        self._epoch, next_steps = None, self._next_steps()
         optimizers = trained_by(self.model)
         self._capture = FitCapture(
             self.model,
@@ -156,9 +181,15 @@ class GradientRecorder(keras.callbacks.Callback):
             partial(self._begin, self.model, optimizers),
             self._journal.append,
             self._due,
-            first_steps,
+            next_steps,
         )
         self._capture.attach()
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Start the run before the first epoch, or go on with it."""
+        if self._epoch is None:
+            self._epoch = epoch
+            self._start()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the steps of the epoch, and its logs."""
@@ -224,11 +255,14 @@ class GradientRecorder(keras.callbacks.Callback):
                 "recording needs an optimizer: compile the model, or pass it. "
                 f"Received: optimizer=None, model {model.name!r}"
             )
-        first_steps, optimizers = self._next_steps(), {"optimizer": optimizer}
+        self._epoch, optimizers = self.initial_epoch, {"optimizer": optimizer}
         begin = partial(self._begin, model, optimizers)
-        capture = Capture(model, optimizers, begin, self._journal.append, self._due, first_steps)
+        capture = Capture(
+            model, optimizers, begin, self._journal.append, self._due, self._next_steps()
+        )
         self._capture = capture
         capture.attach()
+        (first,) = capture.next_steps
         status = "interrupted"
         try:
             yield capture.after_call
@@ -236,7 +270,7 @@ class GradientRecorder(keras.callbacks.Callback):
         finally:
             self._end(status)
         (end,) = capture.next_steps
-        if [end] == (first_steps or [0]) or capture.lost:
+        if end == first or capture.lost:
             warnings.warn(
                 f"{capture.lost} steps are missing in the record of {end}. Call the "
                 "function that `recording` gives after each step, and trace the step inside of it.",
@@ -246,19 +280,37 @@ class GradientRecorder(keras.callbacks.Callback):
     def _begin(
         self, model: keras.Model, optimizers: Mapping[str, keras.optimizers.Optimizer]
     ) -> Measurement:
-        """Starts the run, or goes on with it, and makes the measurement."""
+        """Makes the measurement; the run starts with the first epoch."""
         self._trained = model, optimizers
         if self._probe:
             self._probe.check(model)
         variables, weights, depths = recorded_weights(model, self._layers)
-        if self._journal.is_open:
-            self._journal.go_on(weights, model.name)
-        else:
-            facts = {"model": model.name, "gradient": self._kind, **depths}
-            facts["optimizers"] = list(optimizers)
-            info = {**provenance(), **facts, **self._info}
-            self._journal.open(weights, info, writes=_is_first_process())
+        facts = {"model": model.name, "gradient": self._kind, **depths}
+        self._begun = weights, {**facts, "optimizers": list(optimizers)}
+        if self._epoch is not None:
+            self._start()
         return Measurement(variables, self._statistics, self._kind)
+
+    def _start(self) -> None:
+        """Starts the run, or goes on with it, once weights and epoch are known."""
+        if self._begun is None or self._capture is None or self._epoch is None:
+            return
+        (weights, facts), self._begun = self._begun, None
+        info, writes = {**provenance(), **facts, **self._info}, _is_first_process()
+        model, _ = self._trained
+        if not self._journal.is_open:
+            self._capture.start_at(self._journal.open(weights, info, self._epoch, writes))
+        elif self._journal.weights == weights:
+            self._journal.go_on()
+        elif self._recorded_model is model:
+            self._journal.open_phase(weights, info, writes)
+        else:
+            raise ValueError(
+                "A recorder goes on with the model it began with; for another model make a new "
+                f"one. Received: model {model.name!r} with {len(weights)} weights to record, "
+                f"before {len(self._journal.weights)}"
+            )
+        self._recorded_model = model
 
     def _stop(self, in_gradient: bool) -> None:
         """Ends the training at a value that is not finite, where that was asked for."""
@@ -282,7 +334,7 @@ class GradientRecorder(keras.callbacks.Callback):
     def _next_steps(self) -> list[int]:
         """The numbers with which to go on, after the rest of an interrupted training is written."""
         if not self._capture:
-            return self._journal.resume()
+            return []
         self._capture.drain()
         self._journal.drop_norms()
         return self._capture.next_steps.tolist()
@@ -309,50 +361,3 @@ def _moving_averages(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
         if isinstance(layer, keras.layers.BatchNormalization) and layer.built:
             for variable in layer.non_trainable_variables:
                 yield variable.path, keras.ops.convert_to_numpy(variable.value)
-
-
-def _statistics(further: Sequence[str]) -> tuple[str, ...]:
-    """All statistics to record."""
-    if isinstance(further, str):
-        raise TypeError(
-            f"statistics must be a list of names, such as [{further!r}]. "
-            f"Received: statistics={further!r}"
-        )
-    for name in further:
-        check_choice("Each of statistics", str(name), FURTHER)
-    return STATISTICS + tuple(name for name in FURTHER if name in further)
-
-
-def _probe(batch: Any) -> Probe | None:
-    if batch is None:
-        return None
-    if not isinstance(batch, tuple | list) or len(batch) != 2 or len(batch[0]) != len(batch[1]):
-        raise ValueError(
-            "probe must be a pair (x, y) of as many images as labels. "
-            f"Received: {type(batch).__name__} of {[np.shape(part) for part in batch]}"
-        )
-    return Probe(*batch)
-
-
-def _schedule(every: int | Callable[[int], bool]) -> Callable[[int], bool]:
-    if callable(every):
-        return every
-    if isinstance(every, bool) or not hasattr(every, "__index__"):
-        raise TypeError(f"every must be an integer or a function. Received: every={every!r}")
-    every = check_integer("every", every, minimum=1)
-    return lambda step: step % every == 0
-
-
-def _filter(layers: Any) -> str | Callable[[str], bool] | None:
-    if layers is not None and not isinstance(layers, str) and not callable(layers):
-        raise TypeError(
-            f"layers must be a regular expression or a function. Received: layers={layers!r}"
-        )
-    if isinstance(layers, str):
-        try:
-            re.compile(layers)
-        except re.error as error:
-            raise ValueError(
-                f"layers must be a regular expression: {error}. Received: layers={layers!r}"
-            ) from None
-    return layers

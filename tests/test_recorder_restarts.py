@@ -1,0 +1,264 @@
+"""Trainings that break off, and trainings that are started again."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from test_recorder import assert_unmonitored
+
+from keraskip import GradientRecorder, load_run
+from keraskip.runs import claimed
+
+STEPS, EPOCHS = 5, 4
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.normal(size=(8 * STEPS, 4)).astype("float32")
+TARGETS = RANDOM.normal(size=(8 * STEPS, 1)).astype("float32")
+beside = pytest.mark.filterwarnings("ignore:.* holds an earlier run")
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([layers.Input((4,)), layers.Dense(5, "tanh"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def fit(model, *callbacks, **options):
+    options = {"epochs": EPOCHS, "batch_size": 8, "shuffle": False, "verbose": 0, **options}
+    return model.fit(IMAGES, TARGETS, callbacks=list(callbacks), **options)
+
+
+class StopAt(keras.callbacks.Callback):
+    """Raises at the n-th call of one of its methods."""
+
+    def __init__(self, method, number, error=KeyboardInterrupt):
+        super().__init__()
+        self._left = number
+        setattr(self, method, self._count)
+        self._error = error
+
+    def _count(self, *args, **kwargs):
+        if self._left == 0:
+            raise self._error
+        self._left -= 1
+
+
+# Broken off
+
+
+@pytest.mark.parametrize(
+    ("method", "number", "steps"),
+    [
+        ("on_epoch_begin", 1, 5),
+        ("on_train_batch_begin", 7, 7),
+        ("on_train_batch_end", 7, 8),
+        ("on_epoch_end", 1, 10),
+        ("on_test_batch_begin", 0, 5),
+        ("on_train_end", 0, 20),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["before the recorder", "after it"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_an_exception_in_another_callback(tmp_path, method, number, steps, first, error):
+    model, recorder = network(), GradientRecorder(tmp_path)
+    callbacks = [recorder, StopAt(method, number, error)]
+    with pytest.raises(error):
+        fit(model, *callbacks[:: -1 if first else 1], validation_data=(IMAGES, TARGETS))
+    run = load_run(tmp_path)
+    assert run.steps.tolist() == list(range(steps))
+    ended = method == "on_train_end" and not first
+    assert run.info["status"] == ("finished" if ended else "interrupted")
+    assert_unmonitored(model)
+    fit(model, recorder, epochs=1)
+    run = load_run(tmp_path)
+    assert run.steps.tolist() == list(range(steps + STEPS))
+    assert run.info["status"] == "finished"
+
+
+def test_an_exception_of_the_data(tmp_path):
+    def batches():
+        yield IMAGES[:8], TARGETS[:8]
+        yield IMAGES[:8], TARGETS[:8]
+        raise RuntimeError("no more data")
+
+    with pytest.raises(Exception, match="no more data"):
+        network().fit(batches(), shuffle=False, verbose=0, callbacks=[GradientRecorder(tmp_path)])
+    run = load_run(tmp_path)
+    assert run.steps.tolist() == [0, 1]
+    assert run.info["status"] == "interrupted"
+
+
+def interrupt(delay, is_over):
+    """Again and again, as Python drops an exception that is raised while it frees an object."""
+    while not is_over.wait(delay):
+        signal.raise_signal(signal.SIGINT)
+        delay = 5
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see `interrupt`
+def test_interrupts_at_any_moment(tmp_path):
+    """Fifty of them, by a timer: each leaves a whole record and a model that can be trained."""
+    ended = []
+    model = network()
+    for number, delay in enumerate(np.random.default_rng(0).uniform(0, 0.4, 50)):
+        recorder = GradientRecorder(tmp_path / str(number))
+        is_over = threading.Event()
+        try:
+            threading.Thread(target=interrupt, args=(delay, is_over)).start()
+            fit(model, recorder, epochs=10_000)
+        except (KeyboardInterrupt, SystemError):  # as TensorFlow's own code passes it on
+            is_over.set()
+        if not recorder.run_dir.exists():  # the first epoch had not begun
+            continue
+        run = load_run(recorder.run_dir)
+        np.testing.assert_array_equal(run.steps, np.arange(len(run.steps)))
+        ended.append(run.info["status"])
+        assert_unmonitored(model)
+        fit(model, recorder, epochs=1)
+        assert len(load_run(recorder.run_dir).steps) == len(run.steps) + STEPS
+    assert set(ended) == {"interrupted"}
+    assert len(ended) > 25
+
+
+# Started again
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["backup first", "recorder first"])
+def test_a_backup_that_is_restored(tmp_path, first):
+    def train(*more):
+        callbacks = [
+            keras.callbacks.BackupAndRestore(tmp_path / "backup"),
+            GradientRecorder(tmp_path / "run"),
+        ]
+        return fit(network(), *callbacks[:: 1 if first else -1], *more)
+
+    with pytest.raises(RuntimeError):
+        train(StopAt("on_train_batch_end", 2 * STEPS + 2, RuntimeError))
+    train()
+    run = load_run(tmp_path / "run")
+    assert run.steps.tolist() == list(range(STEPS * EPOCHS))
+    assert run.epochs["epoch"].tolist() == list(range(EPOCHS))
+    whole = GradientRecorder(tmp_path / "whole")
+    fit(network(), whole)
+    expected = load_run(tmp_path / "whole")
+    np.testing.assert_allclose(run.grad_norm, expected.grad_norm, rtol=1e-5)
+    assert not (tmp_path / "run-2").exists()
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+import keras
+from keraskip import GradientRecorder
+from test_recorder_restarts import STEPS, StopAt, fit, network
+
+class Kill(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.optimizer.iterations == 2 * STEPS + 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+backup = keras.callbacks.BackupAndRestore(sys.argv[1] + "/backup")
+fit(network(), backup, GradientRecorder(sys.argv[1] + "/run"), *[Kill()] * (sys.argv[2] == "kill"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_process_that_is_killed_and_started_again(tmp_path):
+    code = KILLED.format(tests=os.path.dirname(__file__))
+    for way, status in (("kill", -signal.SIGKILL), ("go on", 0)):
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path), way])
+        assert done.returncode == status
+    run = load_run(tmp_path / "run")
+    assert run.steps.tolist() == list(range(STEPS * EPOCHS))
+    assert run.epochs["epoch"].tolist() == list(range(EPOCHS))
+    assert run.info["status"] == "finished"
+
+
+def test_fit_that_begins_with_a_later_epoch_goes_on(tmp_path):
+    model = network()
+    fit(model, GradientRecorder(tmp_path), epochs=2)
+    fit(model, GradientRecorder(tmp_path), epochs=EPOCHS, initial_epoch=2)
+    run = load_run(tmp_path)
+    assert run.steps.tolist() == list(range(STEPS * EPOCHS))
+    assert [note["epoch"] for note in run.info["resumed"]] == [2]
+
+
+def test_a_finished_run_is_not_cut(tmp_path):
+    folder = tmp_path / "run"
+    fit(network(), GradientRecorder(folder))
+    recorder = GradientRecorder(folder)
+    with pytest.warns(UserWarning, match=r"run holds an earlier run.*recorded in .*run-2"):
+        fit(network(), recorder, initial_epoch=2)
+    assert recorder.run_dir == tmp_path / "run-2"
+    assert len(load_run(folder).steps) == STEPS * EPOCHS
+    assert len(load_run(tmp_path / "run-2").steps) == STEPS * (EPOCHS - 2)
+
+
+@beside
+def test_nothing_recorded_is_lost_by_starting_again(tmp_path):
+    for rate in 0.1, 0.01, 0.001:
+        model = network()
+        model.optimizer.learning_rate = rate
+        fit(model, GradientRecorder(tmp_path / "run"), epochs=1)
+    assert sorted(os.listdir(tmp_path)) == ["run", "run-2", "run-3"]
+    assert all(len(load_run(folder).steps) == STEPS for folder in tmp_path.iterdir())
+
+
+@beside
+def test_the_last_run_goes_on(tmp_path):
+    fit(network(), GradientRecorder(tmp_path / "run"))
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), GradientRecorder(tmp_path / "run"), StopAt("on_epoch_begin", 2))
+    fit(network(), GradientRecorder(tmp_path / "run"), initial_epoch=2)
+    assert sorted(os.listdir(tmp_path)) == ["run", "run-2"]
+    assert len(load_run(tmp_path / "run-2").steps) == STEPS * EPOCHS
+
+
+def test_two_trainings_never_write_into_one_folder(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(claimed, [tmp_path / "run"] * 8))
+    assert len(set(folders)) == 8
+    assert tmp_path / "run" in folders
+
+
+def test_layers_that_are_frozen_begin_another_phase(tmp_path):
+    model, recorder = network(), GradientRecorder(tmp_path / "run")
+    model.layers[0].trainable = False
+    model.compile("sgd", "mse")
+    fit(model, recorder, epochs=2)
+    model.layers[0].trainable = True
+    model.compile("sgd", "mse")
+    fit(model, recorder, epochs=EPOCHS, initial_epoch=2)
+    head, whole = load_run(tmp_path / "run"), load_run(tmp_path / "run-2")
+    assert len(head.weights) == 2
+    assert len(whole.weights) == 4
+    assert whole.info["phase_of"] == "run"
+    assert whole.steps.tolist() == list(range(2 * STEPS, EPOCHS * STEPS))
+    assert recorder.run_dir == tmp_path / "run-2"
+
+
+@beside
+@pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning")  # of KerasTuner
+def test_a_search_over_settings_keeps_every_run(tmp_path):
+    tuner_of = pytest.importorskip("keras_tuner", reason="a test of KerasTuner")
+
+    def build(settings):
+        model = network()
+        model.optimizer.learning_rate = settings.Choice("rate", [0.1, 0.01, 0.001])
+        return model
+
+    tuner = tuner_of.GridSearch(build, "val_loss", directory=tmp_path, project_name="search")
+    recorder = GradientRecorder(tmp_path / "run")
+    options = {"validation_data": (IMAGES, TARGETS), "batch_size": 8, "verbose": 0}
+    tuner.search(IMAGES, TARGETS, callbacks=[recorder], **options)
+    folders = ["run", "run-2", "run-3"]
+    assert [len(load_run(tmp_path / folder).steps) for folder in folders] == [STEPS] * 3
