@@ -253,7 +253,7 @@ def _cut_steps(path: Path, rows: int) -> None:
     os.truncate(path, end)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """The record of one training run, S steps of W weights.
 
@@ -283,6 +283,12 @@ class Run:
             if name in self.__dict__.get(kind, ()):
                 return self.__dict__[kind][name]
         raise AttributeError(f"a Run has no attribute and no statistic {name!r}")
+
+    def __repr__(self) -> str:
+        return (
+            f"<Run {self.name!r}: {len(self.steps)} steps of {len(self.weights)} weights, "
+            f"{self.info.get('status', 'unknown')}>"
+        )
 
     @property
     def name(self) -> str:

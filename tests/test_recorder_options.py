@@ -1,5 +1,7 @@
 """What the recorder is asked to keep, and what it says when numbers stop being finite."""
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -358,3 +360,53 @@ def test_moving_statistics_are_watched(tmp_path):
     run = load_run(tmp_path)
     assert run.grad_nonfinite[4].any()
     assert not run.grad_nonfinite[5].any()
+
+
+# What people meet
+
+
+# Keras says so, too, and JAX cannot train such a model.
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras fails on JAX")
+def test_a_frozen_model_is_told(tmp_path):
+    model, recorder = network(), GradientRecorder(tmp_path)
+    fit(model, recorder)
+    model.trainable = False
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.warns(UserWarning, match="all layers of the model are frozen"):
+        history = fit(model, recorder)
+    assert "grad_norm" not in history
+    model.trainable = True
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    fit(model, recorder)
+    assert load_run(tmp_path).steps.tolist() == list(range(20))
+    assert len(load_run(tmp_path).epochs) == 2
+
+
+def test_single_batches_after_a_recorded_training(tmp_path):
+    model = network()
+    fit(model, GradientRecorder(tmp_path))
+    before = load_run(tmp_path).steps
+    assert np.isfinite(model.train_on_batch(IMAGES[:8], LABELS[:8]))
+    np.testing.assert_array_equal(load_run(tmp_path).steps, before)
+
+
+def test_a_model_is_copied_while_it_is_recorded(tmp_path):
+    copies = []
+
+    class Copy(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            copies.append(pickle.loads(pickle.dumps(self.model)))
+
+    model = network()
+    fit(model, GradientRecorder(tmp_path), Copy())
+    fit(copies[0], GradientRecorder(tmp_path / "copy"))
+    for one, other in zip(model.get_weights(), copies[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_short_descriptions(tmp_path):
+    recorder = GradientRecorder(tmp_path / "mine")
+    assert repr(recorder) == f"<GradientRecorder to '{tmp_path}/mine'>"
+    fit(network(), recorder)
+    assert repr(load_run(tmp_path / "mine")) == "<Run 'mine': 10 steps of 6 weights, finished>"

@@ -97,6 +97,11 @@ class Capture:
         self._first_steps, self.next_steps = np.array(known), np.array(known)
 
     @property
+    def is_attached(self) -> bool:
+        """Whether the optimizers are read."""
+        return bool(self._taps)
+
+    @property
     def has_counted(self) -> bool:
         """Whether any optimizer has taken a step."""
         return bool((self.next_steps > self._first_steps).any())

@@ -172,6 +172,13 @@ class GradientRecorder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Hook into the training step."""
+        if _all_frozen(self.model):
+            warnings.warn(
+                "Nothing is recorded: all layers of the model are frozen, so there is no gradient. "
+                "Set `trainable = True` on the layers to train, and compile the model anew.",
+                stacklevel=2,
+            )
+            return
         self._epoch, next_steps = None, self._next_steps()
         optimizers = trained_by(self.model)
         self._capture = FitCapture(
@@ -193,7 +200,7 @@ class GradientRecorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the steps of the epoch, and its logs."""
-        if not self._capture:
+        if not self._capture or not self._capture.is_attached:
             return
         self._capture.drain()
         if not self._capture.has_counted:
@@ -208,6 +215,9 @@ class GradientRecorder(keras.callbacks.Callback):
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Write the rest and leave the training step as it was."""
         self._end("finished")
+
+    def __repr__(self) -> str:
+        return f"<GradientRecorder to {str(self.run_dir)!r}>"
 
     def note(self, key: str, fact: Mapping[str, Any]) -> None:
         """Adds a fact to the list under this key in `run.json`, once training has begun.
@@ -344,6 +354,11 @@ class GradientRecorder(keras.callbacks.Callback):
             self._capture.drain()
             self._capture.detach()
         self._journal.end(status)
+
+
+def _all_frozen(model: keras.Model) -> bool:
+    """Whether a model has its weights, and none that trains."""
+    return bool(model.weights) and not model.trainable_weights
 
 
 def _is_first_process() -> bool:
