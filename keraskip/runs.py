@@ -311,17 +311,26 @@ class Run:
         found = parts_of(~self.missing, self.scalars.get("optimizer", np.zeros(len(self.steps))))
         if len(found) < 2:
             return [self]
-        optimizers = [optimizer for optimizer, _, _ in found]
+        names: list[str] = []
+        for optimizer, _, columns in found:
+            is_alone = [number for number, _, _ in found].count(optimizer) == 1
+            name = self._name_of(optimizer) if is_alone else self._network_of(columns)
+            names.append(f"{name} {len(names)}" if name in names else name)
         return [
-            self._part(rows, columns, optimizer, is_alone=optimizers.count(optimizer) == 1)
-            for optimizer, rows, columns in found
+            self._part(name, rows, columns)
+            for name, (_, rows, columns) in zip(names, found, strict=True)
         ]
 
-    def _part(self, rows: np.ndarray, columns: np.ndarray, optimizer: int, is_alone: bool) -> "Run":
-        weights = self.weights.iloc[columns].reset_index(drop=True)
+    def _name_of(self, optimizer: int) -> str:
         # The attributes have names such as `critic_optimizer`.
-        name = self.info["optimizers"][optimizer].removesuffix("_optimizer")
-        name = name if is_alone else weights["path"][0].split("/")[0]
+        known = self.info.get("optimizers", [])
+        return known[optimizer].removesuffix("_optimizer") if known else "optimizer"
+
+    def _network_of(self, columns: np.ndarray) -> str:
+        return self.weights["path"][columns[0]].split("/")[0]
+
+    def _part(self, name: str, rows: np.ndarray, columns: np.ndarray) -> "Run":
+        weights = self.weights.iloc[columns].reset_index(drop=True)
         return replace(
             self,
             info={**self.info, "part": name, "depth": int(weights["depth"].max())},
@@ -374,7 +383,7 @@ def parts_of(
     found = []
     for number in np.unique(optimizer).astype(int):
         here = present & (optimizer == number)[:, None]
-        _, labels = connected_components(here.astype("int32").T @ here.astype("int32"))
+        _, labels = connected_components(here.T.astype("float32") @ here.astype("float32"))
         for label in np.unique(labels[here.any(axis=0)]):
             columns = np.flatnonzero(labels == label)
             found.append((int(number), np.flatnonzero(here[:, columns].any(axis=1)), columns))

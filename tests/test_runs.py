@@ -200,3 +200,19 @@ def test_find_runs_without_a_run(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=folder):
         find_runs([tmp_path / folder])
+
+
+def test_parts_are_the_weights_that_share_a_step():
+    from keraskip.runs import parts_of
+
+    # Two optimizers; the first trains two sets of weights in turn, and one weight sometimes lacks.
+    present = np.array(
+        [[1, 1, 0, 0, 0], [1, 0, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0], [1, 1, 0, 0, 0]], bool
+    )
+    found = parts_of(present, np.array([0, 0, 0, 1, 0]))
+    assert [(number, rows.tolist(), columns.tolist()) for number, rows, columns in found] == [
+        (0, [0, 1, 4], [0, 1]),
+        (0, [2], [2]),
+        (1, [3], [3]),
+    ]
+    assert parts_of(np.zeros((3, 2), bool), np.zeros(3)) == []
