@@ -38,6 +38,17 @@ def test_thirty_sigmoids_vanish(tmp_path):
     assert verdict.attenuation.low > 10
 
 
+@pytest.mark.filterwarnings("ignore:.*The gradient is NaN or infinite")
+def test_nan_in_every_step_is_no_missing_gradient(tmp_path):
+    options = {"activation": "exponential", "kernel_initializer": "he_uniform"}
+    run = recorded(tmp_path, *(layers.Dense(5, **options) for _ in range(8)))
+    assert np.isnan(run.grad_norm[1:]).any()
+    assert not run.missing.any()
+    verdict = judge(run)
+    assert verdict.verdict == "diverged"
+    assert "from step 0 on" in verdict.reason
+
+
 def test_a_learning_rate_that_is_too_large(tmp_path):
     hidden = [layers.Dense(8, name=f"linear{n}") for n in range(4)]
     model = keras.Sequential([layers.Input((6,)), *hidden, layers.Dense(1)])

@@ -16,8 +16,9 @@ SMALLEST = 2.0**-149
 
 
 def has_gradient(run: Run) -> np.ndarray:
-    """Whether each weight ever got a gradient [W]; the statistics of the others are all NaN."""
-    return ~np.isnan(run.grad_norm).all(axis=0)
+    """Whether each weight ever got a gradient [W], be it one of NaN."""
+    is_number = ~np.isnan(run.grad_norm)
+    return (is_number | (run.grad_nonfinite > 0)).any(axis=0)
 
 
 def sound_steps(run: Run) -> np.ndarray:
