@@ -183,19 +183,58 @@ def latest_run(path: str | Path) -> Path:
     return [Path(path), *folders][-1]
 
 
-def goes_on(path: Path, weights: Sequence[Mapping[str, Any]], epoch: int) -> bool:
-    """Whether a training of these weights that begins with an epoch goes on with the run here.
+def kept_epochs(
+    path: Path,
+    epoch: int,
+    record: tuple[Sequence[Mapping[str, Any]], Sequence[str], Sequence[str]],
+    info: Mapping[str, Any],
+    size: float | None,
+) -> int:
+    """How many epochs of the run here a training keeps that begins with a later epoch.
 
-    It does if the run has all epochs before. A finished run must end there, so that nothing is lost
-    that was recorded.
+    0 unless it is the same training: it has the weights that the run had after the epoch before,
+    and at most one epoch is taken anew, so that nothing is lost that was recorded.
+
+    Args:
+        path: a folder that may hold a run.
+        epoch: the epoch with which the training begins.
+        record: weights, statistics and scalars, as `RunWriter` takes them.
+        info: the facts of the training for `run.json`.
+        size: norm of all recorded weights.
     """
     if not (path / INFO_FILE).is_file():
-        return False
-    info = read_info(path)
-    numbers = [row["epoch"] for row in info["epochs"]]
-    is_before = numbers[:epoch] == list(range(epoch))
-    is_unfinished = info["status"] != "finished" or len(numbers) == epoch
-    return is_before and is_unfinished and alike(info["weights"]) == alike(weights)
+        return 0
+    known = read_info(path)
+    numbers = [row["epoch"] for row in known["epochs"]]
+    if not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        return 0
+    kept = epoch - numbers[0]
+    most = kept if known["status"] == "finished" else kept + 1
+    if not 0 < kept <= len(numbers) <= most:
+        return 0
+    last = known["epochs"][kept - 1]
+    is_same = all(known.get(key) == info.get(key) for key in ("gradient", "optimizers"))
+    is_same &= _is_close(last.get("weights_norm"), size)
+    return kept if is_same and _holds(path, *record, rows=last["steps"]) else 0
+
+
+def _is_close(one: Any, other: Any) -> bool:
+    return None not in (one, other) and math.isclose(float(one), float(other), rel_tol=1e-6)
+
+
+def _holds(
+    path: Path,
+    weights: Sequence[Mapping[str, Any]],
+    statistics: Sequence[str],
+    scalars: Sequence[str],
+    rows: int,
+) -> bool:
+    """Whether a run holds this many steps of these weights, statistics and scalars."""
+    with suppress(OSError, ValueError, pa.ArrowInvalid):
+        run = load_run(path)
+        names = (list(run.scalars), list(run.statistics)) == (list(scalars), list(statistics))
+        return names and alike(run.info["weights"]) == alike(weights) and len(run.steps) >= rows
+    return False
 
 
 def alike(weights: Sequence[Mapping[str, Any]]) -> list:
@@ -224,7 +263,7 @@ def _info_until(path: Path, epochs: int) -> dict[str, Any]:
     last = epoch_row(path, epochs)
     info = read_info(path)
     # A note may carry its step or its epoch; a row of a probe carries its epoch.
-    limits = {"step": last["next_step"], "epoch": epochs}
+    limits = {"step": last["next_step"], "epoch": max(epochs, last["epoch"] + 1)}
 
     def is_kept(row: Any) -> bool:
         return all(row[key] < limit for key, limit in limits.items() if key in row)
@@ -262,7 +301,8 @@ class Run:
         info: the contents of `run.json`.
         weights: a frame with one row per recorded weight: `path`, `layer`, `role`, `depth`,
             `shape`, `size`.
-        steps: numbers of the recorded steps, shape [S], from 0.
+        steps: numbers of the recorded steps, shape [S]; they count from 0, in a later phase from
+            the steps before.
         statistics: the array [S, W] of each statistic by its name; each is an attribute, too, such
             as `run.grad_norm`.
         scalars: the array [S] of each scalar of the steps by its name; each is an attribute, too:
@@ -344,7 +384,7 @@ class Run:
     def epochs(self) -> pd.DataFrame:
         """The log of each epoch: `epoch`, `steps` (recorded so far), `next_step`, the metrics."""
         frame = pd.DataFrame(self.info["epochs"], columns=self._epoch_columns())
-        frame = frame.drop(columns="next_steps", errors="ignore").astype(float)
+        frame = frame.drop(columns=["next_steps", "weights_norm"], errors="ignore").astype(float)
         counts = ("epoch", "steps", "next_step")
         return frame.astype({name: int for name in counts if name in frame})
 

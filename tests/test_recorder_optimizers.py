@@ -167,6 +167,66 @@ def test_training_of_a_gan_is_bit_identical(tmp_path):
 
 
 @by_hand
+def test_an_optimizer_that_is_called_now_and_then(tmp_path):
+    """On PyTorch, and uncompiled, a step may train other networks than the one before."""
+
+    class NowAndThen(Gan):
+        count = 0
+
+        def train_step(self, data):
+            self.count += 1
+            images = data[0] if isinstance(data, tuple) else data
+            critic_loss, generator_loss = self.losses_for(images)
+            if self.count % 3 == 0:
+                self._update("generator", generator_loss)
+            return {"loss": self._update("critic", critic_loss)}
+
+    keras.utils.set_random_seed(0)
+    model = NowAndThen()
+    run = trained(tmp_path, model, epochs=5, every=4, compiled={"run_eagerly": True})
+    critic, generator = run.parts
+    assert critic.steps.tolist() == list(range(0, 30, 4))
+    assert generator.steps.tolist() == [0, 4, 8]
+
+
+@by_hand
+def test_the_logs_have_the_norm_of_a_kernel_over_its_own_steps(tmp_path):
+    run = trained(tmp_path, gan(critic_steps=5))
+    last = run.weights.index[run.weights["shape"].map(len) > 1][-1]
+    norms = run.grad_norm[~run.missing[:, last], last]
+    assert run.epochs["grad_norm_last"][0] == pytest.approx(norms.mean(), rel=1e-5)
+
+
+@by_hand
+def test_an_optimizer_inside_of_another_one_is_a_part_of_it(tmp_path):
+    model = dense("scaled", 4, 3, 4)
+    optimizer = keras.optimizers.SGD(0.1)
+    model.compile(keras.optimizers.LossScaleOptimizer(optimizer), "mse")
+    model.own = optimizer
+    model.fit(IMAGES, IMAGES, batch_size=BATCH, verbose=0, callbacks=[GradientRecorder(tmp_path)])
+    run = load_run(tmp_path)
+    assert run.info["optimizers"] == ["optimizer"]
+    assert run.steps.tolist() == list(range(STEPS))
+
+
+@by_hand
+def test_a_part_that_is_trained_by_itself_in_between(tmp_path):
+    """Its steps are of another training."""
+
+    class Between(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            critic.train_on_batch(IMAGES[:BATCH], np.zeros((BATCH, 1)))
+
+    model, critic = gan(), dense("alone", 4, 3, 1)
+    critic.compile("sgd", "mse")
+    model.alone = critic
+    model.compile()
+    callbacks = [GradientRecorder(tmp_path), Between()]
+    model.fit(IMAGES, batch_size=BATCH, verbose=0, callbacks=callbacks)
+    assert [len(part.steps) for part in load_run(tmp_path).parts] == [STEPS, STEPS]
+
+
+@by_hand
 def test_a_gan_is_compared_part_by_part(tmp_path):
     trained(tmp_path / "gan", gan(), epochs=5)
     found = compare(tmp_path / "gan")

@@ -216,11 +216,29 @@ def test_nothing_recorded_is_lost_by_starting_again(tmp_path):
 @beside
 def test_the_last_run_goes_on(tmp_path):
     fit(network(), GradientRecorder(tmp_path / "run"))
+    model = network()
     with pytest.raises(KeyboardInterrupt):
-        fit(network(), GradientRecorder(tmp_path / "run"), StopAt("on_epoch_begin", 2))
-    fit(network(), GradientRecorder(tmp_path / "run"), initial_epoch=2)
+        fit(model, GradientRecorder(tmp_path / "run"), StopAt("on_epoch_begin", 2))
+    fit(model, GradientRecorder(tmp_path / "run"), initial_epoch=2)
     assert sorted(os.listdir(tmp_path)) == ["run", "run-2"]
     assert len(load_run(tmp_path / "run-2").steps) == STEPS * EPOCHS
+
+
+@beside
+@pytest.mark.parametrize("change", ["weights", "kind", "statistics", "epoch"])
+def test_another_training_does_not_go_on_with_the_run(tmp_path, change):
+    """As in Hyperband, which lets each of several models go on with a later epoch."""
+    model = network()
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, GradientRecorder(tmp_path / "run"), StopAt("on_epoch_begin", 3))
+    before = load_run(tmp_path / "run").steps
+    more = {"kind": {"kind": "effective"}, "statistics": {"statistics": ["zeros"]}}
+    if change == "weights":
+        model.layers[0].kernel.assign(model.layers[0].kernel + 1e-3)
+    recorder = GradientRecorder(tmp_path / "run", **more.get(change, {}))
+    fit(model, recorder, initial_epoch=1 if change == "epoch" else 3)
+    assert recorder.run_dir == tmp_path / "run-2"
+    np.testing.assert_array_equal(load_run(tmp_path / "run").steps, before)
 
 
 def test_two_trainings_never_write_into_one_folder(tmp_path):

@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     model = keras.Sequential([layers.Input((5,)), layers.Dense(7, "tanh"), layers.Dense(2)])
     model.compile("sgd", "mse")
     for epochs in 1, 2:  # The second run replaces the first.
-        recorder = GradientRecorder(folder, tensorboard=True)
+        recorder = GradientRecorder(folder, tensorboard=True, overwrite=True)
         model.fit(IMAGES, LABELS, batch_size=10, epochs=epochs, verbose=0, callbacks=[recorder])
     return folder
 

@@ -32,24 +32,26 @@ class EpochNorms:
         # A weight without gradient has no count either; a NaN gradient has one.
         missing = np.isnan(values[:, :, COUNT])
         squares = np.square(np.where(missing, 0.0, values[:, :, NORM].astype(float)))
-        self._steps += len(values)
         for name, part in self._parts.items():
+            # In a training of several networks in turn, a kernel has no gradient in some steps.
+            counted = ~missing[:, part].all(axis=1)
+            self._steps[name] += int(counted.sum())
             # One by one, so that rounding does not depend on the number of rows at a time.
-            for norm in np.sqrt(squares[:, part].sum(axis=1)):
+            for norm in np.sqrt(squares[counted][:, part].sum(axis=1)):
                 self._sums[name] += norm
 
     def take(self) -> dict[str, float]:
         """The means so far, of the whole gradient and of the first and last kernel; starts anew.
 
-        NaN if there was no step.
+        NaN if there was no step with such a gradient.
         """
-        steps = self._steps
         means = {
-            name: float(total / steps) if steps else math.nan for name, total in self._sums.items()
+            name: float(total / steps) if (steps := self._steps[name]) else math.nan
+            for name, total in self._sums.items()
         }
         self._reset()
         return means
 
     def _reset(self) -> None:
-        self._steps = 0
+        self._steps = dict.fromkeys(self._parts, 0)
         self._sums = dict.fromkeys(self._parts, 0.0)

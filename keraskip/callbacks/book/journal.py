@@ -12,7 +12,7 @@ from keraskip.callbacks.book.epoch_norms import EpochNorms
 from keraskip.callbacks.book.nonfinite import NonFinite
 from keraskip.callbacks.book.tensorboard import TensorBoardLog
 from keraskip.callbacks.columns import SCALARS, Rows
-from keraskip.runs import RunWriter, claimed, epoch_row, goes_on, latest_run, read_info
+from keraskip.runs import RunWriter, claimed, epoch_row, kept_epochs, latest_run, read_info
 
 
 @dataclass
@@ -46,6 +46,8 @@ class Journal:
         self.weights: list[dict[str, Any]] = []
         self._norms, self._nonfinite = EpochNorms([]), NonFinite([])
         self._recorded = 0
+        # Beside it the further runs lie.
+        self._asked = self.run_dir
 
     @property
     def is_open(self) -> bool:
@@ -58,6 +60,7 @@ class Journal:
         info: Mapping[str, Any],
         epoch: int = 0,
         writes: bool = True,
+        size: float | None = None,
     ) -> list[int]:
         """Begins the run, or goes on with the one in the folder.
 
@@ -66,15 +69,16 @@ class Journal:
             info: the facts for `run.json`.
             epoch: the epoch with which the training begins.
             writes: whether this process is the one that writes.
+            size: norm of all recorded weights now.
 
         Returns:
             The number of the first step of each optimizer; none for a new run.
         """
         kept = self.initial_epoch
         if epoch and not kept:
-            latest = latest_run(self.run_dir)
-            if goes_on(latest, weights, epoch):
-                self.run_dir, kept = latest, epoch
+            latest = latest_run(self._asked)
+            kept = kept_epochs(latest, epoch, (weights, self.columns, SCALARS), info, size)
+            self.run_dir = latest if kept else self.run_dir
         if writes and not kept and not self.overwrite:
             self._move_aside()
         last = epoch_row(self.run_dir, kept) if kept else {}
@@ -89,7 +93,7 @@ class Journal:
         """Begins another phase of the training, with other weights, in a folder beside the run."""
         facts = {**info, "phase_of": self.run_dir.name}
         if writes:
-            self.run_dir = claimed(self.run_dir)
+            self.run_dir = claimed(self._asked)
         self._begin(weights, facts, 0, writes, [])
         self._recorded = 0
 
@@ -99,11 +103,11 @@ class Journal:
 
     def _move_aside(self) -> None:
         """Takes a folder without a run."""
-        asked, self.run_dir = self.run_dir, claimed(self.run_dir)
-        if self.run_dir != asked:
+        self.run_dir = claimed(self._asked)
+        if self.run_dir != self._asked:
             warnings.warn(
-                f"{asked} holds an earlier run, which stays as it is: this one is recorded in "
-                f"{self.run_dir}. overwrite=True replaces the earlier one.",
+                f"{self._asked} holds an earlier run, which stays as it is: this one is recorded "
+                f"in {self.run_dir}. overwrite=True replaces the earlier one.",
                 stacklevel=2,
             )
 
@@ -133,8 +137,17 @@ class Journal:
             self._attempt(self._tensorboard.add, rows)
         self._tell(self._nonfinite.in_gradients(rows.steps, rows.values))
 
-    def end_epoch(self, epoch: int, next_steps: Sequence[int], logs: dict[str, Any]) -> None:
-        """Adds the epoch's norms to its logs, and writes the logs."""
+    def end_epoch(
+        self, epoch: int, next_steps: Sequence[int], logs: dict[str, Any], size: float | None
+    ) -> None:
+        """Adds the epoch's norms to its logs, and writes the logs.
+
+        Args:
+            epoch: its number.
+            next_steps: the number of the next step of each optimizer.
+            logs: of Keras.
+            size: norm of all recorded weights now, by which a restart knows them again.
+        """
         logs |= self._norms.take()
         metrics = {name: float(value) for name, value in logs.items() if not np.ndim(value)}
         counts: dict[str, Any] = {
@@ -144,6 +157,8 @@ class Journal:
         }
         if len(next_steps) > 1:
             counts["next_steps"] = list(next_steps)
+        if size is not None:
+            counts["weights_norm"] = size
         self._write("add_epoch", counts | metrics)
 
     def add_probes(self, epoch: int, rows: Sequence[Mapping[str, Any]]) -> None:

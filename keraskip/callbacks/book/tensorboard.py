@@ -32,6 +32,7 @@ class TensorBoardLog:
             file.unlink()
         self._weights = weights
         self._curves = {name: columns.index(name) for name in CURVES}
+        self._count = columns.index("grad_nonfinite")
         self._decades = [columns.index(name) for name in DECADE_COLUMNS]
         self._folder = folder
         self._writer: Any = None
@@ -42,18 +43,18 @@ class TensorBoardLog:
             curves = [
                 _curve(f"{name}/{weight['path']}", values[index, column])
                 for index, weight in enumerate(self._weights)
+                if not np.isnan(values[index, self._count])  # it has a gradient in this step
                 for name, column in self._curves.items()
             ]
             self._write(int(step), curves)
         shares = rows.values[:, :, self._decades]
         finite = np.isfinite(shares).all(axis=2)
-        histograms = []
         for index, weight in enumerate(self._weights):
             if finite[:, index].any():
                 last = np.flatnonzero(finite[:, index])[-1]
                 counts = shares[last, index] * weight["size"]
-                histograms.append(_histogram(f"log10_gradient/{weight['path']}", counts))
-        self._write(int(rows.steps[-1]), histograms)
+                histogram = _histogram(f"log10_gradient/{weight['path']}", counts)
+                self._write(int(rows.steps[last]), [histogram])
         self._writer.flush()
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from keraskip.callbacks.columns import SCALARS, Rows
 from keraskip.callbacks.hook.lent_variables import LentVariables
-from keraskip.callbacks.hook.taps import ON_JAX, Tap
+from keraskip.callbacks.hook.taps import ON_JAX, Tap, check_free
 from keraskip.callbacks.step.measurement import Measurement
 from keraskip.callbacks.step.ring import Ring
 
@@ -68,10 +68,10 @@ class Capture:
     def attach(self) -> None:
         """Puts the recording into the optimizers."""
         for optimizer in self._optimizers:
-            Tap.free(optimizer)
+            check_free(optimizer)
         self._prepare_if_built()
         self._taps = [
-            Tap(optimizer, number, self._recording_apply, lambda: self.is_live, self._release)
+            Tap(optimizer, number, self._recording_apply, lambda: self.is_live)
             for number, optimizer in enumerate(self._optimizers)
         ]
 
@@ -105,11 +105,6 @@ class Capture:
     def has_counted(self) -> bool:
         """Whether any optimizer has taken a step."""
         return bool((self.next_steps > self._first_steps).any())
-
-    def _release(self) -> None:
-        """Writes the rest and detaches, for another recorder."""
-        self.drain()
-        self.detach()
 
     def drain(self) -> np.ndarray:
         """Hands over the rows written since the last drain; their number for each optimizer."""
@@ -173,14 +168,14 @@ class Capture:
         else:
             self._state = [variable.value for variable in self._ring.variables]
 
-    def _recording_apply(self, tap: Tap, *args: Any) -> Any:
+    def _recording_apply(self, tap: Tap, *args: Any, **kwargs: Any) -> Any:
         if not self.is_live:
-            # `fit` was interrupted, and this is a loop of the user's own.
-            self.detach()
-            return tap.apply(*args)
+            # A step of another training, as of a part of the model by itself.
+            return tap.apply(*args, **kwargs)
         if not self._prepared:
             self._prepare()
-        return self._stateless_apply(tap, *args) if ON_JAX else self._apply(tap, *args)
+        apply = self._stateless_apply if ON_JAX else self._apply
+        return apply(tap, *args, **kwargs)
 
     def _apply(self, tap: Tap, grads: Sequence[Any], trainable_variables: Any = None) -> None:
         optimizer = tap.optimizer

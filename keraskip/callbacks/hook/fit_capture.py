@@ -23,7 +23,7 @@ class FitCapture(Capture):
     Args:
         model: a compiled Keras model.
         optimizers: see `Capture`.
-        on_failure: called with the exception that leaves `fit`; the exception goes on.
+        on_failure: called when an exception leaves `fit`; the exception goes on.
         begin, on_rows, due, first_steps: see `Capture`.
     """
 
@@ -31,7 +31,7 @@ class FitCapture(Capture):
         self,
         model: keras.Model,
         optimizers: Mapping[str, keras.optimizers.Optimizer],
-        on_failure: Callable[[BaseException], None],
+        on_failure: Callable[[], None],
         begin: Callable[[], Measurement],
         on_rows: Callable[[Rows], None],
         due: Callable[[int], bool],
@@ -54,7 +54,7 @@ class FitCapture(Capture):
         super().attach()
         self._steps = {due: self._made_step() for due in (True, False)}
         model.train_function = self._watched_step
-        # `fit` skips `on_train_end` when a callback raises; the next `fit` cleans up here.
+        # Whoever compiles or builds the step anew gets one without the recording.
         model.make_train_function = self._restored_make_train_function
 
     def detach(self) -> None:
@@ -89,8 +89,7 @@ class FitCapture(Capture):
         return model.train_function
 
     def _watched_step(self, *args: Any) -> Any:
-        ends = zip(self.next_steps, self.next_steps + self._rows_per_call, strict=True)
-        self._recording = any(self._due(int(step)) for end in ends for step in range(*end))
+        self._recording = self._may_be_due()
         self._stepping = True
         try:
             if not self._built_ahead:
@@ -107,16 +106,26 @@ class FitCapture(Capture):
             self.after_call()
         return result
 
-    def break_off(self, error: BaseException) -> None:
+    def _may_be_due(self) -> bool:
+        """Whether a step of the coming call is recorded, as far as its steps are known.
+
+        An optimizer that the first call left out may be called in any later one. Not so the
+        model's own: `compile` gives it one, used or not.
+        """
+        if len(self._optimizers) > 1:
+            own = self._optimizers[0] is self._model.optimizer
+            if not self._drained or not self._rows_per_call[int(own) :].all():
+                return True
+        ends = zip(self.next_steps, self.next_steps + self._rows_per_call, strict=True)
+        return any(self._due(int(step)) for end in ends for step in range(*end))
+
+    def break_off(self) -> None:
         """Writes what was measured and detaches, after an exception has left `fit`."""
         try:
             self.drain()
-            if ON_JAX:
-                # Keras syncs at the end, when the optimizer has other variables.
-                self._model.jax_state_sync()
         finally:
             self.detach()
-            self._on_failure(error)
+            self._on_failure()
 
     def _restored_make_train_function(self, force: bool = False) -> Any:
         try:
@@ -134,8 +143,19 @@ def _build_ahead(model: keras.Model, data: Any) -> None:
     """
     if keras.backend.backend() != "tensorflow" or model.run_eagerly or model._distribute_strategy:
         return
-    with suppress(Exception):  # a model that takes no symbolic input is built by its first trace
-        model._symbolic_build(data_batch=data.element_spec)
+    if type(model).train_step is not keras.Model.train_step:
+        return  # it may train some of the weights only, or call further layers
+    optimizer = model.optimizer
+    was_built, optimizer.built = optimizer.built, True  # until all layers are there
+    try:
+        with suppress(
+            Exception
+        ):  # a model that takes no symbolic input is built by its first trace
+            model._symbolic_build(data_batch=data.element_spec)
+    finally:
+        optimizer.built = was_built
+    if not was_built and all(layer.built for layer in model._flatten_layers()):
+        optimizer.build(model.trainable_variables)
 
 
 def watch_fit() -> None:
@@ -152,10 +172,10 @@ def watch_fit() -> None:
     def fit(model: keras.Model, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(model, *args, **kwargs)
-        except BaseException as error:
+        except BaseException:
             capture = getattr(vars(model).get("make_train_function"), "__self__", None)
             if isinstance(capture, FitCapture):
-                capture.break_off(error)
+                capture.break_off()
             raise
 
     fit.tells_recorder = True  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """The callback: its arguments, and when a record begins and ends."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -159,8 +160,10 @@ class GradientRecorder(keras.callbacks.Callback):
         watch_fit()
         self._capture: Capture | None = None
         self._told_of_no_step = False
-        # The model of the run so far.
+        # The model of the run so far, the names of its optimizers, and the recorded weights.
         self._recorded_model: keras.Model | None = None
+        self._optimizers: list[str] = []
+        self._variables: list[keras.Variable] = []
         # Weights and facts of a run that has not started, and the epoch that runs.
         self._begun: tuple[list[dict[str, Any]], dict[str, Any]] | None = None
         self._epoch: int | None = None
@@ -184,7 +187,7 @@ class GradientRecorder(keras.callbacks.Callback):
         self._capture = FitCapture(
             self.model,
             optimizers,
-            lambda error: self._end("interrupted"),
+            lambda: self._end("interrupted"),
             partial(self._begin, self.model, optimizers),
             self._journal.append,
             self._due,
@@ -206,7 +209,15 @@ class GradientRecorder(keras.callbacks.Callback):
         if not self._capture.has_counted:
             return self._warn_of_no_step()
         next_steps = self._capture.next_steps.tolist()
-        self._journal.end_epoch(epoch, next_steps, {} if logs is None else logs)
+        size = _norm_of(self._variables)
+        self._journal.end_epoch(epoch, next_steps, {} if logs is None else logs, size)
+        if self._capture.lost:
+            warnings.warn(
+                f"{self._capture.lost} steps are missing in the record: one call of the training "
+                "step has more steps of optimizers than are kept.",
+                stacklevel=2,
+            )
+            self._capture.lost = 0
         if self._probe and self._journal.is_written:
             self._journal.add_probes(epoch, self._probe.look(self.model))
         if self._journal.is_open and self._on_nonfinite != "ignore":
@@ -297,6 +308,7 @@ class GradientRecorder(keras.callbacks.Callback):
         variables, weights, depths = recorded_weights(model, self._layers)
         facts = {"model": model.name, "gradient": self._kind, **depths}
         self._begun = weights, {**facts, "optimizers": list(optimizers)}
+        self._variables = variables
         if self._epoch is not None:
             self._start()
         return Measurement(variables, self._statistics, self._kind)
@@ -309,8 +321,10 @@ class GradientRecorder(keras.callbacks.Callback):
         info, writes = {**provenance(), **facts, **self._info}, _is_first_process()
         model, _ = self._trained
         if not self._journal.is_open:
-            self._capture.start_at(self._journal.open(weights, info, self._epoch, writes))
-        elif self._journal.weights == weights:
+            size = _norm_of(self._variables) if self._epoch else None
+            first_steps = self._journal.open(weights, info, self._epoch, writes, size)
+            self._capture.start_at(first_steps)
+        elif (self._journal.weights, self._optimizers) == (weights, facts["optimizers"]):
             self._journal.go_on()
         elif self._recorded_model is model:
             self._journal.open_phase(weights, info, writes)
@@ -320,7 +334,7 @@ class GradientRecorder(keras.callbacks.Callback):
                 f"one. Received: model {model.name!r} with {len(weights)} weights to record, "
                 f"before {len(self._journal.weights)}"
             )
-        self._recorded_model = model
+        self._recorded_model, self._optimizers = model, facts["optimizers"]
 
     def _stop(self, in_gradient: bool) -> None:
         """Ends the training at a value that is not finite, where that was asked for."""
@@ -335,9 +349,9 @@ class GradientRecorder(keras.callbacks.Callback):
             return
         self._told_of_no_step = True
         warnings.warn(
-            "No step was recorded: no optimizer of the model was called in this epoch. A training "
-            "step of your own must call `apply` or `apply_gradients` of an optimizer that is an "
-            "attribute of the model or of one of its layers.",
+            "No step was recorded in this epoch: no optimizer that can be recorded was called. A "
+            "training step of your own must call `apply` or `apply_gradients` of an optimizer that "
+            "is an attribute of the model or of one of its layers.",
             stacklevel=2,
         )
 
@@ -359,6 +373,15 @@ class GradientRecorder(keras.callbacks.Callback):
 def _all_frozen(model: keras.Model) -> bool:
     """Whether a model has its weights, and none that trains."""
     return bool(model.weights) and not model.trainable_weights
+
+
+def _norm_of(variables: Sequence[keras.Variable]) -> float | None:
+    """The norm of all weights together, or None where this process has only a part of them."""
+    try:
+        arrays = [keras.ops.convert_to_numpy(variable.value) for variable in variables]
+        return math.sqrt(sum(float(np.sum(np.square(array.astype(float)))) for array in arrays))
+    except Exception:  # each backend refuses in its own way
+        return None
 
 
 def _is_first_process() -> bool:

@@ -18,7 +18,6 @@ class Tap:
         number: its place among the optimizers that train the model.
         read: called in place of the optimizer's own function, with this tap before its arguments.
         is_live: whether the training that this reads takes a step now, or may take one.
-        release: hands over what was read and takes all taps of a training away.
 
     Attributes:
         apply: the optimizer's own function.
@@ -30,10 +29,9 @@ class Tap:
         number: int,
         read: Callable[..., Any],
         is_live: Callable[[], bool],
-        release: Callable[[], None],
     ) -> None:
         self.optimizer, self.number = optimizer, number
-        self._read, self._is_live, self._release = read, is_live, release
+        self._read, self._is_live = read, is_live
         self._former = vars(optimizer).get(HOOK)
         self.apply = getattr(optimizer, HOOK)
         setattr(optimizer, HOOK, self._called)
@@ -45,17 +43,15 @@ class Tap:
         else:
             setattr(self.optimizer, HOOK, self._former)
 
-    def _called(self, *args: Any) -> Any:
-        return self._read(self, *args)
+    def _called(self, *args: Any, **kwargs: Any) -> Any:
+        return self._read(self, *args, **kwargs)
 
-    @staticmethod
-    def free(optimizer: keras.optimizers.Optimizer) -> None:
-        """Takes away what an interrupted `fit` has left; refuses a second recorder."""
-        other = getattr(vars(optimizer).get(HOOK), "__self__", None)
-        if isinstance(other, Tap):
-            if other._is_live():
-                raise ValueError("A model is recorded by one GradientRecorder at a time.")
-            other._release()
+
+def check_free(optimizer: keras.optimizers.Optimizer) -> None:
+    """Refuses a second recorder of the same steps."""
+    other = getattr(vars(optimizer).get(HOOK), "__self__", None)
+    if isinstance(other, Tap) and other._is_live():
+        raise ValueError("A model is recorded by one GradientRecorder at a time.")
 
 
 def trained_by(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
@@ -68,9 +64,18 @@ def trained_by(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
     found = {"optimizer": own} if own else {}
     for layer in model._flatten_layers():
         for name, optimizer in _held_by(layer):
-            if not any(optimizer is known for known in found.values()):
+            if not any(
+                optimizer is known or _contains(known, optimizer) for known in found.values()
+            ):
                 found[f"{layer.name}/{name}" if name in found else name] = optimizer
     return found
+
+
+def _contains(optimizer: Any, inner: Any) -> bool:
+    """Whether an optimizer hands its gradients on to another one inside of it."""
+    inside = [getattr(optimizer, "inner_optimizer", None)]
+    inside += getattr(optimizer, "_inner_optimizers", [])
+    return any(each is inner or _contains(each, inner) for each in inside if each is not None)
 
 
 def _held_by(layer: Any) -> Iterator[tuple[str, keras.optimizers.Optimizer]]:
