@@ -69,10 +69,7 @@ class FitCapture(Capture):
 
     @property
     def is_live(self) -> bool:
-        """False between steps: a recorder that hooks the optimizer directly may replace this one.
-
-        `fit` does not get here; it looks at the model.
-        """
+        """False between steps, where the optimizer may take steps of another training."""
         return self._stepping
 
     def _made_step(self) -> Any:
@@ -143,14 +140,14 @@ def _build_ahead(model: keras.Model, data: Any) -> None:
     """
     if keras.backend.backend() != "tensorflow" or model.run_eagerly or model._distribute_strategy:
         return
-    if type(model).train_step is not keras.Model.train_step:
-        return  # it may train some of the weights only, or call further layers
     optimizer = model.optimizer
+    # Another step may train some of the weights only, or call further layers.
+    if optimizer is None or type(model).train_step is not keras.Model.train_step:
+        return
     was_built, optimizer.built = optimizer.built, True  # until all layers are there
     try:
-        with suppress(
-            Exception
-        ):  # a model that takes no symbolic input is built by its first trace
+        # A model that takes no symbolic input is built by its first trace.
+        with suppress(Exception):
             model._symbolic_build(data_batch=data.element_spec)
     finally:
         optimizer.built = was_built

@@ -1,6 +1,5 @@
 """The callback: its arguments, and when a record begins and ends."""
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from keraskip.callbacks.book.journal import Journal
 from keraskip.callbacks.columns import columns_of
@@ -22,6 +20,12 @@ from keraskip.callbacks.hook.arguments import (
 )
 from keraskip.callbacks.hook.capture import Capture
 from keraskip.callbacks.hook.fit_capture import FitCapture, watch_fit
+from keraskip.callbacks.hook.model_facts import (
+    all_frozen,
+    is_first_process,
+    moving_averages,
+    norm_of,
+)
 from keraskip.callbacks.hook.provenance import provenance
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
 from keraskip.callbacks.hook.taps import trained_by
@@ -175,7 +179,7 @@ class GradientRecorder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Hook into the training step."""
-        if _all_frozen(self.model):
+        if all_frozen(self.model):
             warnings.warn(
                 "Nothing is recorded: all layers of the model are frozen, so there is no gradient. "
                 "Set `trainable = True` on the layers to train, and compile the model anew.",
@@ -209,7 +213,7 @@ class GradientRecorder(keras.callbacks.Callback):
         if not self._capture.has_counted:
             return self._warn_of_no_step()
         next_steps = self._capture.next_steps.tolist()
-        size = _norm_of(self._variables)
+        size = norm_of(self._variables)
         self._journal.end_epoch(epoch, next_steps, {} if logs is None else logs, size)
         if self._capture.lost:
             warnings.warn(
@@ -221,7 +225,7 @@ class GradientRecorder(keras.callbacks.Callback):
         if self._probe and self._journal.is_written:
             self._journal.add_probes(epoch, self._probe.look(self.model))
         if self._journal.is_open and self._on_nonfinite != "ignore":
-            self._journal.check_moving_averages(epoch, _moving_averages(self.model))
+            self._journal.check_moving_averages(epoch, moving_averages(self.model))
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Write the rest and leave the training step as it was."""
@@ -318,10 +322,10 @@ class GradientRecorder(keras.callbacks.Callback):
         if self._begun is None or self._capture is None or self._epoch is None:
             return
         (weights, facts), self._begun = self._begun, None
-        info, writes = {**provenance(), **facts, **self._info}, _is_first_process()
+        info, writes = {**provenance(), **facts, **self._info}, is_first_process()
         model, _ = self._trained
         if not self._journal.is_open:
-            size = _norm_of(self._variables) if self._epoch else None
+            size = norm_of(self._variables) if self._epoch else None
             first_steps = self._journal.open(weights, info, self._epoch, writes, size)
             self._capture.start_at(first_steps)
         elif (self._journal.weights, self._optimizers) == (weights, facts["optimizers"]):
@@ -368,34 +372,3 @@ class GradientRecorder(keras.callbacks.Callback):
             self._capture.drain()
             self._capture.detach()
         self._journal.end(status)
-
-
-def _all_frozen(model: keras.Model) -> bool:
-    """Whether a model has its weights, and none that trains."""
-    return bool(model.weights) and not model.trainable_weights
-
-
-def _norm_of(variables: Sequence[keras.Variable]) -> float | None:
-    """The norm of all weights together, or None where this process has only a part of them."""
-    try:
-        arrays = [keras.ops.convert_to_numpy(variable.value) for variable in variables]
-        return math.sqrt(sum(float(np.sum(np.square(array.astype(float)))) for array in arrays))
-    except Exception:  # each backend refuses in its own way
-        return None
-
-
-def _is_first_process() -> bool:
-    """Whether this is the first of the processes that train one model together."""
-    if keras.backend.backend() != "jax":
-        return True
-    import jax
-
-    return jax.process_index() == 0
-
-
-def _moving_averages(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
-    """The moving averages of batch normalisation, each with its path."""
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.built:
-            for variable in layer.non_trainable_variables:
-                yield variable.path, keras.ops.convert_to_numpy(variable.value)
