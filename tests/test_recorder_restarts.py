@@ -225,6 +225,19 @@ def test_the_last_run_goes_on(tmp_path):
 
 
 @beside
+def test_each_of_several_models_goes_on_with_its_own_run(tmp_path):
+    models = network(), network()
+    models[1].layers[0].kernel.assign(models[1].layers[0].kernel + 0.1)
+    for model in models:
+        fit(model, GradientRecorder(tmp_path / "run"), epochs=2)
+    for model in models:
+        fit(model, GradientRecorder(tmp_path / "run"), initial_epoch=2)
+    assert sorted(os.listdir(tmp_path)) == ["run", "run-2"]
+    for folder in tmp_path.iterdir():
+        assert len(load_run(folder).steps) == STEPS * EPOCHS
+
+
+@beside
 @pytest.mark.parametrize("change", ["weights", "kind", "statistics", "epoch"])
 def test_another_training_does_not_go_on_with_the_run(tmp_path, change):
     """As in Hyperband, which lets each of several models go on with a later epoch."""

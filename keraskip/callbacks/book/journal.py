@@ -12,7 +12,7 @@ from keraskip.callbacks.book.epoch_norms import EpochNorms
 from keraskip.callbacks.book.nonfinite import NonFinite
 from keraskip.callbacks.book.tensorboard import TensorBoardLog
 from keraskip.callbacks.columns import SCALARS, Rows
-from keraskip.runs import RunWriter, claimed, epoch_row, kept_epochs, latest_run, read_info
+from keraskip.runs import RunWriter, claimed, epoch_row, kept_epochs, read_info, runs_beside
 
 
 @dataclass
@@ -76,9 +76,12 @@ class Journal:
         """
         kept = self.initial_epoch
         if epoch and not kept:
-            latest = latest_run(self._asked)
-            kept = kept_epochs(latest, epoch, (weights, self.columns, SCALARS), info, size)
-            self.run_dir = latest if kept else self.run_dir
+            record = weights, self.columns, SCALARS
+            for folder in runs_beside(self._asked):
+                kept = kept_epochs(folder, epoch, record, info, size)
+                if kept:
+                    self.run_dir = folder
+                    break
         if writes and not kept and not self.overwrite:
             self._move_aside()
         last = epoch_row(self.run_dir, kept) if kept else {}
