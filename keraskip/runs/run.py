@@ -1,0 +1,204 @@
+"""A run as arrays: its record is read from the folder, whole or cut off."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from keraskip.runs.info import STEPS_FILE, read_info
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """The record of one training run, S steps of W weights.
+
+    Attributes:
+        path: the run folder.
+        info: the contents of `run.json`.
+        weights: a frame with one row per recorded weight: `path`, `layer`, `role`, `depth`,
+            `shape`, `size`.
+        steps: numbers of the recorded steps, shape [S]; they count from 0, in a later phase from
+            the steps before.
+        statistics: the array [S, W] of each statistic by its name; each is an attribute, too, such
+            as `run.grad_norm`.
+        scalars: the array [S] of each scalar of the steps by its name; each is an attribute, too:
+            `run.loss_scale` and `run.clip_factor`.
+        truncated: whether `steps.arrow` ends in the middle of a write.
+    """
+
+    path: Path
+    info: dict[str, Any]
+    weights: pd.DataFrame
+    steps: np.ndarray
+    statistics: dict[str, np.ndarray]
+    scalars: dict[str, np.ndarray]
+    truncated: bool
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        for kind in ("statistics", "scalars"):
+            if name in self.__dict__.get(kind, ()):
+                return self.__dict__[kind][name]
+        raise AttributeError(f"a Run has no attribute and no statistic {name!r}")
+
+    def __repr__(self) -> str:
+        return (
+            f"<Run {self.name!r}: {len(self.steps)} steps of {len(self.weights)} weights, "
+            f"{self.info.get('status', 'unknown')}>"
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of the run folder; of a part of a run, with the part's name."""
+        part = self.info.get("part")
+        return f"{self.path.name} ({part})" if part else self.path.name
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Where a weight got no gradient in a step [S, W], which is not a gradient of NaN."""
+        return np.isnan(self.statistics["grad_nonfinite"])
+
+    @cached_property
+    def parts(self) -> list["Run"]:
+        """The weights that are trained together, each with the steps that train them.
+
+        A usual training has one part, the run itself. Two networks with an optimizer each, as in a
+        GAN, or that one optimizer trains in turn, are two parts.
+        """
+        found = parts_of(~self.missing, self.scalars.get("optimizer", np.zeros(len(self.steps))))
+        if len(found) < 2:
+            return [self]
+        names: list[str] = []
+        for optimizer, _, columns in found:
+            is_alone = [number for number, _, _ in found].count(optimizer) == 1
+            name = self._name_of(optimizer) if is_alone else self._network_of(columns)
+            names.append(f"{name} {len(names)}" if name in names else name)
+        return [
+            self._part(name, rows, columns)
+            for name, (_, rows, columns) in zip(names, found, strict=True)
+        ]
+
+    def _name_of(self, optimizer: int) -> str:
+        # The attributes have names such as `critic_optimizer`.
+        known = self.info.get("optimizers", [])
+        return known[optimizer].removesuffix("_optimizer") if known else "optimizer"
+
+    def _network_of(self, columns: np.ndarray) -> str:
+        return self.weights["path"][columns[0]].split("/")[0]
+
+    def _part(self, name: str, rows: np.ndarray, columns: np.ndarray) -> "Run":
+        weights = self.weights.iloc[columns].reset_index(drop=True)
+        return replace(
+            self,
+            info={**self.info, "part": name, "depth": int(weights["depth"].max())},
+            weights=weights,
+            steps=self.steps[rows],
+            statistics={key: data[rows][:, columns] for key, data in self.statistics.items()},
+            scalars={key: data[rows] for key, data in self.scalars.items()},
+        )
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """The log of each epoch: `epoch`, `steps` (recorded so far), `next_step`, the metrics."""
+        frame = pd.DataFrame(self.info["epochs"], columns=self._epoch_columns())
+        frame = frame.drop(columns=["next_steps", "weights_norm"], errors="ignore").astype(float)
+        counts = ("epoch", "steps", "next_step")
+        return frame.astype({name: int for name in counts if name in frame})
+
+    @cached_property
+    def probes(self) -> pd.DataFrame:
+        """The rows of all probes: `epoch`, `probe`, `layer`, `depth`, `value`; may be empty."""
+        columns = ["epoch", "probe", "layer", "depth", "value"]
+        frame = pd.DataFrame(self.info.get("probes", []), columns=columns)
+        return frame.astype({"epoch": int, "depth": int, "value": float})
+
+    def _epoch_columns(self) -> list[str]:
+        rows = [{"epoch": 0, "steps": 0}, *self.info["epochs"]]
+        return list(dict.fromkeys(name for row in rows for name in row))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per step and weight: `step`, `path`, `layer`, `role`, `depth`, statistics."""
+        rows = np.tile(np.arange(len(self.weights)), len(self.steps))
+        frame = self.weights[["path", "layer", "role", "depth"]].take(rows).reset_index(drop=True)
+        frame.insert(0, "step", np.repeat(self.steps, len(self.weights)))
+        return frame.assign(**{name: data.ravel() for name, data in self.statistics.items()})
+
+
+def parts_of(
+    present: np.ndarray, optimizer: np.ndarray
+) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """The optimizer, rows and columns of each set of weights that are trained together, in order.
+
+    Weights are trained together if one step of one optimizer has gradients for both.
+
+    Args:
+        present: where a weight got a gradient [S, W].
+        optimizer: number of the optimizer of each step [S].
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    found = []
+    for number in np.unique(optimizer).astype(int):
+        here = present & (optimizer == number)[:, None]
+        _, labels = connected_components(here.T.astype("float32") @ here.astype("float32"))
+        for label in np.unique(labels[here.any(axis=0)]):
+            columns = np.flatnonzero(labels == label)
+            found.append((int(number), np.flatnonzero(here[:, columns].any(axis=1)), columns))
+    return sorted(found, key=lambda part: (part[0], part[1][0]))
+
+
+def load_run(path: str | Path) -> Run:
+    """Reads a run folder; the run may still go on, or may have been killed.
+
+    Args:
+        path: the folder that was given to `GradientRecorder`.
+
+    Raises:
+        FileNotFoundError: if there is no run in the folder.
+        ValueError: if the folder was written by a version of keraskip with another format.
+
+    Example:
+
+    >>> run = load_run("runs/resnet56")  # doctest: +SKIP
+    >>> run.grad_norm.shape  # doctest: +SKIP
+    (225, 114)
+    """
+    path = Path(path)
+    info = read_info(path)
+    weights = pd.DataFrame(info["weights"])
+    columns, truncated = _read_columns(path / STEPS_FILE, len(weights))
+    steps = columns.pop("step")
+    scalars = {name: data for name, data in columns.items() if data.ndim == 1}
+    statistics = {name: data for name, data in columns.items() if data.ndim == 2}
+    return Run(path, info, weights, steps, statistics, scalars, truncated)
+
+
+def _read_columns(path: Path, width: int) -> tuple[dict[str, np.ndarray], bool]:
+    with pa.OSFile(str(path)) as file:
+        reader = pa.ipc.open_stream(file)
+        batches, truncated = _read_batches(reader)
+        table = pa.Table.from_batches(batches, schema=reader.schema)
+    columns = {}
+    for field in reader.schema:
+        column = table.column(field.name).combine_chunks()
+        is_statistic = pa.types.is_fixed_size_list(field.type)
+        columns[field.name] = (
+            column.flatten().to_numpy().reshape(-1, width) if is_statistic else column.to_numpy()
+        )
+    return columns, truncated
+
+
+def _read_batches(reader: pa.RecordBatchReader) -> tuple[list[pa.RecordBatch], bool]:
+    batches = []
+    while True:
+        try:
+            batches.append(reader.read_next_batch())
+        except StopIteration:
+            return batches, False
+        except (pa.ArrowInvalid, OSError):
+            # The run was killed while it wrote. Everything before this point is whole.
+            return batches, True

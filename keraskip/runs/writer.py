@@ -1,0 +1,162 @@
+"""Writes a run folder, so that it can be read at any time."""
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from keraskip.runs.info import INFO_FILE, SCHEMA_VERSION, STEPS_FILE, alike, epoch_row, read_info
+
+
+class RunWriter:
+    """Writes a run folder while the run goes on; each call leaves it readable.
+
+    Args:
+        path: the folder, made if it does not exist. An earlier run in it is replaced.
+        info: the entries of `run.json` other than the weights, the epochs and the status.
+        weights: one row per recorded weight, in the order of the statistics' columns.
+        statistics: names of the statistics.
+        scalars: names of the scalars of each step.
+        initial_epoch: the number of epochs to keep of the run in the folder, which goes on from
+            there; later records are dropped. 0 starts a new run.
+
+    Raises:
+        OSError: if the folder cannot be written; the methods raise it, too.
+        ValueError: if the folder holds no run of these weights and statistics with this many
+            epochs.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        info: Mapping[str, Any],
+        weights: Sequence[Mapping[str, Any]],
+        statistics: Sequence[str],
+        scalars: Sequence[str] = (),
+        initial_epoch: int = 0,
+    ) -> None:
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        column = pa.list_(pa.float32(), len(weights))
+        self._schema = pa.schema(
+            [("step", pa.int64())]
+            + [(scalar, pa.float32()) for scalar in scalars]
+            + [(statistic, column) for statistic in statistics]
+        )
+        if initial_epoch:
+            self._info = _info_until(self.path, initial_epoch)
+            self._check_same(list(weights))
+            _cut_steps(self.path / STEPS_FILE, self._info["epochs"][-1]["steps"])
+            changed = {key: info[key] for key in info if info[key] != self._info.get(key)}
+            self.note("resumed", {"epoch": initial_epoch, **changed})
+        else:
+            # `run.json` goes first, so that a crash in between leaves no mixture of two runs.
+            (self.path / INFO_FILE).unlink(missing_ok=True)
+            (self.path / STEPS_FILE).write_bytes(self._schema.serialize())
+            self._info = {"schema_version": SCHEMA_VERSION, **info}
+            self._info |= {"weights": list(weights), "epochs": [], "probes": []}
+        self.mark("running")
+
+    def append(
+        self, steps: np.ndarray, values: np.ndarray, scalars: np.ndarray | None = None
+    ) -> None:
+        """Adds rows.
+
+        Args:
+            steps: numbers of the steps [S].
+            values: statistics of the weights [S, weights, statistics].
+            scalars: scalars of the steps [S, scalars].
+        """
+        columns: list[pa.Array] = [pa.array(steps, pa.int64())]
+        for scalar in () if scalars is None else scalars.T:
+            columns.append(pa.array(np.ascontiguousarray(scalar, np.float32)))
+        for index, field in enumerate(list(self._schema)[len(columns) :]):
+            flat = np.ascontiguousarray(values[:, :, index], np.float32).reshape(-1)
+            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type))
+        rows = pa.record_batch(columns, schema=self._schema)
+        with open(self.path / STEPS_FILE, "ab") as file:
+            file.write(rows.serialize())
+
+    def add_epoch(self, row: Mapping[str, float]) -> None:
+        """Adds the log of one epoch."""
+        self._info["epochs"].append({name: _to_json(value) for name, value in row.items()})
+        self._write_info()
+
+    def add_probes(self, epoch: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds the rows of a probe after an epoch: `probe`, `layer`, `depth` and `value`."""
+        self._info["probes"] += [
+            {"epoch": epoch, **row, "value": _to_json(row["value"])} for row in rows
+        ]
+        self._write_info()
+
+    def note(self, key: str, finding: Mapping[str, Any]) -> None:
+        """Adds a finding to the list under this key.
+
+        A finding with a `step` or an `epoch` is dropped when the run goes on from before it.
+        """
+        row = {name: _to_json(value) for name, value in finding.items()}
+        self._info.setdefault(key, []).append(row)
+        self._write_info()
+
+    def mark(self, status: str) -> None:
+        """Notes the status of the run: `"running"`, `"finished"` or `"interrupted"`."""
+        self._info["status"] = status
+        self._write_info()
+
+    def _check_same(self, weights: list[Mapping[str, Any]]) -> None:
+        with pa.OSFile(str(self.path / STEPS_FILE)) as file:
+            schema = pa.ipc.open_stream(file).schema
+        if alike(self._info["weights"]) != alike(weights) or schema != self._schema:
+            raise ValueError(
+                "A run goes on with the weights and statistics it began with. "
+                f"Received: weights or statistics that differ from {self.path}"
+            )
+
+    def _write_info(self) -> None:
+        draft = self.path / f".{INFO_FILE}.draft"
+        draft.write_text(json.dumps(self._info, indent=1, allow_nan=False), encoding="utf-8")
+        os.replace(draft, self.path / INFO_FILE)
+
+
+def _to_json(value: Any) -> Any:
+    """JSON has no NaN and no infinity; their names survive the round trip."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _info_until(path: Path, epochs: int) -> dict[str, Any]:
+    """The contents of `run.json` as they were after this number of epochs."""
+    last = epoch_row(path, epochs)
+    info = read_info(path)
+    # A note may carry its step or its epoch; a row of a probe carries its epoch.
+    limits = {"step": last["next_step"], "epoch": max(epochs, last["epoch"] + 1)}
+
+    def is_kept(row: Any) -> bool:
+        return all(row[key] < limit for key, limit in limits.items() if key in row)
+
+    lists = {
+        key: [row for row in value if is_kept(row)]
+        for key, value in info.items()
+        if isinstance(value, list) and all(isinstance(row, dict) for row in value)
+    }
+    # By position, not by number: a run of several trainings counts epochs from 0 in each.
+    return {**info, **lists, "epochs": info["epochs"][:epochs]}
+
+
+def _cut_steps(path: Path, rows: int) -> None:
+    """Keeps the first rows of the file. They end with a batch, because each epoch does."""
+    with pa.OSFile(str(path)) as file:
+        reader = pa.ipc.open_stream(file)
+        while rows > 0:
+            try:
+                rows -= reader.read_next_batch().num_rows
+            except (StopIteration, pa.ArrowInvalid, OSError):
+                break
+        end = file.tell()
+    if rows:
+        raise ValueError(f"{path} does not hold the steps that {INFO_FILE} beside it counts.")
+    os.truncate(path, end)
