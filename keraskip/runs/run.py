@@ -1,6 +1,5 @@
 """A run as arrays: its record is read from the folder, whole or cut off."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
