@@ -151,8 +151,20 @@ def _build_ahead(model: keras.Model, data: Any) -> None:
             model._symbolic_build(data_batch=data.element_spec)
     finally:
         optimizer.built = was_built
-    if not was_built and all(layer.built for layer in model._flatten_layers()):
+    is_whole = all(layer.built for layer in model._flatten_layers())
+    if is_whole and not was_built and _is_built_alike(optimizer):
         optimizer.build(model.trainable_variables)
+
+
+def _is_built_alike(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether an optimizer is the same, built before the trace or in it.
+
+    Keras' ScheduleFreeAdamW begins with copies of the weights, and others may do anything.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    others = ("ScheduleFreeAdamW", "MultiOptimizer")
+    of_keras = type(optimizer).__module__.startswith("keras.src.optimizers.")
+    return of_keras and type(optimizer).__name__ not in others
 
 
 def watch_fit() -> None:

@@ -186,7 +186,8 @@ class GradientRecorder(keras.callbacks.Callback):
                 stacklevel=2,
             )
             return
-        self._epoch, next_steps = None, self._next_steps()
+        # Known here only where it was asked for; a backup may be restored after this.
+        self._epoch, next_steps = self.initial_epoch or None, self._next_steps()
         optimizers = trained_by(self.model)
         self._capture = FitCapture(
             self.model,
