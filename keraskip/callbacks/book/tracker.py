@@ -34,6 +34,19 @@ class Tracker(Protocol):
     """Shows a run somewhere else while it is recorded. Any object with these methods is one.
 
     An exception in one of them ends this tracker with a warning; record and training go on.
+
+    Example:
+
+    >>> class Printer:
+    ...     def open(self, folder, resume_from):
+    ...         print("recording to", folder)
+    ...
+    ...     def add(self, logs):
+    ...         print("step", logs[-1].step, logs[-1].scalars)
+    ...
+    ...     def close(self, status):
+    ...         print(status)
+    >>> recorder = GradientRecorder("runs/mine", trackers=[Printer()])  # doctest: +SKIP
     """
 
     def open(self, folder: Path, resume_from: int) -> None:

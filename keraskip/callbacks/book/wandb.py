@@ -30,7 +30,7 @@ class WandbTracker:
         self._run = wandb.run
         if self._is_own:
             known = kept_id(folder, ID_FILE, resume_from)
-            self._run = wandb.init(name=folder.name, id=known, resume="allow")
+            self._run = wandb.init(name=folder.name, id=known, resume="allow" if known else None)
             (folder / ID_FILE).write_text(self._run.id, "utf-8")
         self._run.define_metric(STEP, hidden=True)
         for name in (*CURVES, HISTOGRAM):

@@ -103,8 +103,8 @@ class GradientRecorder(keras.callbacks.Callback):
             `"wandb"`, Weights & Biases, online or offline: into the run that is active, which is
             left open, or else into one of its own. In a run of yours, call `wandb.log` without
             `step`: W&B drops values of a step that is behind its count of calls;
-            `"mlflow"`, in the same way. MLflow stores each value by itself, on a local database at
-            0.2 ms each, so for networks with many weights use `every` or `layers`;
+            `"mlflow"`, in the same way. MLflow stores each value by itself, which takes time: for
+            networks with many weights use `every` or `layers`;
             an object with the methods of `keraskip.callbacks.book.tracker.Tracker`.
             Each name needs the package that is called so: `pip install 'keraskip[wandb]'`. A
             tracker that fails stops with a warning, and record and training go on. A training that
