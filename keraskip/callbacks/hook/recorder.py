@@ -1,8 +1,9 @@
 """The callback: its arguments, and when a record begins and ends."""
 
+import atexit
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,8 @@ class GradientRecorder(keras.callbacks.Callback):
     goes on.
 
     However `fit` ends, what was measured is written. After an exception, such as Ctrl-C or the stop
-    button of a notebook, the status of the run is `"interrupted"`, and the next `fit` works.
+    button of a notebook, or where the process ends in the middle of it, the status of the run is
+    `"interrupted"`, and the next `fit` works.
 
     On several devices (`tf.distribute.MirroredStrategy`, `keras.distribution.DataParallel`) the
     gradient is the one of the whole batch. Of several JAX processes the first one writes.
@@ -209,6 +211,7 @@ class GradientRecorder(keras.callbacks.Callback):
             next_steps,
         )
         self._capture.attach()
+        atexit.register(self._leave)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the run before the first epoch, or go on with it."""
@@ -299,6 +302,7 @@ class GradientRecorder(keras.callbacks.Callback):
         )
         self._capture = capture
         capture.attach()
+        atexit.register(self._leave)
         (first,) = capture.next_steps
         status = "interrupted"
         try:
@@ -379,7 +383,13 @@ class GradientRecorder(keras.callbacks.Callback):
         self._journal.drop_norms()
         return self._capture.next_steps.tolist()
 
+    def _leave(self) -> None:
+        """Writes what is left when the process ends in the middle of a training."""
+        with suppress(Exception):  # the backend may be gone
+            self._end("interrupted")
+
     def _end(self, status: str) -> None:
+        atexit.unregister(self._leave)
         if self._capture:
             self._capture.drain()
             self._describe_labels()
