@@ -9,7 +9,7 @@ import keras
 
 from keraskip.callbacks.columns import Rows
 from keraskip.callbacks.hook.capture import CAPACITY, Capture
-from keraskip.callbacks.hook.taps import ON_JAX
+from keraskip.callbacks.hook.taps import ON_JAX, already_recorded
 from keraskip.callbacks.step.measurement import Measurement
 
 
@@ -49,7 +49,7 @@ class FitCapture(Capture):
         """Puts the recording into the training step."""
         model = self._model
         if "make_train_function" in vars(model):
-            raise ValueError("A model is recorded by one GradientRecorder at a time.")
+            raise already_recorded(model)
         self._unmonitored_step = model.train_function
         super().attach()
         self._steps = {due: self._made_step() for due in (True, False)}
