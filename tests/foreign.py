@@ -50,8 +50,8 @@ class Foreign(NamedTuple):
     tolerance: float = 1e-5
 
     def batch(self, step):
-        """The data of one step: `x`, `y` and the weights."""
-        return part((self.x, self.y, self.weights), step)
+        """The data of one step, as tensors: `x`, `y` and the weights."""
+        return part((self.x, self.y, self.weights), step, keras.ops.convert_to_tensor)
 
 
 def foreign(*data, **options):
@@ -64,13 +64,13 @@ def compiled(model, loss="sparse_categorical_crossentropy", optimizer="adam", **
     return model
 
 
-def part(tree, step):
+def part(tree, step, as_batch=lambda rows: rows):
     """The rows of one step in a structure of arrays."""
     if isinstance(tree, tuple | list):
-        return tuple(part(member, step) for member in tree)
+        return tuple(part(member, step, as_batch) for member in tree)
     if isinstance(tree, dict):
-        return {name: part(member, step) for name, member in tree.items()}
-    return None if tree is None else tree[step * BATCH : (step + 1) * BATCH]
+        return {name: part(member, step, as_batch) for name, member in tree.items()}
+    return None if tree is None else as_batch(tree[step * BATCH : (step + 1) * BATCH])
 
 
 def whole_batch(tree, step):

@@ -214,10 +214,6 @@ class Views(keras.Model):
         )
         self.encoder = encoder()
 
-    def build(self, shape):
-        self.encoder.build(shape)
-        super().build(shape)
-
     def call(self, images, training=None):
         views = [self.change(images, training=training) for _ in range(2)]
         return [self.encoder(view, training=training) for view in views]

@@ -1,6 +1,7 @@
 """Networks for words, sound and films, as people write them."""
 
 import keras
+import pytest
 from foreign import BACKEND, BATCH, RANDOM, ROWS, compiled, foreign, of_a_call_without_training
 from keras import layers, ops
 
@@ -109,6 +110,32 @@ class Tied(keras.Model):
 @foreign(WORDS[:, :-1], WORDS[:, 1:], loss=of_a_call_without_training)
 def tied_embedding():
     return compiled(Tied(), FROM_LOGITS, "adagrad")
+
+
+HUB = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
+
+
+def keras_hub():
+    reason = "keras-hub brings 250 MB; `pip install keras-hub` adds this test"
+    return pytest.importorskip("keras_hub", reason=reason)
+
+
+@foreign(
+    {"token_ids": WORDS, "segment_ids": WORDS % 2, "padding_mask": (WORDS > 0).astype("int32")},
+    CLASSES,
+)
+def bert():
+    hub = keras_hub()
+    backbone = hub.models.BertBackbone(20, **HUB, max_sequence_length=5)
+    model = hub.models.BertTextClassifier(backbone, num_classes=3)
+    return compiled(model, FROM_LOGITS, "adam")
+
+
+@foreign({"token_ids": WORDS, "padding_mask": (WORDS > 0).astype("int32")}, WORDS, WORDS > 0)
+def gpt2():
+    hub = keras_hub()
+    backbone = hub.models.GPT2Backbone(20, **HUB, max_sequence_length=5)
+    return compiled(hub.models.GPT2CausalLM(backbone), FROM_LOGITS, "adam")
 
 
 @foreign(SIGNAL, SIGNAL[..., 0])
