@@ -69,12 +69,12 @@ class GradientRecorder(keras.callbacks.Callback):
     to the output. Progress bar and history show them, and callbacks that come later in the list,
     such as `CSVLogger` and `TensorBoard`, keep them too.
 
-    A second `fit` with the same recorder goes on with the same run; if layers were frozen or
-    unfrozen in between, in a folder beside it, because the weights differ. A new recorder starts a
-    new run. If the folder has one already, the new one is written beside it, to `run_dir` with
-    `-2`, `-3` and so on, and a warning names it. A training that is started again after an epoch,
-    by `BackupAndRestore` or `fit(initial_epoch=...)`, goes on with the run that it left. If the
-    folder can no longer be written during training, recording stops with a warning and training
+    A second `fit` of the model with the same recorder goes on with the same run; if layers were
+    frozen or unfrozen in between, in a folder beside it, because the weights differ. A new recorder
+    starts a new run. If the folder has one already, the new one is written beside it, to `run_dir`
+    with `-2`, `-3` and so on, and a warning names it. A training that is started again after an
+    epoch, by `BackupAndRestore` or `fit(initial_epoch=...)`, goes on with the run that it left. If
+    the folder can no longer be written during training, recording stops with a warning and training
     goes on.
 
     However `fit` ends, what was measured is written. After an exception, such as Ctrl-C or the stop
@@ -129,7 +129,8 @@ class GradientRecorder(keras.callbacks.Callback):
     Raises:
         ValueError: for other values of `every`, `statistics`, `kind`, `on_nonfinite` or
             `initial_epoch`, a bad regular expression and, when training begins, if `layers` leaves
-            no weight or the run in the folder has fewer epochs.
+            no weight, the run in the folder has fewer epochs, another recorder records the model,
+            or this one has recorded another model.
         TypeError: for arguments of another type.
         OSError: when training begins, if the folder cannot be written.
         ImportError: for `tensorboard=True` where TensorBoard is not installed.
@@ -180,6 +181,8 @@ class GradientRecorder(keras.callbacks.Callback):
         )
         watch_fit()
         self._capture: Capture | None = None
+        # Whether anything of the `fit` that runs is recorded.
+        self._records = False
         self._told_of_missing_steps = False
         # The model of the run so far, the names of its optimizers, and the recorded weights.
         self._recorded_model: keras.Model | None = None
@@ -196,6 +199,7 @@ class GradientRecorder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Hook into the training step."""
+        self._records = False
         if all_frozen(self.model):
             warnings.warn(
                 "Nothing is recorded: all layers of the model are frozen, so there is no gradient. "
@@ -219,6 +223,7 @@ class GradientRecorder(keras.callbacks.Callback):
             next_steps,
         )
         self._capture.attach()
+        self._records = True
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the run before the first epoch, or go on with it."""
@@ -228,7 +233,7 @@ class GradientRecorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the steps of the epoch, and its logs."""
-        if not self._capture:
+        if not self._capture or not self._records:
             return
         if not self._capture.is_attached:
             return self._warn_once(STEP_MADE_ANEW)
