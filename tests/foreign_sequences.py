@@ -73,10 +73,8 @@ def attention_block(x, dropout=0.1):
 
 
 def transformer():
-    x = words = keras.Input((4,), dtype="int32")
-    x = Positions(20, 4, 6)(x)
-    for _ in range(2):
-        x = attention_block(x)
+    words = keras.Input((4,), dtype="int32")
+    x = attention_block(Positions(20, 4, 6)(words))
     return keras.Model(words, layers.Dense(20, dtype="float32")(layers.LayerNormalization()(x)))
 
 
