@@ -127,6 +127,7 @@ def test_a_training_step_that_never_calls_the_optimizer(tmp_path):
     assert_unmonitored(model)
 
 
+@pytest.mark.skipif(BACKEND == "jax", reason="there Keras itself asks for an optimizer")
 def test_a_model_without_optimizer(tmp_path):
     model = Careless()
     model.compile(None)
