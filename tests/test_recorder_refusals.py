@@ -170,7 +170,6 @@ def test_a_model_that_was_never_compiled(tmp_path):
     callbacks.on_train_end()
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="there `fit` has the weights, and such a batch fails")
 def test_a_single_batch_in_the_middle_of_fit(tmp_path):
     x, y = batches(1)
     single = Act(lambda model: model.train_on_batch(x, y), epoch=1)
