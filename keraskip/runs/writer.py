@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from keraskip.runs.info import INFO_FILE, SCHEMA_VERSION, STEPS_FILE, alike, epoch_row, read_info
+from keraskip.runs.info import (
+    DRAFT_FILE,
+    INFO_FILE,
+    SCHEMA_VERSION,
+    STEPS_FILE,
+    alike,
+    epoch_row,
+    read_info,
+)
 
 
 class RunWriter:
@@ -122,7 +130,7 @@ class RunWriter:
             )
 
     def _write_info(self) -> None:
-        draft = self.path / f".{INFO_FILE}.draft"
+        draft = self.path / DRAFT_FILE
         draft.write_text(json.dumps(self._info, indent=1, allow_nan=False), encoding="utf-8")
         os.replace(draft, self.path / INFO_FILE)
 

@@ -28,6 +28,7 @@ def recorded_weights(
     Raises:
         ValueError: if that leaves no weight.
     """
+    _check_trained(model)
     depth_of, order = weight_depths(model)
     wanted = re.compile(layers).search if isinstance(layers, str) else layers
     variables = sorted(
@@ -44,6 +45,19 @@ def recorded_weights(
     # Also where only some weights are recorded.
     deepest = max(depth_of.get(id(variable), 0) for variable in model.trainable_variables)
     return variables, rows, {"depth_from": order, "depth": deepest}
+
+
+def _check_trained(model: keras.Model) -> None:
+    if not model.weights:
+        raise ValueError(
+            "A model must have its weights before they can be recorded: call it on a batch, or "
+            f"build it. Received: model {model.name!r} without weights"
+        )
+    if not model.trainable_variables:
+        raise ValueError(
+            "A recorded model must have a layer that trains: set `trainable = True` on the layers "
+            f"to train. Received: model {model.name!r}, all layers frozen"
+        )
 
 
 def _row(variable: keras.Variable, depth: int) -> dict[str, Any]:
