@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import hypot
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 # The slope of a line has an error only from three points on.
 FEWEST_LAYERS = 3
@@ -62,7 +62,9 @@ def fall(depth: np.ndarray, log_rms: np.ndarray) -> Estimate | None:
     return contrast(line, np.array([0.0, np.ptp(depth)]), log_rms)
 
 
-def contrast(shape: np.ndarray, wanted: np.ndarray, log_rms: np.ndarray) -> Estimate:
+def contrast(
+    shape: np.ndarray, wanted: np.ndarray, log_rms: np.ndarray, chosen: int = 0
+) -> Estimate:
     """A sum of the coefficients of a shape that is fitted to several profiles by least squares.
 
     The margin holds two errors. One is the scatter of the layers about the shape, which all
@@ -76,9 +78,11 @@ def contrast(shape: np.ndarray, wanted: np.ndarray, log_rms: np.ndarray) -> Esti
             layers.
         wanted: the factor of each coefficient in the sum [P].
         log_rms: the heights of each profile [R, L].
+        chosen: how many numbers of the shape itself were chosen to fit, such as the place of a
+            bend.
     """
     profiles, layers = log_rms.shape
-    free = layers - shape.shape[1]
+    free = layers - shape.shape[1] - chosen
     # The sum is a product of the heights with one number for each layer.
     share_of_layer = np.linalg.pinv(shape).T @ wanted
     square = float(share_of_layer @ share_of_layer)
@@ -94,4 +98,5 @@ def contrast(shape: np.ndarray, wanted: np.ndarray, log_rms: np.ndarray) -> Esti
 
 
 def _margin(error: float, degrees_of_freedom: int) -> float:
-    return float(stats.t.ppf(0.975, degrees_of_freedom) * error)
+    # Student's distribution; ten times as fast as `stats.t`.
+    return float(special.stdtrit(degrees_of_freedom, 0.975) * error)

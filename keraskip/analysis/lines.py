@@ -130,7 +130,9 @@ def line_of(run: Run, left_out: Collection[str] = ()) -> Line:
     depths = run.weights["depth"][hidden[counts[hidden]]].nunique()
     signal = "backward" if 2 * covered["backward"] >= max(depths, 1) else "kernel"
     columns = found[signal]
-    output = np.flatnonzero(is_end & counts & has_gradient(run) & ~null_weights(run))
+    depth = run.weights["depth"]
+    is_deepest = (depth == depth[counts].max()).to_numpy()
+    output = np.flatnonzero(is_end & is_deepest & counts & has_gradient(run) & ~null_weights(run))
     if len(columns):
         kind = _kind(run, columns[0])
         output = output[[_kind(run, column) == kind for column in output]]
@@ -145,14 +147,14 @@ def _last(run: Run) -> np.ndarray:
 
 
 def _widest_kind(run: Run, columns: np.ndarray) -> np.ndarray:
-    """Those of the columns that are of the kind with the most depths; the first of several."""
+    """Those of the columns that are of the kind with the most depths; of several, the plainest."""
     kinds = [_kind(run, column) for column in columns]
     depths = run.weights["depth"].to_numpy()[columns]
     widths = {
         kind: len({depth for each, depth in zip(kinds, depths, strict=True) if each == kind})
         for kind in dict.fromkeys(kinds)
     }
-    widest = max(widths, key=lambda kind: widths[kind], default=None)
+    widest = max(widths, key=lambda kind: (widths[kind], -kind[1]), default=None)
     return columns[[kind == widest for kind in kinds]] if len(columns) else columns
 
 

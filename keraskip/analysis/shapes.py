@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from keraskip.analysis.estimates import Estimate, contrast, fall
 from keraskip.analysis.profiles import SMALLEST
@@ -127,7 +127,7 @@ def _convincing(depth: np.ndarray, heights: np.ndarray) -> list[_Candidate]:
     left = np.maximum(residuals @ residuals - gains, count * LEAST_SCATTER**2)
     # A drop or a V at each layer, and holes of each width: so many shapes there are to choose from.
     tried = count * (2 + WIDEST_HOLE)
-    chances = stats.f.sf(gains / (left / free), 1, free) * tried
+    chances = special.fdtrc(1, free, gains / (left / free)) * tried
     return [candidates[index] for index in np.argsort(-gains) if chances[index] < CHANCE]
 
 
@@ -135,10 +135,13 @@ def _fitted(depth: np.ndarray, log_rms: np.ndarray, candidate: _Candidate) -> Sh
     """The fitted shape; None if it is too small for a name, or no such shape."""
     design = np.column_stack([_base(depth), candidate.feature])
     ends = design[-1] - design[0]
-    attenuation, size = (contrast(design, each, log_rms) for each in (ends, candidate.size))
-    sizes = [size]
-    if candidate.kind == "V":
-        sizes.append(contrast(design, candidate.size - ends, log_rms))
+    # An edge is plain to see, the bottom of a V is not.
+    chosen = int(candidate.kind == "V")
+    attenuation, size, beyond = (
+        contrast(design, each, log_rms, chosen)
+        for each in (ends, candidate.size, candidate.size - ends)
+    )
+    sizes = [size, beyond] if candidate.kind == "V" else [size]
     is_low = min(each.low for each in sizes) > HEALTHY_ORDERS
     is_high = max(each.high for each in sizes) < -HEALTHY_ORDERS
     if not (is_low or is_high):
