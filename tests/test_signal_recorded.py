@@ -1,4 +1,4 @@
-"""Trainings that went wrong in a way that is known, recorded for real: the verdict must be right."""
+"""Trainings that went wrong in a known way, recorded for real: the verdict must be right."""
 
 import keras
 import numpy as np
