@@ -184,6 +184,13 @@ def test_rounding_errors_are_told_by_the_loss(tmp_path, loss, rms, expected):
     assert judge(made_run(tmp_path, chain(6), rms, rms, **options)).verdict == expected
 
 
+def test_biases_that_cancel_to_the_last_digit_are_left_out(tmp_path):
+    """Of a siamese network: all biases get exactly 0, the kernels fall by 6 orders: vanishing."""
+    kernel = 10.0 ** (-2 - np.arange(7)[::-1])
+    verdict = judge(made_run(tmp_path, chain(6), 0.0, kernel))
+    assert (verdict.verdict, verdict.signal) == ("vanishing", "kernel")
+
+
 def test_zeros_of_float16_are_underflows(tmp_path):
     """Below a signal of 1e-5 float16 has nothing left: `no gradient`, and loss scaling helps."""
     rms = np.where(np.arange(7) < 3, 0, 1e-5)

@@ -62,10 +62,10 @@ def outlook(lines: Sequence[Line], windows: Sequence[np.ndarray]) -> Outlook:
     at_one, between = (
         _outlook([line.per_position(share) for line in lines], windows) for share in (1.0, 0.5)
     )
+    if between.verdict == "healthy" and at_one.verdict in ("healthy", "inconclusive"):
+        return between
     if at_one.verdict == answer.verdict:
         return answer
-    if between.verdict == "healthy":
-        return between
     reason = "maps change their size, and it is not known how much of the change is theirs"
     return Outlook("inconclusive", reason, between.attenuation)
 
@@ -81,15 +81,15 @@ def _outlook(lines: Sequence[Line], windows: Sequence[np.ndarray]) -> Outlook:
     log_rms = _profiles([each.heights(rows) for each, rows in pairs])
     assert log_rms is not None
     shape = shape_of(line.depth, log_rms)
-    if not shape:
-        return _answer(mean((log_rms[:, -1] - log_rms[:, 0]).tolist()))
-    answer = _of_shape(line, shape)
+    # Two layers have a ratio, and no scatter.
+    ratio = mean((log_rms[:, -1] - log_rms[:, 0]).tolist())
+    answer = _of_shape(line, shape) if shape else _answer(ratio)
     fall = None if above is None else mean(above.ravel().tolist())
     if answer.verdict in ("healthy", "inconclusive") and fall and fall.low > HEALTHY_ORDERS:
         reason = (
             f"the signal drops {fall.value:.1f} orders between the output and {line.layers[-1]}"
         )
-        return Outlook("vanishing", reason, shape.attenuation, (line.layers[-1],))
+        return Outlook("vanishing", reason, answer.attenuation, (line.layers[-1],))
     return answer
 
 

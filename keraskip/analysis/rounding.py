@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keraskip.analysis.windows import early_steps, has_gradient, late_steps
+from keraskip.analysis.windows import MOST, early_steps, has_gradient, late_steps
 from keraskip.runs import Run
 
 # The distance from 1 to the next number (IEEE 754; bfloat16 has 8 digits).
@@ -30,7 +30,8 @@ def null_weights(run: Run) -> np.ndarray:
 
     A normalisation cancels a bias in front of it, the softmax of attention the bias of the keys.
     Such a bias has peers, biases or betas of the same depth, with a gradient, and they tell the
-    size of what was added up. A gradient of exactly 0 has other reasons.
+    size of what was added up. Where nothing at all is left of a bias although the kernel of its
+    layer gets a gradient, the sum cancels to the last digit, as in a siamese network.
     """
     rows = np.union1d(early_steps(run), late_steps(run))
     columns = np.flatnonzero(run.weights["role"].isin(["bias", "beta"]) & has_gradient(run))
@@ -45,7 +46,15 @@ def null_weights(run: Run) -> np.ndarray:
     np.maximum.at(largest, depth, norms)
     limit = errors * EPSILON[precision(run)] * largest[depth]
     is_null[columns] = np.median((norms > 0) & (norms < limit), axis=1) > 0.5
-    return is_null
+    return is_null | _cancelled(run, rows, columns)
+
+
+def _cancelled(run: Run, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Whether a bias [W] gets exactly 0 as a rule, and another weight of its layer does not."""
+    is_zero = (run.missing[rows] | (run.grad_norm[rows] == 0)).mean(axis=0) >= MOST
+    alive = set(run.weights["layer"][~is_zero])
+    is_bias = np.isin(np.arange(len(is_zero)), columns)
+    return is_bias & is_zero & run.weights["layer"].isin(alive).to_numpy()
 
 
 def is_rounding_error(run: Run, rows: np.ndarray) -> np.ndarray:

@@ -6,6 +6,9 @@ import numpy as np
 
 from keraskip.analysis.estimates import Estimate, mean
 
+# An interval of few layers or steps may have no sensible end.
+MOST_ORDERS = 100
+
 
 def over_seeds(values: Sequence[float]) -> str:
     """Mean and standard deviation of the numbers that are known."""
@@ -24,6 +27,8 @@ def factor(orders: Estimate) -> str:
 
 def times(orders: float) -> str:
     """A change by these orders of magnitude, in two digits; written out up to a million."""
+    if abs(orders) > MOST_ORDERS:
+        return f"more than 1e+{MOST_ORDERS}-fold"
     change = float(f"{10 ** abs(orders):.2g}")
     if change < 10:
         return f"{change:.1f}-fold"
