@@ -213,6 +213,20 @@ def test_a_seed_that_diverged_leaves_the_group_without_a_verdict(tmp_path):
     assert grouped([good, bad])[0].judgement[:2] == ("inconclusive", "1 of 2 seeds diverged")
 
 
+def test_a_change_that_all_seeds_show_is_one_of_the_network(tmp_path):
+    """Healthy at first and vanishing at the end, in each of three seeds, from other steps on."""
+    random = np.random.default_rng(0)
+    runs = []
+    for seed in range(3):
+        heights = np.full((60, 20), -2.0) + 0.05 * random.normal(size=(1, 20))
+        heights[30 + seed :] -= 0.3 * (19 - LAYERS)
+        runs.append(load_run(write_run(tmp_path / f"net_seed{seed}", 10.0**heights, steps=60)))
+    (group,) = grouped(runs)
+    assert [verdict.since for verdict in group.verdicts] == [30, 31, 32]
+    assert group.verdict == "vanishing"
+    assert group.judgement.reason.startswith("healthy at first, vanishing at the end of all seeds")
+
+
 def test_a_run_without_steps_is_inconclusive(tmp_path):
     verdict = verdict_of(tmp_path, np.ones(20), steps=0)
     assert (verdict.verdict, verdict.attenuation) == ("inconclusive", None)

@@ -131,6 +131,24 @@ def test_a_dead_branch_beside_a_skip(tmp_path):
     assert (verdict.verdict, verdict.layers) == ("dead", ("b1", "b2"))
 
 
+def test_a_tower_that_vanishes_beside_one_that_does_not(tmp_path):
+    """Two towers that meet in `out`: the left one loses 7 orders, and is named."""
+    left, right = ([f"{side}{n}" for n in range(8)] for side in ("left", "right"))
+    layers = [
+        layer(names[n], n + 1, names[max(n - 1, 0) : n])
+        for n in range(8)
+        for names in (left, right)
+    ]
+    layers.append(layer("out", 9, [left[-1], right[-1]], last=True))
+    rms = np.full(17, 1e-2)
+    rms[0:16:2] = 10.0 ** (-9 + np.arange(8) + 0.1 * (-1.0) ** np.arange(8))
+    verdict = judge(made_run(tmp_path, layers, rms, rms))
+    assert verdict.verdict == "vanishing"
+    assert verdict.reason.startswith("in the tower that begins with left0")
+    rms[0:16:2] = 1e-3
+    assert judge(made_run(tmp_path / "healthy", layers, rms, rms)).verdict == "healthy"
+
+
 def test_weights_of_nan_behind_finite_gradients(tmp_path):
     """A fused ReLU makes the gradients 0 after the weights of h2 became NaN: diverged, step 40."""
     rms = np.where(LATE < 40, 1e-2, 0) * np.ones(7)
@@ -182,6 +200,14 @@ def test_rounding_errors_are_told_by_the_loss(tmp_path, loss, rms, expected):
     """1e-17 beside weights of 1e-3 is a rounding error of a loss of 1, not of one of 1e-15."""
     options = {"weight_norm": 2e-3, "scalars": {"loss": loss}}
     assert judge(made_run(tmp_path, chain(6), rms, rms, **options)).verdict == expected
+
+
+def test_rounding_errors_and_zeros_in_turn(tmp_path):
+    """Contributions that cancel leave 1e-17 in some steps, and exactly 0 in the others."""
+    rms = np.where(LATE % 2, 1e-17, 0) * np.ones(7)
+    options = {"weight_norm": 2e-3, "scalars": {"loss": 1.0}}
+    verdict = judge(made_run(tmp_path, chain(6), rms, rms, **options))
+    assert (verdict.verdict, verdict.since) == ("no gradient", 0)
 
 
 def test_biases_that_cancel_to_the_last_digit_are_left_out(tmp_path):

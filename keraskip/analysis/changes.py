@@ -1,5 +1,6 @@
 """The beginning and the end of a run: what the signal did, and since which step it does another."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ class Course(NamedTuple):
     """The course of the signal over a run.
 
     Attributes:
+        line: the line that was judged.
         early: the answer for the beginning.
         late: the answer for the end.
         verdict: the answer for the run: that for the end if it is another one, else that for the
@@ -24,6 +26,7 @@ class Course(NamedTuple):
             change.
     """
 
+    line: Line
     early: Outlook
     late: Outlook
     verdict: str
@@ -31,17 +34,33 @@ class Course(NamedTuple):
     since: int | None
 
 
-def course_of(line: Line) -> Course:
-    """The course of the signal over a run."""
+def course_of(line: Line, towers: Mapping[str, Line]) -> Course:
+    """The course of the signal over a run; of several towers, of the first one that is not healthy.
+
+    Args:
+        line: the line of the whole network.
+        towers: the lines of its towers by name; may be empty.
+    """
+    whole = _course(line)
+    if whole.verdict in ("vanishing", "exploding"):
+        return whole
+    for name, tower in towers.items():
+        course = _course(tower)
+        if course.verdict in ("vanishing", "exploding"):
+            return course._replace(reason=f"in the tower that begins with {name}: {course.reason}")
+    return whole
+
+
+def _course(line: Line) -> Course:
     early = outlook_of(line, early_steps(line.run))
     late = outlook_of(line, late_steps(line.run))
     if not _is_change(early, late):
-        return Course(early, late, early.verdict, early.reason, None)
+        return Course(line, early, late, early.verdict, early.reason, None)
     step = _step_of_change(line, early, late)
     when = f"from about step {step} on" if step is not None else "at the end"
     before = early.verdict if early.verdict in DECIDED else "not clear"
     reason = f"{before} at first, {late.verdict} {when}: {late.reason}"
-    return Course(early, late, late.verdict, reason, step)
+    return Course(line, early, late, late.verdict, reason, step)
 
 
 def _is_change(early: Outlook, late: Outlook) -> bool:

@@ -64,7 +64,7 @@ class Line:
 
     def heights(self, rows: np.ndarray) -> np.ndarray:
         """log10 of the RMS gradient at each depth, in some rows of the run [S, D]."""
-        norms = self.run.grad_norm[rows][:, self.columns].astype(float)
+        norms = self._norms(rows, self.columns)
         sizes = self.run.weights["size"].to_numpy(float)[self.columns]
         is_here = self._depths[:, None] == self.depth
         squares = (norms / 10 ** self._log_positions(self.columns)) ** 2 @ is_here
@@ -80,12 +80,15 @@ class Line:
         if not len(last) or not len(self.output):
             return None
         norms = [
-            np.sqrt((self.run.grad_norm[rows][:, each].astype(float) ** 2).sum(axis=1))
-            for each in (self.output, last)
+            np.sqrt((self._norms(rows, each) ** 2).sum(axis=1)) for each in (self.output, last)
         ]
         upper, lower = (_without_strays(each[:, None])[:, 0] for each in norms)
         both = self._log_positions(np.array([self.output[0], last[0]]))
         return upper - lower - (both[0] - both[1])
+
+    def _norms(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """The norms of gradients [S, columns]; a missing gradient is one of 0."""
+        return np.nan_to_num(self.run.grad_norm[rows][:, columns].astype(float))
 
     def per_position(self, share: float) -> "Line":
         """The same line with another `share`."""

@@ -71,4 +71,4 @@ def is_rounding_error(run: Run, rows: np.ndarray) -> np.ndarray:
         return np.zeros(len(rows), bool)
     product = run.grad_norm[rows].astype(float) * run.weight_norm[rows].astype(float)
     change = np.nansum(product, axis=1)
-    return (change > 0) & (change < EPSILON["float32"] * np.abs(loss[rows].astype(float)))
+    return change < EPSILON["float32"] * np.abs(loss[rows].astype(float))

@@ -1,9 +1,10 @@
 """The verdict on one network over the runs of several seeds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from keraskip.analysis.estimates import Estimate
+from keraskip.analysis.estimates import Estimate, mean
 from keraskip.analysis.lines import line_of
 from keraskip.analysis.outlook import outlook
 from keraskip.analysis.silence import Silence
@@ -38,10 +39,17 @@ def judge_together(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Judgemen
             return Judgement("inconclusive", f"{count} of {len(runs)} seeds {special}", None)
     if not all(len(early_steps(run)) for run in runs):
         return Judgement("inconclusive", "a run without sound steps", None)
-    lines = [line_of(run, Silence(run).heads) for run in runs]
+    # The same weights in each run, also where a gradient is missing in one of them.
+    line = line_of(runs[0], Silence(runs[0]).heads)
+    lines = [replace(line, run=run) for run in runs]
     early = outlook(lines, [early_steps(run) for run in runs])
     if all(verdict.since is not None for verdict in verdicts):
         late = outlook(lines, [late_steps(run) for run in runs])
         reason = f"{early.verdict} at first, {late.verdict} at the end of all seeds: {late.reason}"
         return Judgement(late.verdict, reason, early.attenuation)
+    agreed = {verdict.verdict for verdict in verdicts}
+    known = [verdict.attenuation.value for verdict in verdicts if verdict.attenuation]
+    if early.verdict == "healthy" and agreed in ({"vanishing"}, {"exploding"}) and known:
+        # In one of several towers, which the line of the whole network hides.
+        return Judgement(first.verdict, first.reason, mean(known))
     return Judgement(early.verdict, early.reason, early.attenuation)

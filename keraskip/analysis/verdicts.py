@@ -14,6 +14,7 @@ from keraskip.analysis.outcome import kernels_of, outcome_of
 from keraskip.analysis.outlook import outlook_of
 from keraskip.analysis.shapes import HEALTHY_ORDERS
 from keraskip.analysis.silence import Silence
+from keraskip.analysis.towers import towers
 from keraskip.analysis.windows import MOST, sound_steps
 from keraskip.runs import Run
 
@@ -102,7 +103,7 @@ def judge(run: Run) -> Verdict:
     """The verdict on one run by `RULES`, with its numbers."""
     silence = Silence(run)
     line = line_of(run, silence.heads)
-    course = course_of(line)
+    course = course_of(line, towers(line, silence))
     answer = answer_of(run, silence, course)
     # A line through zeros says nothing.
     is_line = answer.verdict not in SPECIAL
@@ -111,8 +112,8 @@ def judge(run: Run) -> Verdict:
         **answer._asdict(),
         notes=tuple(notes_of(run, silence, answer.verdict)) if len(run.steps) else (),
         attenuation=course.early.attenuation if is_line else None,
-        ends=line.ends if is_line else None,
-        depths=len(line.depth),
+        ends=course.line.ends if is_line else None,
+        depths=len(course.line.depth),
         at_start=outlook_of(line, sound_steps(run)[:1]).attenuation,
         at_end=course.late.attenuation if is_line else None,
         signal=line.signal,
