@@ -103,7 +103,7 @@ def test_a_head_that_the_loss_leaves_out_is_named_and_not_dead(tmp_path, value):
     rms[[4, 6]] = value
     verdict = judge(made_run(tmp_path, two_heads(), rms, rms))
     assert verdict.verdict == "healthy"
-    assert verdict.notes[0].startswith("2 layers, the last one aux, never got a gradient")
+    assert verdict.notes[0].startswith("not judged: 2 layers, the last one aux, never got")
 
 
 def test_a_head_that_is_trained_does_not_count_as_hidden(tmp_path):
@@ -157,6 +157,7 @@ def test_weights_of_nan_behind_finite_gradients(tmp_path):
     verdict = judge(made_run(tmp_path, chain(6), rms, rms, weight_norm=sizes))
     assert verdict.verdict == "diverged"
     assert verdict.reason == "weights are NaN or infinite from step 40 on, first in h2"
+    assert (verdict.layers, verdict.since) == (("h2",), 40)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_a_missing_gradient_is_no_nan(tmp_path):
     rms = np.array([np.nan, *[1e-2] * 7])
     verdict = judge(made_run(tmp_path, layers, rms, rms))
     assert verdict.verdict == "healthy"
-    assert verdict.notes[0].startswith("unused never got a gradient")
+    assert verdict.notes[0].startswith("not judged: unused never got a gradient")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def notes_of(run: Run, silence: Silence, verdict: str) -> list[str]:
 def _heads(silence: Silence) -> Iterator[str]:
     if silence.heads:
         names = few(silence.heads)
-        yield f"{names} never got a gradient, as the loss does not depend on it, and is not judged"
+        yield f"not judged: {names} never got a gradient, as the loss does not depend on it"
 
 
 def _time(run: Run) -> Iterator[str]:

@@ -1,20 +1,10 @@
 """The answers for layers that get no gradient: `no gradient` and `dead`."""
 
-from typing import NamedTuple
-
+from keraskip.analysis.answer import Answer
 from keraskip.analysis.rounding import is_rounding_error, precision
 from keraskip.analysis.silence import Silence, few
 from keraskip.analysis.windows import MOST, late_steps, since, sound_steps
 from keraskip.runs import Run
-
-
-class Answer(NamedTuple):
-    """A verdict with its reason; `keraskip.analysis.verdicts.Verdict` explains the fields."""
-
-    verdict: str
-    reason: str
-    layers: tuple[str, ...] = ()
-    since: int | None = None
 
 
 def of_silence(run: Run, silence: Silence) -> Answer | None:

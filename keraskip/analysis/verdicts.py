@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keraskip.analysis.answer import Answer
 from keraskip.analysis.changes import Course, course_of
 from keraskip.analysis.divergence import divergence
 from keraskip.analysis.estimates import Estimate
 from keraskip.analysis.lines import line_of
 from keraskip.analysis.notes import notes_of
-from keraskip.analysis.nothing import Answer, of_rounding, of_silence
+from keraskip.analysis.nothing import of_rounding, of_silence
 from keraskip.analysis.outcome import kernels_of, outcome_of
 from keraskip.analysis.outlook import outlook_of
 from keraskip.analysis.shapes import HEALTHY_ORDERS
@@ -24,7 +25,8 @@ RULES = {
     f"more than {HEALTHY_ORDERS:g} orders of magnitude (IEEE 754; the limit is a convention)",
     "no gradient": f"in {MOST:.0%} of the last steps all gradients are exactly 0 or missing, or "
     "smaller than the rounding error of the loss; or they are so from a layer on downward, and the "
-    "kernel behind that layer gets one, so the layer does not answer 0 (IEEE 754; the chain rule)",
+    "kernel behind that layer gets one, so the layer does not answer 0; or float16 has no number "
+    "as small (IEEE 754; the chain rule)",
     "dead": f"in {MOST:.0%} of the last steps a hidden layer gets gradients of exactly 0, while "
     "the layer behind it has a signal above 1e-20, too much for an underflow of float32 (the slope "
     "of a ReLU below zero: Lu et al. 2019, arXiv 1903.06733)",
@@ -128,9 +130,9 @@ def answer_of(run: Run, silence: Silence, course: Course) -> Answer:
     """The first of `RULES` that holds."""
     if not len(run.steps):
         return Answer("inconclusive", "no step was recorded")
-    reason = divergence(run)
-    if reason:
-        return Answer("diverged", reason)
+    diverged = divergence(run)
+    if diverged:
+        return diverged
     if not len(sound_steps(run)):
         return Answer("inconclusive", "no step has finite gradients only")
     silent = of_silence(run, silence) or of_rounding(run)
