@@ -80,10 +80,12 @@ def test_a_bend_and_a_small_step_are_lines(tmp_path):
         ([-2, -2, -2], "healthy"),
         ([-8, -2, -2], "vanishing"),
         ([2, -2, -2], "exploding"),
+        # A line through three layers has an interval that is far too wide.
+        ([-2.3, -2, -2.6, -2], "healthy"),
     ],
 )
 def test_few_layers_get_an_answer(tmp_path, orders, expected):
-    """None, one, two hidden layers: from the ratio of what there is, with an error over steps."""
+    """None to three hidden layers: from the ratio of what there is, with an error over steps."""
     noise = 0.1 * np.random.default_rng(1).normal(size=(STEPS, len(orders)))
     assert judged(tmp_path, np.array(orders) + noise).verdict == expected
 

@@ -11,6 +11,9 @@ from keraskip.analysis.shapes import HEALTHY_ORDERS, Shape, shape_of
 
 # The steps that an answer is about are cut into stretches whose means are nearly independent.
 STRETCHES = 8
+# Three layers about a line leave one degree of freedom, and Student's interval is 13 errors wide.
+# Two or three layers are compared by the ratio of the last to the first one, over steps.
+FEWEST_OF_A_LINE = 4
 # The reasons that say no more than the attenuation itself.
 PLAIN_REASONS = (
     "the signal shrinks on its way down",
@@ -80,8 +83,7 @@ def _outlook(lines: Sequence[Line], windows: Sequence[np.ndarray]) -> Outlook:
         return _of_one_layer(above)
     log_rms = _profiles([each.heights(rows) for each, rows in pairs])
     assert log_rms is not None
-    shape = shape_of(line.depth, log_rms)
-    # Two layers have a ratio, and no scatter.
+    shape = shape_of(line.depth, log_rms) if len(line.depth) >= FEWEST_OF_A_LINE else None
     ratio = mean((log_rms[:, -1] - log_rms[:, 0]).tolist())
     answer = _of_shape(line, shape) if shape else _answer(ratio)
     fall = None if above is None else mean(above.ravel().tolist())

@@ -57,7 +57,7 @@ class Verdict:
             line; with one hidden layer, from the output to that layer. None where there is nothing
             to compare, and in a run that is dead, diverged or without gradient.
         ends: the two layers between which the attenuation is, the upper one first.
-        depths: the number of layers in a row that were compared; with three or more, a line is
+        depths: the number of layers in a row that were compared; with four or more, a line is
             fitted to them.
         at_start: the attenuation in the first sound step alone, where batch normalisation makes
             plain networks explode (Yang et al. 2019).

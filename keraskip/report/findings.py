@@ -9,7 +9,7 @@ import numpy as np
 from keraskip.analysis.contrasts import Degradation, Effect, degradations, effects
 from keraskip.analysis.estimates import Estimate, mean
 from keraskip.analysis.groups import Group, grouped
-from keraskip.analysis.outlook import PLAIN_REASONS
+from keraskip.analysis.outlook import FEWEST_OF_A_LINE, PLAIN_REASONS
 from keraskip.analysis.shapes import HEALTHY_ORDERS
 from keraskip.analysis.verdicts import SPECIAL, Verdict
 from keraskip.report.wording import change, factor, number, over_seeds, plain_change, with_interval
@@ -136,7 +136,7 @@ def _why(group: Group) -> str:
     if not attenuation or not first.ends or verdict in SPECIAL:
         return reason
     signal = "backward signal" if first.signal == "backward" else "kernel gradient"
-    of_what = "of the fitted line" if first.depths > 2 else "over steps"
+    of_what = "of the fitted line" if first.depths >= FEWEST_OF_A_LINE else "over steps"
     where = f"from {first.ends[0]} down to {first.ends[1]}"
     why = f"{where} the {signal} {change(attenuation, of_what)}"
     if reason not in PLAIN_REASONS:
