@@ -68,14 +68,17 @@ def test_a_network_that_learns_is_not_only_called_dead(tmp_path):
 
 def test_no_gradient_is_what_a_network_has(tmp_path):
     """Not "is no gradient"."""
-    assert " has no gradient: no gradient leaves the loss" in sentence(
+    assert " has no gradient: none leaves the loss" in sentence(
         tmp_path, np.zeros(9), kernel_rms=0.0
     )
 
 
 @pytest.mark.parametrize(
     ("update", "expected"),
-    [(1e-3, "inputs that are always 0 give it no gradient"), (1e-8, "too small to change 19% of")],
+    [
+        (1e-3, "19% of the first kernel gets gradients of exactly 0, as with inputs"),
+        (1e-8, "too small to change 19% of"),
+    ],
 )
 def test_dead_pixels_are_no_updates_too_small(tmp_path, update, expected):
     """19 % of the kernel stays as it is: with updates of 1e-3 of it, these are dead pixels."""

@@ -11,7 +11,7 @@ def of_silence(run: Run, silence: Silence) -> Answer | None:
     """The answer where layers get nothing that should get something."""
     if silence.is_everywhere:
         step = silence.since(silence.layers)
-        reason = f"no gradient leaves the loss: all are exactly 0 {_when(run, step)}{_why(run)}"
+        reason = f"none leaves the loss, all are exactly 0 {_when(run, step)}{_why(run)}"
         return Answer("no gradient", reason, (), step)
     if silence.underflowed and precision(run) == "float16":
         step, zeros = _zeros(run, silence, silence.underflowed)

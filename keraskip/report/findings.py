@@ -165,8 +165,8 @@ def _frozen(group: Group) -> str:
     if ratio < TOO_SMALL:
         return f"; early updates are too small to change {frozen:.0%} of the first kernel"
     return (
-        f"; {frozen:.0%} of the first kernel stays as it was, not because updates are too small, "
-        "but as inputs that are always 0 give it no gradient"
+        f"; {frozen:.0%} of the first kernel gets gradients of exactly 0, as with inputs that are "
+        "always 0 or units that never answer"
     )
 
 
