@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from made_runs import STEPS, chain, layer, made_run
 
-from keraskip.analysis import RULES, judge
+from keraskip.analysis import RULES, judge, profile
+from keraskip.analysis.windows import sound_steps
 
 LATE = np.arange(STEPS)[:, None]
 ALL = np.ones((STEPS, 1))
@@ -184,6 +185,17 @@ def test_a_missing_gradient_is_no_nan(tmp_path):
     verdict = judge(made_run(tmp_path, layers, rms, rms))
     assert verdict.verdict == "healthy"
     assert verdict.notes[0].startswith("not judged: unused never got a gradient")
+
+
+def test_a_gradient_that_is_missing_in_some_steps(tmp_path):
+    """A branch that is called in two of three steps: healthy, and all steps are read."""
+    rms = np.where((LATE % 3 == 0) & (np.arange(7) == 3), np.nan, 1e-2)
+    run = made_run(tmp_path, chain(6), rms, rms)
+    verdict = judge(run)
+    assert (verdict.verdict, verdict.depths) == ("healthy", 6)
+    assert len(sound_steps(run)) == STEPS
+    rows = profile(run, "kernel", sound_steps(run))
+    assert rows["rms"].to_numpy() == pytest.approx(1e-2, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,10 @@ def profile(run: Run, signal: str, steps: np.ndarray) -> pd.DataFrame:
     """
     columns = hidden_weights(run, signal)
     rows = run.weights.loc[columns, ["layer", "path", "depth"]].copy()
-    log_rms = log_rms_of(run, columns, steps)
-    rows["rms"] = 10 ** log_rms.mean(axis=0)
-    rows["low"], rows["high"] = 10 ** log_rms.min(axis=0), 10 ** log_rms.max(axis=0)
+    # Steps without a gradient of the weight are left out.
+    log_rms = pd.DataFrame(log_rms_of(run, columns, steps))
+    rows["rms"] = 10 ** log_rms.mean().to_numpy()
+    rows["low"], rows["high"] = 10 ** log_rms.min().to_numpy(), 10 ** log_rms.max().to_numpy()
     # Steps that only accumulate gradients have no update.
     rows["frozen"] = _frame(run.frozen, steps, columns).mean().to_numpy()
     weight_norm = _frame(run.weight_norm, steps, columns).replace(0, np.nan)

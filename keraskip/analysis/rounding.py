@@ -40,7 +40,7 @@ def null_weights(run: Run) -> np.ndarray:
         return is_null
     # Half precision has too few digits to tell many rounding errors from a small sum.
     errors = ERRORS_OF_A_SUM if precision(run) == "float32" else 2
-    norms = run.grad_norm[rows][:, columns].astype(float).T
+    norms = np.nan_to_num(run.grad_norm[rows][:, columns].astype(float)).T
     _, depth = np.unique(run.weights["depth"].to_numpy()[columns], return_inverse=True)
     largest = np.zeros((depth.max() + 1, len(rows)))
     np.maximum.at(largest, depth, norms)

@@ -24,9 +24,15 @@ def sound_steps(run: Run) -> np.ndarray:
     """The rows of the steps whose gradients are all finite.
 
     Loss scaling skips steps; they are left out. So are, where effective gradients are recorded,
-    the steps that only accumulate.
+    the steps that only accumulate. A weight may miss a gradient in some steps, such as one of a
+    branch that PyTorch does not call in each of them: that is no reason to leave a step out.
     """
-    return np.flatnonzero(np.isfinite(run.grad_norm[:, has_gradient(run)]).all(axis=1))
+    counts = has_gradient(run)
+    if not counts.any():
+        return np.arange(len(run.steps))
+    missing = run.missing[:, counts]
+    is_sound = np.isfinite(run.grad_norm[:, counts]) | missing
+    return np.flatnonzero(is_sound.all(axis=1) & ~missing.all(axis=1))
 
 
 def early_steps(run: Run) -> np.ndarray:
