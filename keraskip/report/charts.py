@@ -7,8 +7,8 @@ import altair as alt
 import pandas as pd
 
 from keraskip.analysis.groups import Group
+from keraskip.analysis.lines import line_of
 from keraskip.analysis.moments import early_profiles
-from keraskip.analysis.profiles import signal_of
 from keraskip.report.chart_kinds import (
     PARAMETERS,
     heat_map,
@@ -109,7 +109,8 @@ def charts(
         name: line.encode(**encodings) for name, line in _lines(runs, profiles).items()
     }
     drawings["learning"] = training(groups, encodings)
-    signal = "kernel" if "kernel" in map(signal_of, runs) else "backward"
+    signals = {line_of(run).signal for run in runs}
+    signal = "kernel" if "kernel" in signals else "backward"
     drawings["heat"] = heat_map(profiles, [run.name for run in runs], signal)
     if any(len(run.probes) for run in runs):
         drawings["probes"] = probes(groups, encodings)

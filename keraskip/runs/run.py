@@ -20,7 +20,8 @@ class Run:
         path: the run folder.
         info: the contents of `run.json`.
         weights: a frame with one row per recorded weight: `path`, `layer`, `role`, `depth`,
-            `shape`, `size`.
+            `shape`, `size`, `positions`, `after`, `last`; the last three are explained by
+            `keraskip.graph.ways.Way` and may be missing or None.
         steps: numbers of the recorded steps, shape [S]; they count from 0, in a later phase from
             the steps before.
         statistics: the array [S, W] of each statistic by its name; each is an attribute, too, such

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keraskip.graph import weight_depths
+from keraskip.graph import Places, weight_places
 
 
 def recorded_weights(
@@ -29,7 +29,8 @@ def recorded_weights(
         ValueError: if that leaves no weight.
     """
     _check_trained(model)
-    depth_of, order = weight_depths(model)
+    places = weight_places(model)
+    depth_of = places.depths
     wanted = re.compile(layers).search if isinstance(layers, str) else layers
     variables = sorted(
         (v for v in model.trainable_variables if wanted is None or wanted(v.path)),
@@ -41,10 +42,11 @@ def recorded_weights(
             "layers must leave at least one trainable weight. "
             f"Received: layers={layers!r}, weights such as {paths[:3]}"
         )
-    rows = [_row(variable, depth_of.get(id(variable), 0)) for variable in variables]
-    # Also where only some weights are recorded.
+    # Of all weights, also where only some are recorded.
+    followed = {name for way in places.ways.values() for name in way.after}
+    rows = [_row(variable, places, followed) for variable in variables]
     deepest = max(depth_of.get(id(variable), 0) for variable in model.trainable_variables)
-    return variables, rows, {"depth_from": order, "depth": deepest}
+    return variables, rows, {"depth_from": places.order, "depth": deepest}
 
 
 def _check_trained(model: keras.Model) -> None:
@@ -60,13 +62,22 @@ def _check_trained(model: keras.Model) -> None:
         )
 
 
-def _row(variable: keras.Variable, depth: int) -> dict[str, Any]:
+def _row(variable: keras.Variable, places: Places, followed: set[str]) -> dict[str, Any]:
+    """The facts about a weight.
+
+    `positions` and `after` are explained by `keraskip.graph.ways.Way`; `last` says that no other
+    layer with weights lies behind its own. The three are None where the calls are not known.
+    """
     layer, _, role = variable.path.rpartition("/")
+    way = places.ways.get(id(variable))
     return {
         "path": variable.path,
         "layer": layer,
         "role": role,
-        "depth": depth,
+        "depth": places.depths.get(id(variable), 0),
         "shape": list(variable.shape),
         "size": math.prod(variable.shape),
+        "positions": way.positions if way else None,
+        "after": list(way.after) if way else None,
+        "last": layer not in followed if way else None,
     }
