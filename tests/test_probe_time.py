@@ -176,12 +176,13 @@ def test_a_layer_that_is_called_twice_and_by_name():
     state = memory(start)
     again = memory(sequences=other, initial_state=state)
     model = compiled(keras.Model([start, other], layers.Dense(2)(again)))
-    one, two = map(keras.ops.convert_to_tensor, (X, X[::-1].copy()))
+    second = X[::-1].copy()
+    one, two = map(keras.ops.convert_to_tensor, (X, second))
     expected = [
         norms(gradient_at(lambda x: squared_error(model, Y)([x, two]), one)),
         norms(gradient_at(lambda x: squared_error(model, Y)([one, x]), two)),
     ]
-    values = over_time(model, [X, X[::-1]], Y)
+    values = over_time(model, [X, second], Y)
     assert list(values) == ["memory", "memory (2)"]
     assert list(values.values()) == [pytest.approx(norm, rel=1e-4) for norm in expected]
 

@@ -4,6 +4,7 @@ Each chart reads two parameters that a page may set: `hidden`, the names of runs
 and `moment`, the index of the stretch of steps whose profiles are shown.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ TOOLTIP: list[Any] = [
     alt.Tooltip("frozen:Q", format=".1%"),
     alt.Tooltip("update_ratio:Q", title="update : weight", format=".1e"),
 ]
+# A chart over time is about as many pixels wide.
+MOST_STEPS = 250
 PROBE_TOOLTIP: list[Any] = [
     *("run:N", "probe:N", "layer:N", "depth:Q"),
     alt.Tooltip("value:Q", format=".3g"),
@@ -133,7 +136,7 @@ def last_probes(groups: Sequence[Group]) -> pd.DataFrame:
 def probes(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     """The values of each probe over depth."""
     return (
-        alt.Chart(rows)
+        alt.Chart(_inline(rows))
         .mark_line(point=POINTS)
         .transform_filter(SHOWN)
         .encode(
@@ -150,9 +153,14 @@ def probes(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
 
 
 def over_time(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
-    """The gradient at the input of each recurrent layer over its time steps."""
+    """The gradient at the input of each recurrent layer over its time steps.
+
+    Of a long sequence every n-th step is drawn, counted from the last one.
+    """
+    last = rows.groupby(["run", "layer"])["time"].transform("max")
+    drawn = rows[(last - rows["time"]) % (last // MOST_STEPS + 1) == 0]
     return (
-        alt.Chart(rows)
+        alt.Chart(_inline(drawn))
         .mark_line(point=POINTS)
         # A logarithm has no zero.
         .transform_filter(f"{SHOWN} && datum.value > 0")
@@ -167,3 +175,8 @@ def over_time(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
         .facet(alt.Facet("layer:N", title=None, sort=None), columns=3)
         .resolve_scale(x="independent")
     )
+
+
+def _inline(rows: pd.DataFrame) -> alt.InlineData:
+    """Rows as a part of the chart. Altair refuses frames of more than 5000 rows."""
+    return alt.InlineData(values=json.loads(rows.to_json(orient="records")))

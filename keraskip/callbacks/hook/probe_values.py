@@ -19,12 +19,11 @@ def signal(sites: Sequence[Site], gradients: Mapping[int, Mapping[int, np.ndarra
         sites: the calls.
         gradients: of the outputs of a call, by the number of the call.
     """
-    return [
-        _row(
-            "signal", sites[number], np.linalg.norm([np.linalg.norm(each) for each in of.values()])
-        )
-        for number, of in gradients.items()
-    ]
+    rows = []
+    for number, parts in gradients.items():
+        squares = [(part**2).sum() for part in parts.values()]
+        rows.append(_row("signal", sites[number], np.sqrt(sum(squares))))
+    return rows
 
 
 def branches(sites: Sequence[Site], seen: Sequence[Seen]) -> Rows:
@@ -65,9 +64,9 @@ def over_time(
     rows = []
     for number, gradient in gradients.items():
         norms = np.sqrt((gradient**2).sum(axis=(0, *range(2, gradient.ndim))))
-        mask = seen[number].mask
-        if mask is not None:
-            norms[~ops.convert_to_numpy(mask).astype(bool).any(axis=0)] = np.nan
+        if seen[number].mask is not None:
+            mask = ops.convert_to_numpy(seen[number].mask).astype(bool)
+            norms[~mask.reshape(*mask.shape[:2], -1).any(axis=(0, 2))] = np.nan
         rows.append(_row("time", sites[number], norms))
     return rows
 
