@@ -106,7 +106,7 @@ class Probe:
 
         def loss(shifts: Shifts) -> Any:
             # One scope, which also holds the losses that layers add on the way.
-            with keras.StatelessScope():
+            with keras.StatelessScope(collect_losses=True):
                 outputs, _ = forward(graph, x, shifts)
                 return scale * model.compute_loss(packed(graph._inputs_struct, x), y, outputs)
 
