@@ -48,8 +48,8 @@ class Probe:
 
         A layer inside of a nested model has the names of the models around it before its own, such
         as `encoder/dense`. A layer that is called several times has a row for each call, numbered
-        in the order of the graph: `dense`, `dense (2)` and so on. Layers that another layer calls, as `TimeDistributed` does, have no
-        rows of their own.
+        in the order of the graph: `dense`, `dense (2)` and so on. Layers that another layer calls,
+        as `TimeDistributed` does, have no rows of their own.
 
         The probes are:
 
