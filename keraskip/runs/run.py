@@ -111,10 +111,15 @@ class Run:
 
     @cached_property
     def probes(self) -> pd.DataFrame:
-        """The rows of all probes: `epoch`, `probe`, `layer`, `depth`, `value`; may be empty."""
-        columns = ["epoch", "probe", "layer", "depth", "value"]
-        frame = pd.DataFrame(self.info.get("probes", []), columns=columns)
-        return frame.astype({"epoch": int, "depth": int, "value": float})
+        """The rows of all probes: `epoch`, `probe`, `layer`, `depth`, `time`, `value`.
+
+        It may be empty. `time` is the time step of a probe that has a value for each; for others it
+        is NaN.
+        """
+        columns = ["epoch", "probe", "layer", "depth", "time", "value"]
+        rows = [one for row in self.info.get("probes", []) for one in _by_time(row)]
+        frame = pd.DataFrame(rows, columns=columns)
+        return frame.astype({"epoch": int, "depth": int, "time": float, "value": float})
 
     def _epoch_columns(self) -> list[str]:
         rows = [{"epoch": 0, "steps": 0}, *self.info["epochs"]]
@@ -126,6 +131,13 @@ class Run:
         frame = self.weights[["path", "layer", "role", "depth"]].take(rows).reset_index(drop=True)
         frame.insert(0, "step", np.repeat(self.steps, len(self.weights)))
         return frame.assign(**{name: data.ravel() for name, data in self.statistics.items()})
+
+
+def _by_time(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row for each time step of a row of a probe, if it has several."""
+    if not isinstance(row["value"], list):
+        return [row]
+    return [{**row, "time": step, "value": value} for step, value in enumerate(row["value"])]
 
 
 def parts_of(

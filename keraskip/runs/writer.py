@@ -96,7 +96,13 @@ class RunWriter:
         self._write_info()
 
     def add_probes(self, epoch: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds the rows of a probe after an epoch: `probe`, `layer`, `depth` and `value`."""
+        """Adds the rows of a probe after an epoch.
+
+        Args:
+            epoch: its number.
+            rows: with `probe`, `layer`, `depth`, and `value`: a number, or a list of numbers, one
+                for each time step.
+        """
         self._info["probes"] += [
             {"epoch": epoch, **row, "value": _to_json(row["value"])} for row in rows
         ]
@@ -137,6 +143,8 @@ class RunWriter:
 
 def _to_json(value: Any) -> Any:
     """JSON has no NaN and no infinity; their names survive the round trip."""
+    if isinstance(value, list):
+        return [_to_json(each) for each in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

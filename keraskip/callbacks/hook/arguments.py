@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from keraskip.callbacks.columns import FURTHER, STATISTICS
@@ -31,12 +32,22 @@ def made_probe(batch: Any) -> Probe | None:
     """The probe on a batch, if there is one."""
     if batch is None:
         return None
-    if not isinstance(batch, tuple | list) or len(batch) != 2 or len(batch[0]) != len(batch[1]):
+    is_pair = isinstance(batch, tuple | list) and len(batch) == 2
+    parts = [_as_arrays(part) for part in (batch if is_pair else [batch])]
+    shapes = [np.shape(array) for array in keras.tree.flatten(parts)]
+    if not is_pair or len({shape[:1] for shape in shapes}) != 1 or () in shapes:
         raise ValueError(
-            "probe must be a pair (x, y) of as many images as labels. "
-            f"Received: {type(batch).__name__} of {[np.shape(part) for part in batch]}"
+            "probe must be a pair (x, y) of as many samples as labels. "
+            f"Received: {type(batch).__name__} with arrays of shapes {shapes}"
         )
-    return Probe(*batch)
+    return Probe(*parts)
+
+
+def _as_arrays(part: Any) -> Any:
+    """Arrays in the structure in which they came; nested lists of numbers are one array."""
+    if isinstance(part, list | tuple) and not any(map(np.ndim, keras.tree.flatten(part))):
+        return np.asarray(part)
+    return keras.tree.map_structure(np.asarray, part)
 
 
 def schedule(every: int | Callable[[int], bool]) -> Callable[[int], bool]:

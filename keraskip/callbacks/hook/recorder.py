@@ -131,9 +131,11 @@ class GradientRecorder(keras.callbacks.Callback):
             is started again goes on with the curves; W&B and MLflow keep the steps that an
             interrupted epoch had shown, which then appear twice.
         probe: a batch `(x, y)` on which to look into a functional model after each epoch, outside
-            of the training step: the gradient of the loss with respect to the outputs of layers,
-            the share of residual branches, dead units, shattered gradients. `Run.probes` has them,
-            and `keraskip.callbacks.hook.probe.Probe.look` defines them.
+            of the training step: the gradient of the loss with respect to the outputs of layers and
+            to the input of recurrent layers at each time step, the share of residual branches, dead
+            units, shattered gradients. `x` and `y` are arrays, or lists or dicts of arrays, as in
+            `fit`. `Run.probes` has the values, and `keraskip.callbacks.hook.probe.Probe.look`
+            defines them.
         info: further facts to keep in `run.json`, as JSON values.
         overwrite: whether a new run replaces an earlier one in the folder.
         initial_epoch: as in `fit`; needed only for a training that goes back in a finished run: the
