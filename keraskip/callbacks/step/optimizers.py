@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keraskip.callbacks.step.sparse_rows import is_sparse, summed
+
 
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> Any:
     """The factor that keeps the gradients at `apply` from underflow in float16, or None."""
@@ -81,15 +83,25 @@ def _maker(tensor: Any) -> Any:
 def _product_again(tensor: Any) -> Any:
     import tensorflow as tf
 
+    if is_sparse(tensor):
+        values = _product_again(tensor.values)
+        return tf.IndexedSlices(values, tensor.indices, tensor.dense_shape)
     if not tf.is_symbolic_tensor(tensor) or not is_product(tensor):
         return tensor
     first, second = _maker(tensor).inputs
     return tf.raw_ops.Mul(x=first, y=second)
 
 
-def of_whole_batch(grads: list) -> list:
-    """The gradients as whole tensors, summed over the replicas of a `tf.distribute` strategy."""
-    grads = [dense(grad) for grad in grads]
+def of_whole_batch(grads: list, by_rows: Sequence[bool]) -> list:
+    """The gradients as whole tensors, summed over the replicas of a `tf.distribute` strategy.
+
+    Args:
+        grads: the gradients.
+        by_rows: which of them stay sparse, then with each row once.
+    """
+    grads = [
+        summed(grad) if stays else dense(grad) for grad, stays in zip(grads, by_rows, strict=True)
+    ]
     if keras.backend.backend() != "tensorflow":
         return grads
     import tensorflow as tf
