@@ -15,10 +15,11 @@ if keras.backend.backend() != "tensorflow":
 import tensorflow as tf
 
 from keraskip.callbacks.step import sparse_rows
-from keraskip.callbacks.step.sparse_rows import SparseRows, summed
+from keraskip.callbacks.step.optimizers import LARGE_TABLE, summed
+from keraskip.callbacks.step.sparse_rows import SparseRows
 
 WORDS, WIDTH = 4096, 16
-assert WORDS * WIDTH == sparse_rows.LARGE
+assert WORDS * WIDTH == LARGE_TABLE
 STEPS, BATCH = 4, 8
 RANDOM = np.random.default_rng(0)
 # Many words occur several times, in a sentence and in a batch.
@@ -30,8 +31,9 @@ LABELS = RANDOM.normal(size=(STEPS * BATCH, 1)).astype("float32")
 
 
 @pytest.fixture
-def step():
+def step(monkeypatch):
     """A function that changes rows of a weight as plain SGD does; it gives the statistics."""
+    monkeypatch.setattr(sparse_rows, "BLOCKS", 30)
     variable = keras.Variable(RANDOM.normal(size=(WORDS, WIDTH)).astype("float32"))
     rows = SparseRows([variable])
 

@@ -12,7 +12,7 @@ from keraskip.callbacks.step import optimizers
 from keraskip.callbacks.step.earlier_gradients import EarlierGradients
 from keraskip.callbacks.step.large_weights import LargeWeights, groups_of_large
 from keraskip.callbacks.step.matrix import Layout
-from keraskip.callbacks.step.sparse_rows import SparseRows, changes_rows_only, is_sparse
+from keraskip.callbacks.step.sparse_rows import SparseRows
 from keraskip.callbacks.step.statistics import measure
 
 KINDS = ("raw", "effective")
@@ -89,7 +89,9 @@ class Measurement:
             values: the values of the variables.
         """
         measured, scalars, updating = self._gradients(optimizer, grads, variables)
-        sparse = {id(variables[index]) for index, grad in measured.items() if is_sparse(grad)}
+        sparse = {
+            id(variables[index]) for index, grad in measured.items() if optimizers.is_sparse(grad)
+        }
         rows = frozenset(row for row, v in enumerate(self._weights) if id(v) in sparse)
         if rows not in self._parts:
             self._parts[rows] = self._divided(rows)
@@ -146,16 +148,12 @@ class Measurement:
         raw = optimizers.aside(optimizer, [grads[index] for index in given])
         if scale is not None:
             raw = [ops.divide(grad, scale) for grad in raw]
-        mean = optimizers.accumulated(optimizer, raw, [variables[index] for index in given])
+        updated = [variables[index] for index in given]
+        mean = optimizers.accumulated(optimizer, raw, updated)
         # Before the rows of an embedding's gradient are summed, as the optimizer does it.
         effective, factor = optimizers.clipped(optimizer, mean), 1.0
         wanted = effective if self._kind == "effective" else raw
-        by_rows = [
-            is_sparse(grad)
-            and self._statistics == STATISTICS
-            and changes_rows_only(optimizer, variables[index])
-            for index, grad in zip(given, effective, strict=True)
-        ]
+        by_rows = self._measured_by_rows(optimizer, effective, updated)
         if effective is not mean:
             whole = [optimizers.of_whole_batch(each, by_rows) for each in (effective, mean)]
             norms = [_total_norm(each) for each in whole]
@@ -164,9 +162,20 @@ class Measurement:
         whole = optimizers.of_whole_batch(wanted, by_rows)
         return dict(zip(given, whole, strict=True)), scalars, updating
 
+    def _measured_by_rows(
+        self, optimizer: keras.optimizers.Optimizer, grads: list, variables: Sequence[Any]
+    ) -> list[bool]:
+        """Which of the gradients that the optimizer uses are measured by their rows."""
+        if self._statistics != STATISTICS:
+            return [False] * len(grads)
+        return [
+            optimizers.is_sparse(grad) and optimizers.changes_rows_only(optimizer, variable)
+            for grad, variable in zip(grads, variables, strict=True)
+        ]
+
 
 def _total_norm(grads: list) -> Any:
-    grads = [grad.values if is_sparse(grad) else grad for grad in grads]
+    grads = [grad.values if optimizers.is_sparse(grad) else grad for grad in grads]
     return ops.sqrt(sum(ops.sum(ops.square(ops.cast(grad, "float32"))) for grad in grads))
 
 

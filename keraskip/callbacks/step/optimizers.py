@@ -1,12 +1,14 @@
 """The changes that Keras' optimizers make to gradients before they use them."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import keras
 from keras import ops
 
-from keraskip.callbacks.step.sparse_rows import is_sparse, summed
+# Elements: a smaller weight costs less as part of a matrix than by its rows.
+LARGE_TABLE = 2**16
 
 
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> Any:
@@ -90,6 +92,56 @@ def _product_again(tensor: Any) -> Any:
         return tensor
     first, second = _maker(tensor).inputs
     return tf.raw_ops.Mul(x=first, y=second)
+
+
+def changes_rows_only(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
+    """Whether a step with a sparse gradient leaves all other rows of a weight as they are.
+
+    Keras' plain SGD hands the rows to `scatter_sub`. Momentum and weight decay change the whole
+    weight, as all other optimizers do or may do.
+    """
+    import tensorflow as tf
+
+    optimizer = _updating(optimizer)
+    return (
+        type(optimizer) is keras.optimizers.SGD
+        and not (optimizer.momentum or optimizer.use_ema or optimizer.gradient_accumulation_steps)
+        and optimizer.weight_decay is None
+        and variable.constraint is None
+        and variable.dtype == "float32"
+        and len(variable.shape) == 2
+        and prod(variable.shape) >= LARGE_TABLE
+        and tf.distribute.get_strategy().num_replicas_in_sync == 1
+    )
+
+
+def is_sparse(gradient: Any) -> bool:
+    """Whether a gradient is rows and their indices."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return isinstance(gradient, tf.IndexedSlices)
+
+
+def summed(gradient: Any) -> Any:
+    """A sparse gradient with each row once, in the order of their indices.
+
+    Rows of zeros, with an index that no weight has, fill it up to the number of rows it had.
+    """
+    import tensorflow as tf
+
+    indices = tf.cast(gradient.indices, "int32")
+    order = tf.argsort(indices, stable=True)
+    indices = tf.gather(indices, order)
+    begins = tf.not_equal(indices, tf.concat([[-1], indices[:-1]], 0))
+    number = tf.cumsum(tf.cast(begins, "int32")) - 1
+    length = tf.size(indices)
+    values = tf.gather(gradient.values, order)
+    values = tf.math.unsorted_segment_sum(values, number, length)
+    # The minimum of nothing is the largest integer.
+    rows = tf.math.unsorted_segment_min(indices, number, length)
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
 def of_whole_batch(grads: list, by_rows: Sequence[bool]) -> list:

@@ -5,84 +5,33 @@ table, where the optimizer writes these rows only; a pass over the table costs m
 """
 
 from collections.abc import Mapping, Sequence
-from math import prod
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-# Elements: a smaller weight costs less as part of a matrix than in operations of its own.
-LARGE = 2**16
+from keraskip.callbacks.step.statistics import quick_or_exact
+
 # Parts of a weight. Each step sums one of them anew, in turn.
-BLOCKS = 256
+BLOCKS = 1024
 # By how much a block's sum of squares may differ from the kept one: half of that in the norm.
 TOLERANCE = 1e-5
-
-
-def changes_rows_only(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
-    """Whether a step with a sparse gradient leaves all other rows of a weight as they are.
-
-    Keras' plain SGD hands the rows to `scatter_sub`. Momentum and weight decay change the whole
-    weight, as all other optimizers do or may do.
-    """
-    import tensorflow as tf
-
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    return (
-        type(optimizer) is keras.optimizers.SGD
-        and not (optimizer.momentum or optimizer.use_ema or optimizer.gradient_accumulation_steps)
-        and optimizer.weight_decay is None
-        and variable.constraint is None
-        and variable.dtype == "float32"
-        and len(variable.shape) == 2
-        and prod(variable.shape) >= LARGE
-        and tf.distribute.get_strategy().num_replicas_in_sync == 1
-    )
-
-
-def is_sparse(gradient: Any) -> bool:
-    """Whether a gradient is rows and their indices."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return isinstance(gradient, tf.IndexedSlices)
-
-
-def summed(gradient: Any) -> Any:
-    """A sparse gradient with each row once, in the order of their indices.
-
-    Rows of zeros, with an index that no weight has, fill it up to the number of rows it had.
-    """
-    import tensorflow as tf
-
-    indices = tf.cast(gradient.indices, "int32")
-    order = tf.argsort(indices, stable=True)
-    indices = tf.gather(indices, order)
-    begins = tf.not_equal(indices, tf.concat([[-1], indices[:-1]], 0))
-    number = tf.cumsum(tf.cast(begins, "int32")) - 1
-    length = tf.size(indices)
-    values = tf.gather(gradient.values, order)
-    values = tf.math.unsorted_segment_sum(values, number, length)
-    # The minimum of nothing is the largest integer.
-    rows = tf.math.unsorted_segment_min(indices, number, length)
-    return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
 class SeenRows(NamedTuple):
     """A view of a weight before a step.
 
     Attributes:
-        rows: the indices of its rows in the gradient, each once.
+        gradient: the rows of the gradient, each once.
         exist: whether the weight has such a row.
-        of_gradient: the statistics of the gradient.
+        of_gradient: its sum of squares and its largest absolute value.
         before: the rows of the weight.
         sums: the sum of squares of each block of the weight.
     """
 
-    rows: Any
+    gradient: Any
     exist: Any
-    of_gradient: list[Any]
+    of_gradient: tuple[Any, Any]
     before: Any
     sums: Any
 
@@ -119,11 +68,15 @@ class SparseRows:
         import tensorflow as tf
 
         (gradient,) = (grads[i] for i in grads if variables[i] is self._variable)
-        exist = tf.less(gradient.indices, self._count)
-        before = self._gathered(gradient.indices)
-        sums = self._sums_before()
-        of_gradient = _of_gradient(tf.cast(gradient.values, "float32"))
-        return SeenRows(gradient.indices, exist, of_gradient, before, sums)
+        rows = tf.cast(gradient.values, "float32")
+        largest = tf.maximum(tf.reduce_max(rows), -tf.reduce_min(rows))
+        return SeenRows(
+            tf.IndexedSlices(rows, gradient.indices),
+            tf.less(gradient.indices, self._count),
+            (2 * tf.nn.l2_loss(rows), largest),
+            self._gathered(gradient.indices),
+            self._sums_before(),
+        )
 
     def handed_on(self, seen: SeenRows, grads: Sequence[Any]) -> Sequence[Any]:
         """The gradients for the optimizer, unchanged."""
@@ -135,17 +88,20 @@ class SparseRows:
         """See `JoinedWeights.table`."""
         import tensorflow as tf
 
-        after = self._gathered(seen.rows)
-        changed = tf.logical_and(tf.not_equal(after, seen.before), seen.exist[:, None])
-        change = tf.where(changed, after - seen.before, 0.0)
-        grown = tf.where(seen.exist, _squares(after) - _squares(seen.before), 0.0)
-        block = tf.where(seen.exist, seen.rows // self._per_block, 0)
+        rows, before = seen.gradient.indices, seen.before
+        after = self._gathered(rows)
+        change = after - before
+        norm, largest, nonfinite, update = _norms(seen, change)
+        changed = _sum(seen, tf.reduce_sum(tf.cast(tf.not_equal(after, before), "float32"), 1))
+        # A difference of squares, without that of two large numbers.
+        grown = tf.cast(tf.reduce_sum(change * (after + before), 1), "float64")
+        block = tf.where(seen.exist, rows // self._per_block, -1)
         self._sums.assign(seen.sums + tf.math.unsorted_segment_sum(grown, block, BLOCKS))
         self._turn.assign((self._turn + 1) % BLOCKS)
-        size = self._count * self._width
-        number = tf.reduce_sum(tf.cast(changed, "float64"))
-        update = _norm(change), 1 - number / size
-        found = [*seen.of_gradient, tf.sqrt(tf.reduce_sum(seen.sums)), *update]
+        # Rounding may leave a zero negative.
+        weight = tf.sqrt(tf.abs(tf.reduce_sum(seen.sums)))
+        frozen = 1 - changed / (self._count * self._width)
+        found = norm, largest, nonfinite, weight, update, frozen
         return tf.stack([tf.cast(each, "float32") for each in found])[None]
 
     def _gathered(self, rows: Any) -> Any:
@@ -160,7 +116,8 @@ class SparseRows:
 
         kept, turn = tf.convert_to_tensor(self._sums), tf.convert_to_tensor(self._turn)
         rows = turn * self._per_block + tf.range(self._per_block)
-        squares = tf.where(rows < self._count, _squares(self._gathered(rows)), 0.0)
+        squares = tf.cast(_squares(self._gathered(rows)), "float64")
+        squares = tf.where(rows < self._count, squares, 0.0)
         found = tf.reduce_sum(squares)
         is_known = tf.abs(found - kept[turn]) <= TOLERANCE * found
         kept = tf.tensor_scatter_nd_update(kept, [[turn]], [found])
@@ -192,35 +149,53 @@ class SparseRows:
         import tensorflow as tf
 
         whole = tf.raw_ops.ReadVariableOp(resource=handle, dtype="float32")
-        squares = _squares(tf.ensure_shape(whole, (self._count, self._width)))
+        whole = tf.ensure_shape(whole, (self._count, self._width))
+        squares = tf.cast(_squares(whole), "float64")
         filled = tf.pad(squares, [[0, BLOCKS * self._per_block - self._count]])
         return tf.reduce_sum(tf.reshape(filled, (BLOCKS, self._per_block)), axis=1)
 
 
-def _of_gradient(values: Any) -> list[Any]:
-    """Norm, largest absolute value and number of non-finite elements."""
+def _norms(seen: SeenRows, change: Any) -> Sequence[Any]:
+    """Norm, largest value and non-finite count of the gradient, and the norm of the change."""
     import tensorflow as tf
 
-    norm = _norm(values)
-    largest = tf.reduce_max(tf.abs(values))
-    # The gradient of no lookup is zero. The maximum may skip a NaN, the sum does not.
-    largest = tf.where(tf.math.is_nan(norm), float("nan"), tf.maximum(largest, 0.0))
-    finite = tf.cast(tf.math.is_finite(values), "float32")
-    return [norm, largest, tf.reduce_sum(1 - finite)]
+    squares, largest = seen.of_gradient
+    update = tf.cast(_sum(seen, _squares(change)), "float32")
+    means = tf.stack([squares, update]) / tf.cast(tf.size(change), "float32")
+    return quick_or_exact(
+        tf.reduce_all((means > 1e-30) & (means < 1e30)),
+        (tf.sqrt(squares), largest, tf.zeros_like(largest), tf.sqrt(update)),
+        _exact_norms,
+        seen.gradient.values,
+        change,
+        seen.exist,
+    )
 
 
-def _norm(x: Any) -> Any:
-    """L2 norm. The squares of float32 neither under- nor overflow in float64."""
+def _exact_norms(gradient: Any, change: Any, exist: Any) -> tuple[Any, ...]:
+    """The same, however extreme: in float64 the squares of float32 neither under- nor overflow."""
     import tensorflow as tf
 
-    return tf.sqrt(tf.reduce_sum(tf.square(tf.cast(x, "float64"))))
+    def norm_of(x: Any) -> Any:
+        return tf.cast(tf.sqrt(tf.reduce_sum(tf.square(tf.cast(x, "float64")))), "float32")
+
+    norm = norm_of(gradient)
+    # The gradient of no lookup is zero. A maximum may skip a NaN, a sum does not.
+    largest = tf.maximum(tf.reduce_max(tf.abs(gradient)), 0.0)
+    nonfinite = tf.reduce_sum(1 - tf.cast(tf.math.is_finite(gradient), "float32"))
+    update = norm_of(tf.where(exist[:, None], change, 0.0))
+    return norm, tf.where(tf.math.is_nan(norm), norm, largest), nonfinite, update
+
+
+def _sum(seen: SeenRows, of_rows: Any) -> Any:
+    """The sum over the rows that exist."""
+    import tensorflow as tf
+
+    return tf.reduce_sum(tf.where(seen.exist, tf.cast(of_rows, "float64"), 0.0))
 
 
 def _squares(rows: Any) -> Any:
-    """The sum of squares of each row, `[rows]`.
-
-    Sums of float32 are the same for the same row, and added to float64 none drifts away.
-    """
+    """The sum of squares of each row, without a tensor of squares."""
     import tensorflow as tf
 
-    return tf.cast(tf.reduce_sum(tf.square(rows), axis=1), "float64")
+    return tf.square(tf.math.reduce_euclidean_norm(rows, axis=1))
