@@ -98,9 +98,10 @@ def changes_rows_only(optimizer: keras.optimizers.Optimizer, variable: keras.Var
     """Whether a step with a sparse gradient leaves all other rows of a weight as they are.
 
     Keras' plain SGD hands the rows to `scatter_sub`. Momentum and weight decay change the whole
-    weight, as all other optimizers do or may do.
+    weight, as all other optimizers do or may do. A step compiled by XLA is measured whole.
     """
     import tensorflow as tf
+    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
     optimizer = _updating(optimizer)
     return (
@@ -112,6 +113,7 @@ def changes_rows_only(optimizer: keras.optimizers.Optimizer, variable: keras.Var
         and len(variable.shape) == 2
         and prod(variable.shape) >= LARGE_TABLE
         and tf.distribute.get_strategy().num_replicas_in_sync == 1
+        and not GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
     )
 
 
