@@ -42,7 +42,9 @@ def gradients_of(loss_of, weights):
 
         with tf.GradientTape() as tape:
             loss = loss_of()
-        return tape.gradient(loss, [weight.value for weight in weights])
+        grads = tape.gradient(loss, [weight.value for weight in weights])
+        # Rows and their indices become a whole tensor.
+        return [None if grad is None else tf.convert_to_tensor(grad) for grad in grads]
     for weight in weights:
         weight.value.grad = None
     loss_of().backward()
