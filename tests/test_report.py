@@ -70,7 +70,7 @@ def test_pictures(runs, tmp_path, suffix, start):
 def test_json_has_the_numbers_and_where_they_come_from(runs, tmp_path):
     comparison = keraskip.compare(*runs)
     saved = json.loads(comparison.save(tmp_path / "report.json").read_text())
-    assert saved["schema_version"] == 1
+    assert saved["schema_version"] == 2
     fading = saved["runs"][0]
     assert (fading["run"], fading["verdict"]) == ("fading", "vanishing")
     assert fading["attenuation"]["value"] == comparison.verdicts[0].attenuation.value

@@ -1,0 +1,130 @@
+"""Causes that show in the course of the training: rates too high, decay, late failure."""
+
+import numpy as np
+
+from keraskip.analysis.causes.rates import UPDATES, optimizer_line, rate_for
+from keraskip.analysis.estimates import Estimate
+from keraskip.analysis.evidence import USUAL_RATIO, Evidence
+from keraskip.analysis.finding import Finding
+from keraskip.analysis.learning import LEARNED_SHARE
+from keraskip.analysis.losses import losses_of
+
+# An update of a tenth of a kernel is a hundred times the usual one.
+HIGH_RATIO = 0.1
+# Weights that fell to a tenth.
+SHRUNK = 0.1
+# The share of a run that has to be good before a failure counts as late.
+GOOD_SHARE = 0.2
+
+
+def rate_too_high(evidence: Evidence) -> Finding | None:
+    """First updates that throw the weights away, in a network that fails."""
+    ratio = evidence.first_ratio
+    is_usual = evidence.is_adaptive and evidence.rate <= 3e-3
+    if not (evidence.fails and ratio > HIGH_RATIO) or is_usual:
+        return None
+    right = rate_for(evidence, ratio)
+    if not np.isnan(evidence.rate) and right > evidence.rate / 2:
+        return None
+    with_rate = "" if np.isnan(evidence.rate) else f" with a learning rate of {evidence.rate:g}"
+    start, end = evidence.learning.start, evidence.learning.end
+    course = f"; the loss goes from {start.value:.3g} to {end.value:.3g}" if start and end else ""
+    return Finding(
+        "learning rate too high",
+        f"The first updates change a kernel by {ratio:.2g} of itself{with_rate}; about "
+        f"{USUAL_RATIO:g} is usual{course}.",
+        f"`{optimizer_line(evidence, learning_rate=right)}`",
+        UPDATES,
+        steps=evidence.span,
+        evidence={"update_ratio": ratio, "learning_rate": evidence.rate, "right_rate": right},
+    )
+
+
+def overflow_at_once(evidence: Evidence) -> Finding | None:
+    """NaN in step 0, before any update, from finite inputs."""
+    run = evidence.run
+    if evidence.learning.since != 0 or not len(run.steps) or run.steps[0] != 0:
+        return None
+    return Finding(
+        "overflow in the first step",
+        "Gradients are NaN or infinite in step 0, before any update: the activations overflow on "
+        "their way up.",
+        'bounded growth: `activation="relu"` with `kernel_initializer="he_normal"`, or '
+        "`keras.layers.BatchNormalization()` after each hidden layer",
+        "He et al. 2015b, section 2.2",
+        steps=(0, 0),
+        evidence={"step": 0.0},
+    )
+
+
+def weight_decay(evidence: Evidence) -> Finding | None:
+    """Weights that shrank to a tenth or less, in a network that fails."""
+    run, columns = evidence.run, evidence.kernels
+    if not evidence.fails or len(evidence.sound) < 2:
+        return None
+    norms = run.weight_norm[evidence.sound][:, columns].astype(float)
+    total = np.sqrt(np.nansum(np.square(norms), axis=1))
+    if not (total[0] > 0 and total[-1] < SHRUNK * total[0]):
+        return None
+    factor = total[0] / max(total[-1], 1e-300)
+    since = int(run.steps[evidence.sound[np.flatnonzero(total < SHRUNK * total[0])[0]]])
+    decay = evidence.optimizer.get("weight_decay")
+    settings = {} if np.isnan(evidence.rate) else {"learning_rate": evidence.rate}
+    remedy = (
+        f"`{optimizer_line(evidence, **settings, weight_decay=1e-4)}`"
+        if decay
+        else "a weaker penalty on the weights: `kernel_regularizer=keras.regularizers.L2(1e-5)`"
+    )
+    return Finding(
+        "weight decay",
+        f"The weights shrank {factor:,.0f}-fold, and the signal with them."
+        if factor < 1e6
+        else f"The weights shrank {factor:.0e}-fold, and the signal with them.",
+        remedy,
+        "Loshchilov & Hutter 2019, section 4: decays of 1e-5 to 1e-3 of the weights in a step",
+        steps=(since, int(run.steps[-1])),
+        evidence={"factor": factor, "weight_decay": float(decay or np.nan)},
+    )
+
+
+def late_failure(evidence: Evidence) -> Finding | None:
+    """A network that had learned, and lost it."""
+    losses = losses_of(evidence.run)
+    if not evidence.fails or losses is None or losses.source != "steps":
+        return None
+    width = max(10, len(losses.values) // 50)
+    if len(losses.values) < 3 * width:
+        return None
+    smooth = np.convolve(losses.values, np.ones(width) / width, "valid")
+    guess = evidence.learning.guess
+    limit = guess if guess > 0 else losses.start.value
+    best = int(smooth.argmin())
+    if smooth[best] > limit - 4 * LEARNED_SHARE * abs(limit):
+        return None
+    half = (smooth[best] + limit) / 2
+    bad = np.flatnonzero(smooth[best:] > half)
+    end = best + int(bad[0]) if len(bad) else len(smooth) - 1
+    since = int(losses.steps[min(end + width // 2, len(losses.steps) - 1)])
+    if evidence.learning.since is not None:
+        since = min(since, evidence.learning.since) if len(bad) else evidence.learning.since
+    return _fell_back(evidence, since, Estimate(float(smooth[best]), np.nan), losses.end)
+
+
+def _fell_back(evidence: Evidence, since: int, best: Estimate, end: Estimate) -> Finding:
+    run = evidence.run
+    before = evidence.sound[run.steps[evidence.sound] < since]
+    squares = np.square(run.grad_norm[before].astype(float))
+    norm = float(np.median(np.sqrt(np.nansum(squares, axis=1)))) if len(before) else 1.0
+    settings = {"global_clipnorm": float(f"{max(norm, 1e-3):.1g}")}
+    if not np.isnan(evidence.rate):
+        settings = {"learning_rate": evidence.rate / 3, **settings}
+    then = "NaN" if evidence.learning.state == "diverged" else f"a loss of {end.value:.3g}"
+    return Finding(
+        "late failure",
+        f"Healthy until step {since}, with a loss of {best.value:.3g}, then {then}.",
+        f"clip at the usual norm of the gradient, and lower the rate: "
+        f"`{optimizer_line(evidence, **settings)}`",
+        "Pascanu et al. 2013, section 3.2",
+        steps=(since, int(run.steps[-1])),
+        evidence={"best_loss": best.value, "end_loss": end.value, "gradient_norm": norm},
+    )
