@@ -16,8 +16,10 @@ STATISTICS = (
 )
 # Recorded on demand; the histogram takes one column for each decade.
 FURTHER = ("cosine", "snr", "zeros", "below_float16", "histogram")
-# One number for each step.
-SCALARS = ("loss_scale", "clip_factor", "optimizer")
+# One number for each step: what its optimizer tells, and what its batch tells.
+OF_UPDATE = ("loss_scale", "clip_factor", "learning_rate", "optimizer")
+OF_BATCH = ("loss", "input_min", "input_max", "input_mean", "input_nonfinite")
+SCALARS = OF_UPDATE + OF_BATCH
 # The decades of absolute values that the histogram tells apart: 1e-16 to 1e2. The outermost ones
 # also hold what lies beyond them. Exact zeros are in none.
 DECADES = range(-16, 2)
@@ -36,12 +38,15 @@ class Rows(NamedTuple):
     Attributes:
         steps: their numbers [S].
         values: statistics of weights [S, weights, columns].
-        scalars: the numbers of each step [S, scalars].
+        scalars: what the optimizers tell, `OF_UPDATE` [S, scalars].
+        batches: what the batches tell [S, replicas, numbers]: `OF_BATCH`, then for each kind of
+            labels their count, means and variances.
     """
 
     steps: np.ndarray
     values: np.ndarray
     scalars: np.ndarray
+    batches: np.ndarray
 
     def take(self, chosen: Any) -> "Rows":
         """Only the chosen steps."""

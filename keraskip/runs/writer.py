@@ -94,6 +94,10 @@ class RunWriter:
         ]
         self._write_info()
 
+    def describe(self, facts: Mapping[str, Any]) -> None:
+        """Adds facts, or replaces them; the next other call writes them."""
+        self._info.update(facts)
+
     def note(self, key: str, finding: Mapping[str, Any]) -> None:
         """Adds a finding to the list under this key.
 

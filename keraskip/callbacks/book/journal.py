@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keraskip.callbacks.book.batches import batch_scalars
 from keraskip.callbacks.book.epoch_norms import EpochNorms
 from keraskip.callbacks.book.nonfinite import NonFinite
 from keraskip.callbacks.book.tensorboard import TensorBoardLog
@@ -135,7 +136,8 @@ class Journal:
         """Writes rows, and warns if one of them is not finite."""
         self._recorded += len(rows.steps)
         self._norms.add(rows.values)
-        self._write("append", *rows)
+        scalars = np.concatenate([rows.scalars, batch_scalars(rows.batches)], axis=1)
+        self._write("append", rows.steps, rows.values, scalars)
         if self._tensorboard:
             self._attempt(self._tensorboard.add, rows)
         self._tell(self._nonfinite.in_gradients(rows.steps, rows.values))
@@ -184,6 +186,10 @@ class Journal:
     def note(self, key: str, fact: Mapping[str, Any]) -> None:
         """Adds a fact to `run.json`."""
         self._write("note", key, fact)
+
+    def describe(self, facts: Mapping[str, Any]) -> None:
+        """Puts facts into `run.json`, with whatever is written next."""
+        self._write("describe", facts)
 
     def end(self, status: str) -> None:
         """Notes how the training ended."""

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keraskip.callbacks.columns import SCALARS, Rows
+from keraskip.callbacks.columns import OF_BATCH, OF_UPDATE, Rows
 from keraskip.callbacks.hook.lent_variables import LentVariables
 from keraskip.callbacks.hook.taps import ON_JAX, Tap, check_free
 from keraskip.callbacks.step.measurement import Measurement
@@ -90,6 +90,11 @@ class Capture:
         """Whether the training that this is attached to takes a step now, or may take one."""
         return True
 
+    @property
+    def _batch_shape(self) -> tuple[int, int]:
+        """Replicas and numbers of what a batch tells; a loop of one's own shows no batches."""
+        return 1, len(OF_BATCH)
+
     def start_at(self, first_steps: Sequence[int]) -> None:
         """Numbers the steps from these on, one for each optimizer; before the first step."""
         # A run that goes on may have known fewer optimizers.
@@ -115,7 +120,7 @@ class Capture:
         self.lost += written - self._drained - len(rows.steps)
         self._drained, self._undrained = written, 0
         self.next_steps = self._first_steps + steps
-        by_optimizer = rows.scalars[:, SCALARS.index("optimizer")].astype(int)
+        by_optimizer = rows.scalars[:, OF_UPDATE.index("optimizer")].astype(int)
         rows = rows._replace(steps=rows.steps + self._first_steps[by_optimizer])
         due = np.array([bool(self._due(int(step))) for step in rows.steps], bool)
         if due.any():
@@ -158,7 +163,7 @@ class Capture:
         with _scope(self._model):
             self._measurement = self._begin()
             shape, optimizers = self._measurement.shape, len(self._optimizers)
-            self._ring = Ring(self._capacity, shape, len(SCALARS), optimizers)
+            self._ring = Ring(self._capacity, shape, len(OF_UPDATE), optimizers, self._batch_shape)
         if ON_JAX:
             lender = self._optimizers[0]
             if not lender.built:
@@ -217,7 +222,7 @@ class Capture:
 
 
 def _joined(scalars: Sequence[Any]) -> Any:
-    """The scalars of a step as one tensor, in the order of `SCALARS`."""
+    """The scalars of an update as one tensor, in the order of `OF_UPDATE`."""
     return keras.ops.stack([keras.ops.cast(scalar, "float32") for scalar in scalars])
 
 

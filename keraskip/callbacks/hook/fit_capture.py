@@ -7,7 +7,9 @@ from typing import Any
 
 import keras
 
+from keraskip.callbacks.book.batches import LabelTotals
 from keraskip.callbacks.columns import Rows
+from keraskip.callbacks.hook.batch_watch import BatchWatch
 from keraskip.callbacks.hook.capture import CAPACITY, Capture
 from keraskip.callbacks.hook.taps import ON_JAX
 from keraskip.callbacks.step.measurement import Measurement
@@ -38,7 +40,10 @@ class FitCapture(Capture):
         first_steps: Sequence[int] = (),
     ) -> None:
         capacity = max(CAPACITY, 2 * len(optimizers) * model.steps_per_execution)
-        super().__init__(model, optimizers, begin, on_rows, due, first_steps, capacity)
+        super().__init__(model, optimizers, begin, self._take_rows, due, first_steps, capacity)
+        self._hand_on = on_rows
+        self._batches = BatchWatch(model)
+        self._labels = LabelTotals(self._batches.widths)
         self._rows_per_call *= model.steps_per_execution
         self._on_failure = on_failure
         # Whether a call of the training step runs now.
@@ -52,6 +57,7 @@ class FitCapture(Capture):
             raise ValueError("A model is recorded by one GradientRecorder at a time.")
         self._unmonitored_step = model.train_function
         super().attach()
+        self._batches.attach()
         self._steps = {due: self._made_step() for due in (True, False)}
         model.train_function = self._watched_step
         # Whoever compiles or builds the step anew gets one without the recording.
@@ -62,6 +68,7 @@ class FitCapture(Capture):
         if not self._taps:
             return
         super().detach()
+        self._batches.detach()
         del self._model.make_train_function
         # Unless the model was compiled anew since.
         if self._model.train_function == self._watched_step:
@@ -76,14 +83,34 @@ class FitCapture(Capture):
         model = self._model
         own, train_step = vars(model).get("train_step"), model.train_step
         # JAX caches traces by the function; a new one makes it trace the same step twice.
-        model.train_step = lambda *args: train_step(*args)
+        model.train_step = lambda *args: self._with_batch(train_step, *args)
         try:
             model.make_train_function(force=True)
         finally:
             model.train_step = own
             if own is None:
                 del model.train_step
-        return model.train_function
+        step = model.train_function
+        if keras.backend.backend() == "torch":
+            # There Keras asks for `train_step` anew in each step.
+            return lambda data: self._with_batch(lambda batch: step([batch]), data[0])
+        return step
+
+    def _with_batch(self, train_step: Callable, *args: Any) -> Any:
+        """The training step, and what its batch tells, written at its end."""
+        if not self._recording:
+            return train_step(*args)
+        self._batches.begin(args[-1])
+        result = train_step(*args)
+        numbers = self._batches.end()
+        if not self._prepared:  # no optimizer was called
+            return result
+        if not ON_JAX:
+            self._ring.write_batch(numbers)
+            return result
+        logs, (*others, state, metrics) = result
+        state = self._lent.updated(state, lambda: self._ring.write_batch(numbers))
+        return logs, (*others, state, metrics)
 
     def _watched_step(self, *args: Any) -> Any:
         self._recording = self._may_be_due()
@@ -115,6 +142,21 @@ class FitCapture(Capture):
                 return True
         ends = zip(self.next_steps, self.next_steps + self._rows_per_call, strict=True)
         return any(self._due(int(step)) for end in ends for step in range(*end))
+
+    @property
+    def _batch_shape(self) -> tuple[int, int]:
+        strategy = getattr(self._model, "_distribute_strategy", None)
+        replicas = strategy.num_replicas_in_sync if strategy else 1
+        return replicas, self._batches.width
+
+    @property
+    def labels(self) -> list[dict[str, Any]]:
+        """What is known of the labels of each output, as JSON values."""
+        return self._labels.facts(self._batches.are_classes, self._batches.is_weighted)
+
+    def _take_rows(self, rows: Rows) -> None:
+        self._labels.add(rows.batches)
+        self._hand_on(rows)
 
     def break_off(self) -> None:
         """Writes what was measured and detaches, after an exception has left `fit`."""

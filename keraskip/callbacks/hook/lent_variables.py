@@ -37,6 +37,14 @@ class LentVariables:
         new = dict(zip(self._indices, values, strict=True))
         return [new.get(index, value) for index, value in enumerate(state)]
 
+    def updated(self, state: Sequence[Any], write: Callable[[], None]) -> list:
+        """The state of the optimizer after a function has written to the lent variables."""
+        values = [state[index] for index in self._indices]
+        lent = list(zip(self._variables, values, strict=True))
+        with keras.StatelessScope(lent) as scope:
+            write()
+        return self.put(state, scope.get_current_value)
+
     def withdraw(self) -> None:
         """Takes the variables back and leaves the optimizer as it was."""
         self._take_back()

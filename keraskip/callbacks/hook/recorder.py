@@ -29,6 +29,7 @@ from keraskip.callbacks.hook.model_facts import (
 from keraskip.callbacks.hook.provenance import provenance
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
 from keraskip.callbacks.hook.taps import trained_by
+from keraskip.callbacks.hook.training_facts import known_facts
 from keraskip.callbacks.step.measurement import KINDS, Measurement
 from keraskip.checks import check_choice, check_integer
 
@@ -214,6 +215,7 @@ class GradientRecorder(keras.callbacks.Callback):
         if not self._capture.has_counted:
             return self._warn_of_no_step()
         next_steps = self._capture.next_steps.tolist()
+        self._describe_labels()
         size = norm_of(self._variables)
         self._journal.end_epoch(epoch, next_steps, {} if logs is None else logs, size)
         if self._capture.lost:
@@ -311,7 +313,7 @@ class GradientRecorder(keras.callbacks.Callback):
         if self._probe:
             self._probe.check(model)
         variables, weights, depths = recorded_weights(model, self._layers)
-        facts = {"model": model.name, "gradient": self._kind, **depths}
+        facts = {"model": model.name, "gradient": self._kind, **depths, **known_facts(model)}
         self._begun = weights, {**facts, "optimizers": list(optimizers)}
         self._variables = variables
         if self._epoch is not None:
@@ -371,5 +373,10 @@ class GradientRecorder(keras.callbacks.Callback):
     def _end(self, status: str) -> None:
         if self._capture:
             self._capture.drain()
+            self._describe_labels()
             self._capture.detach()
         self._journal.end(status)
+
+    def _describe_labels(self) -> None:
+        if isinstance(self._capture, FitCapture) and self._capture.labels:
+            self._journal.describe({"labels": self._capture.labels})

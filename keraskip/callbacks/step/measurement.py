@@ -22,7 +22,7 @@ class SeenStep(NamedTuple):
 
     Attributes:
         parts: the view of each part of the measurement.
-        scalars: the scale of the loss, and the factor by which the optimizer clips.
+        scalars: the scale of the loss, the factor by which the optimizer clips, and its rate.
         updating: whether the step will change the weights.
     """
 
@@ -113,7 +113,9 @@ class Measurement:
         if effective is not mean:
             norms = [_total_norm(optimizers.of_whole_batch(each)) for each in (effective, mean)]
             factor = ops.where(norms[1] == 0, 1.0, norms[0] / norms[1])
-        scalars = [1.0 if scale is None else scale, ops.where(updating, factor, float("nan"))]
+        factor = ops.where(updating, factor, float("nan"))
+        rate = optimizers.learning_rate(optimizer)
+        scalars = [1.0 if scale is None else scale, factor, rate]
         return dict(zip(given, optimizers.of_whole_batch(wanted), strict=True)), scalars, updating
 
 

@@ -14,6 +14,14 @@ def loss_scale(optimizer: keras.optimizers.Optimizer) -> Any:
     return optimizer.loss_scale_factor
 
 
+def learning_rate(optimizer: keras.optimizers.Optimizer) -> Any:
+    """The rate of the coming update; NaN for an optimizer that does not tell it."""
+    try:
+        return ops.copy(ops.cast(optimizer.learning_rate, "float32"))
+    except (AttributeError, TypeError, ValueError):  # such as one of several optimizers
+        return float("nan")
+
+
 def dense(tensor: Any) -> Any:
     """A gradient or variable as one tensor; TensorFlow's own may be rows and their indices."""
     if keras.backend.backend() != "tensorflow":

@@ -9,6 +9,9 @@ from keras import ops
 
 from keraskip.callbacks.columns import Rows
 
+# float32 counts so far without a gap.
+ROWS_APART = 2**20
+
 
 class Ring:
     """Variables that a training step writes into, one row at a time, over the oldest ones.
@@ -18,16 +21,24 @@ class Ring:
         shape: of the values of one step, weights and columns.
         scalars: number of scalars of each step.
         optimizers: number of optimizers; each counts its own steps.
+        batch: of the numbers that a batch tells, replicas and numbers.
     """
 
     def __init__(
-        self, capacity: int, shape: tuple[int, int], scalars: int, optimizers: int = 1
+        self,
+        capacity: int,
+        shape: tuple[int, int],
+        scalars: int,
+        optimizers: int = 1,
+        batch: tuple[int, int] = (1, 0),
     ) -> None:
         self.capacity = capacity
         shapes = {
             "values": ((capacity, *shape), "float32"),
             "scalars": ((capacity, scalars), "float32"),
             "steps": ((capacity,), "int32"),
+            # The first number tells which row they belong to, counted from 1.
+            "batches": ((capacity, batch[0], 1 + batch[1]), "float32"),
             # Rows so far, and the steps of each optimizer.
             "counts": ((1 + optimizers,), "int32"),
         }
@@ -40,12 +51,20 @@ class Ring:
 
     def write(self, values: Any, scalars: Any, optimizer: int = 0) -> None:
         """Adds the row of one step of an optimizer, as part of the step."""
-        all_values, all_scalars, steps, counts = self.variables
+        all_values, all_scalars, steps, _, counts = self.variables
         slot = ops.mod(counts.value[0], self.capacity)
         _put(all_values, slot, values)
         _put(all_scalars, slot, scalars)
         _put(steps, slot, counts.value[1 + optimizer])
         counts.assign_add(_one_after(values) * self._added(1, optimizer))
+
+    def write_batch(self, numbers: Sequence[Any]) -> None:
+        """Adds what the batch of the last row tells, at the end of the training step."""
+        *_, batches, counts = self.variables
+        last = counts.value[0] - 1
+        numbers = [1 + ops.mod(last, ROWS_APART), *numbers]
+        row = ops.concatenate([ops.reshape(ops.cast(n, "float32"), (-1,)) for n in numbers])
+        _put(batches, ops.mod(last, self.capacity), _of_replicas(row, batches.shape[1]))
 
     def skip(self, optimizer: int = 0) -> None:
         """Counts a step without a row."""
@@ -68,9 +87,36 @@ class Ring:
         """
         parts = [ops.convert_to_numpy(ops.copy(value)) for value in state]
         *parts, (written, *steps) = parts
-        slots = np.arange(max(since, written - self.capacity), written) % self.capacity
-        values, scalars, numbers = (part[slots] for part in parts)
-        return Rows(numbers, values, scalars), int(written), np.array(steps)
+        rows = np.arange(max(since, written - self.capacity), written)
+        values, scalars, numbers, batches = (part[rows % self.capacity] for part in parts)
+        batches = _by_row(batches, rows)
+        return Rows(numbers, values, scalars, batches), int(written), np.array(steps)
+
+
+def _by_row(batches: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """What the batch of each row tells; NaN where that is not known.
+
+    A training step that calls optimizers several times writes several rows, and the numbers of its
+    batch at the last one.
+    """
+    is_last = batches[:, 0, 0] == 1 + rows % ROWS_APART
+    ends = np.flatnonzero(is_last)
+    place = np.searchsorted(ends, np.arange(len(rows)))
+    # Past the last one there is nothing.
+    padded = np.concatenate([batches[ends], np.full((1, *batches.shape[1:]), np.nan, "float32")])
+    return padded[place][:, :, 1:]
+
+
+def _of_replicas(row: Any, replicas: int) -> Any:
+    """The rows of all replicas of a `tf.distribute` strategy, one below the other."""
+    if replicas == 1:
+        return row[None]
+    import tensorflow as tf
+
+    here = tf.distribute.get_replica_context()
+    is_mine = tf.range(replicas)[:, None] == here.replica_id_in_sync_group
+    # Not a product, as a row may hold NaN.
+    return here.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(is_mine, row[None], 0.0))
 
 
 def _put(variable: keras.Variable, slot: Any, row: Any) -> None:

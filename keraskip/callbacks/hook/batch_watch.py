@@ -1,0 +1,117 @@
+"""Looks at the batch of each training step: its loss, its inputs and its labels."""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+from keras import ops
+
+from keraskip.callbacks.columns import OF_BATCH
+from keraskip.callbacks.step.batch import input_numbers, label_numbers, leaves
+
+# Metrics that a training step of one's own, too, hands its loss to.
+LOSSES = ("loss", "total_loss")
+# More classes or units than this are not told apart.
+MOST_UNITS = 1024
+# Classes that are told apart where the model does not tell how many there are.
+CLASSES = 128
+
+
+class BatchWatch:
+    """Reads a model's batches while its training step is traced, or runs.
+
+    Args:
+        model: a compiled model.
+
+    Attributes:
+        widths: for each output, the number of units or classes that are told apart.
+        width: number of the numbers of a batch.
+        are_classes: for each output, whether its labels are numbers of classes.
+        is_weighted: whether samples have weights.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        self._outputs = [tuple(output.shape) for output in symbolic_outputs(model)]
+        self._is_sparse = "sparse" in str(model.loss)
+        self.widths = [_width(shape) for shape in self._outputs] or [CLASSES]
+        self.width = len(OF_BATCH) + sum(1 + 2 * width for width in self.widths)
+        self.are_classes = [False] * len(self.widths)
+        self.is_weighted = False
+        # Of the step that is traced or runs now; replicas are traced in threads of their own.
+        self._now = threading.local()
+        self._metrics: list[keras.Metric] = []
+
+    def attach(self) -> None:
+        """Begins to read the losses that a step hands to its metrics."""
+        model = self._model
+        known = [*model.metrics, getattr(model, "_loss_tracker", None)]
+        losses = {id(metric): metric for metric in known if metric and metric.name in LOSSES}
+        self._metrics = list(losses.values())
+        for metric in self._metrics:
+            metric.update_state = partial(self._keep_loss, metric.update_state)
+
+    def detach(self) -> None:
+        """Leaves the metrics as they were."""
+        for metric in self._metrics:
+            del metric.update_state
+
+    def begin(self, data: Any) -> None:
+        """Looks at the data of a step."""
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        self._now.loss = float("nan")
+        self._now.numbers = [*input_numbers(x), *self._of_labels(y)]
+        self.is_weighted = weights is not None
+
+    def end(self) -> list:
+        """The numbers of the step that was begun: `OF_BATCH`, then those of its labels."""
+        loss, numbers = self._now.loss, self._now.numbers
+        del self._now.loss, self._now.numbers
+        return [loss, *numbers]
+
+    def _of_labels(self, y: Any) -> list:
+        labels = leaves(y)
+        if len(labels) != len(self.widths):
+            return [float("nan")] * (self.width - len(OF_BATCH))
+        numbers = []
+        for index, (label, width) in enumerate(zip(labels, self.widths, strict=True)):
+            are_classes, units = self._kind(index, label)
+            self.are_classes[index] = are_classes
+            count, *each = label_numbers(label, units, are_classes)
+            padding = [float("nan")] * (width - units)
+            numbers += [count, *(part for numbers in each for part in (numbers, padding))]
+        return numbers
+
+    def _kind(self, index: int, label: Any) -> tuple[bool, int]:
+        """Whether labels are numbers of classes, and how many units or classes to tell apart."""
+        width, rank = self.widths[index], len(label.shape)
+        last = label.shape[-1] if rank else 1
+        is_whole = self._is_sparse or "int" in keras.backend.standardize_dtype(label.dtype)
+        if not self._outputs:
+            return (True, width) if is_whole and (rank < 2 or last == 1) else (False, 1)
+        axes = rank - (last == 1 and rank > 1)
+        if is_whole and width > 1 and axes == len(self._outputs[index]) - 1:
+            return True, width
+        return False, width if last == width and rank > 1 else 1
+
+    def _keep_loss(self, update_state: Callable, *args: Any, **kwargs: Any) -> Any:
+        # Validation uses the same metrics.
+        if hasattr(self._now, "loss"):
+            loss = args[0] if args else next(iter(kwargs.values()))
+            self._now.loss = ops.mean(ops.stop_gradient(ops.cast(loss, "float32")))
+        return update_state(*args, **kwargs)
+
+
+def symbolic_outputs(model: keras.Model) -> list:
+    """The tensors that a model returns; none where it is no graph."""
+    try:
+        return list(model.outputs or [])
+    except AttributeError:
+        return []
+
+
+def _width(shape: Sequence[int | None]) -> int:
+    units = shape[-1] if len(shape) > 1 else 1
+    return units if units and units <= MOST_UNITS else 1

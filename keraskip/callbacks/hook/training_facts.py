@@ -1,0 +1,120 @@
+"""The facts of a training that a diagnosis needs, as JSON values for `run.json`."""
+
+from contextlib import suppress
+from typing import Any
+
+import keras
+import numpy as np
+
+from keraskip.callbacks.hook.batch_watch import symbolic_outputs
+from keraskip.graph import has_graph, trace
+
+# The unit axis of a kernel of more weights than this is not looked at.
+LARGE = 2**22
+
+
+def known_facts(model: keras.Model) -> dict[str, Any]:
+    """`training_facts`, or nothing of a model that cannot be asked, so that it still trains."""
+    with suppress(Exception):
+        return training_facts(model)
+    return {}
+
+
+def training_facts(model: keras.Model) -> dict[str, Any]:
+    """How a model that has its weights is trained, and what a diagnosis asks of it.
+
+    Returns:
+        `training`: loss, `from_logits`, optimizer with its settings, dtype policy and metrics;
+        `outputs`: layer, number of units and activation of each; `untrained`: layers with weights
+        that do not train, and why; `alike`: layers whose units all start out the same; `calls`:
+        names of layers in the order of their calls.
+    """
+    calls = trace(model) if has_graph(model) else []
+    loss = getattr(model, "loss", None)
+    return {
+        "training": {
+            "loss": _named(loss),
+            "from_logits": getattr(loss, "_fn_kwargs", {}).get("from_logits"),
+            "optimizer": _optimizer_facts(getattr(model, "optimizer", None)),
+            "dtype_policy": model.dtype_policy.name,
+            "metrics": [metric.name for metric in model.metrics],
+        },
+        "outputs": _outputs(model, calls),
+        "untrained": _untrained(model),
+        "alike": [layer.name for layer in model._flatten_layers() if _is_alike(layer)],
+        "calls": [call.name for call in calls],
+    }
+
+
+def _named(loss: Any) -> Any:
+    """The names of losses, in the structure that `compile` was given."""
+    if isinstance(loss, dict):
+        return {str(key): _named(value) for key, value in loss.items()}
+    if isinstance(loss, list | tuple):
+        return [_named(value) for value in loss]
+    if loss is None or isinstance(loss, str):
+        return loss
+    return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
+
+
+def _optimizer_facts(optimizer: keras.optimizers.Optimizer | None) -> dict[str, Any] | None:
+    """The optimizer's class and its settings; a schedule of the rate by its class."""
+    if optimizer is None:
+        return None
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    facts: dict[str, Any] = {"class": type(optimizer).__name__}
+    with suppress(NotImplementedError):
+        for name, value in optimizer.get_config().items():
+            if name == "name":
+                continue
+            if isinstance(value, dict):
+                facts[name] = value.get("class_name")
+            elif value is None or isinstance(value, bool | int | float | str):
+                facts[name] = value
+    return {name: _finite(value) for name, value in facts.items()}
+
+
+def _finite(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _outputs(model: keras.Model, calls: list) -> list[dict[str, Any]]:
+    """Layer, units and activation of each output of a graph."""
+    makers = {id(tensor): call for call in calls for tensor in call.graph_outputs}
+    facts = []
+    for output in symbolic_outputs(model):
+        call = makers.get(id(output))
+        name, activation = (call.name, _activation(call.layer)) if call else (None, None)
+        facts.append({"layer": name, "units": output.shape[-1], "activation": activation})
+    return facts
+
+
+def _activation(operation: Any) -> str | None:
+    """The name of a layer's activation; of an activation layer or function, its own."""
+    activation = getattr(operation, "activation", None)
+    if activation is None:
+        name = type(operation).__name__.lower()
+        return name if hasattr(keras.activations, name) else None
+    return getattr(activation, "__name__", type(activation).__name__.lower())
+
+
+def _untrained(model: keras.Model) -> list[dict[str, Any]]:
+    """Layers with weights that were meant to train and do not."""
+    rows = []
+    for layer in model._flatten_layers():
+        own = [variable for variable in layer._trainable_variables if not variable.trainable]
+        if own:
+            rows.append({"layer": layer.name, "weights": len(own), "reason": "frozen"})
+    return rows
+
+
+def _is_alike(layer: keras.layers.Layer) -> bool:
+    """Whether all units of a layer have the same weights."""
+    for variable in layer.trainable_variables if not getattr(layer, "layers", ()) else ():
+        shape = tuple(variable.shape)
+        if variable.name != "kernel" or shape[-1] < 2 or np.prod(shape) > LARGE:
+            continue
+        kernel = keras.ops.convert_to_numpy(variable.value)
+        if np.ptp(kernel, axis=-1).max(initial=0) == 0:
+            return True
+    return False

@@ -1,0 +1,227 @@
+"""What is recorded of each batch, loss, rate, inputs and labels, and the facts of the training."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from members import quick
+
+from keraskip import GradientRecorder, load_run
+
+BACKEND = keras.backend.backend()
+RANDOM = np.random.default_rng(0)
+BATCH, STEPS = 8, 6
+IMAGES = RANDOM.uniform(-3, 5, (STEPS * BATCH, 5)).astype("float32")
+CLASSES = RANDOM.integers(0, 3, STEPS * BATCH)
+TARGETS = RANDOM.normal(1000, 2, (STEPS * BATCH, 4)).astype("float32")
+
+
+def network(units=3, activation="softmax", loss="sparse_categorical_crossentropy", **options):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            layers.Input((5,)),
+            layers.Dense(7, "tanh", name="first"),
+            layers.Dense(units, activation, name="last"),
+        ]
+    )
+    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
+    model.compile(options.pop("optimizer", keras.optimizers.SGD(rate)), loss, **options)
+    return model
+
+
+def recorded(folder, model, x, y, epochs=1, **options):
+    options = {"batch_size": BATCH, "shuffle": False, "verbose": 0, **options}
+    recorder = GradientRecorder(folder, overwrite=True)
+    history = model.fit(x, y, epochs=epochs, callbacks=[recorder], **options).history
+    return load_run(folder), history
+
+
+def ranges(x):
+    parts = x.reshape(STEPS, -1)
+    return [parts.min(axis=1), parts.max(axis=1), parts.mean(axis=1)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return recorded(tmp_path_factory.mktemp("run"), network(), IMAGES, CLASSES)[0]
+
+
+def test_loss_is_that_of_each_step(run):
+    model = network()
+    expected = []
+    for start in range(0, len(IMAGES), BATCH):
+        part = slice(start, start + BATCH)
+        logits = keras.ops.convert_to_numpy(model(IMAGES[part]))
+        expected.append(-np.log(logits[np.arange(BATCH), CLASSES[part]]).mean())
+        model.train_on_batch(IMAGES[part], CLASSES[part])
+    np.testing.assert_allclose(run.loss, expected, rtol=1e-5)
+
+
+def test_rate_is_the_one_in_use(run):
+    np.testing.assert_allclose(run.learning_rate, 0.1 * 0.5 ** (np.arange(STEPS) / 2), rtol=1e-6)
+
+
+def test_inputs_are_those_of_the_step(run):
+    found = [run.input_min, run.input_max, run.input_mean]
+    np.testing.assert_allclose(found, ranges(IMAGES), rtol=1e-5, atol=1e-6)
+    assert (run.input_nonfinite == 0).all()
+
+
+def test_shares_are_those_of_the_labels(run):
+    (labels,) = run.info["labels"]
+    np.testing.assert_allclose(labels["shares"], np.bincount(CLASSES) / len(CLASSES), rtol=1e-6)
+    assert (labels["count"], labels["weighted"]) == (len(CLASSES), False)
+
+
+def test_facts_of_the_training(run):
+    training = run.info["training"]
+    assert training["loss"] == "sparse_categorical_crossentropy"
+    assert training["optimizer"]["class"] == "SGD"
+    assert training["optimizer"]["learning_rate"] == "ExponentialDecay"
+    assert training["dtype_policy"] == "float32"
+    assert run.info["outputs"] == [{"layer": "last", "units": 3, "activation": "softmax"}]
+    assert run.info["calls"][-2:] == ["first", "last"]
+    assert run.info["untrained"] == run.info["alike"] == []
+
+
+def test_values_that_are_not_finite_are_counted_and_left_out(tmp_path):
+    x = IMAGES.copy()
+    x[BATCH, :3] = np.nan, np.inf, -np.inf
+    with pytest.warns(UserWarning, match="step 1"):
+        broken, _ = recorded(tmp_path, network(), x, CLASSES)
+    assert broken.input_nonfinite.tolist() == [0, 3, 0, 0, 0, 0]
+    part = x[BATCH : 2 * BATCH]
+    finite = part[np.isfinite(part)]
+    found = [broken.input_min[1], broken.input_max[1], broken.input_mean[1]]
+    np.testing.assert_allclose(found, [finite.min(), finite.max(), finite.mean()], rtol=1e-5)
+
+
+ONE_HOT = np.eye(3, dtype="float32")[CLASSES]
+SEEN = {
+    "values": (network, (4, None, "mse"), TARGETS),
+    "one-hot": (network, (3, "softmax", "categorical_crossentropy"), ONE_HOT),
+    "two classes": (network, (1, "sigmoid", "binary_crossentropy"), CLASSES > 1),
+    "classes as a column": (network, (), CLASSES[:, None].astype("float32")),
+}
+
+
+@pytest.mark.parametrize("kind", SEEN)
+def test_labels_of_other_kinds(tmp_path, kind):
+    build, arguments, y = SEEN[kind]
+    run, _ = recorded(tmp_path, build(*arguments), IMAGES, y)
+    (labels,) = run.info["labels"]
+    assert labels["count"] == len(y)
+    if kind == "classes as a column":
+        np.testing.assert_allclose(labels["shares"], np.bincount(CLASSES) / len(CLASSES))
+        return
+    # float32 sums of values around 1000 would have lost the variance.
+    np.testing.assert_allclose(labels["mean"], y.mean(), rtol=1e-5)
+    np.testing.assert_allclose(labels["variance"], y.var(axis=0).mean(), rtol=1e-3)
+    if y.ndim > 1:
+        np.testing.assert_allclose(labels["means"], y.mean(axis=0), rtol=1e-5)
+
+
+class OwnStep(keras.Model):
+    """A training step as people write it: a loss of its own, and a metric that it is handed to."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(5)
+        self.total = keras.metrics.Mean(name="total_loss")
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self(data) - data))
+        grads = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply(grads, self.trainable_variables)
+        self.total.update_state(loss)
+        return {"loss": self.total.result()}
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the step is written for TensorFlow")
+def test_loss_of_a_step_of_ones_own(tmp_path):
+    model = OwnStep()
+    model.compile("sgd")
+    run, history = recorded(tmp_path, model, IMAGES, None)
+    assert run.loss.mean() == pytest.approx(history["loss"][0], rel=1e-5)
+    assert len(set(run.loss.tolist())) == STEPS
+
+
+def test_whole_numbers_are_looked_at_where_nothing_else_is(tmp_path):
+    model = keras.Sequential([layers.Input((5,), dtype="int32"), layers.Embedding(9, 2)])
+    model.compile("sgd", "mse")
+    words = RANDOM.integers(0, 9, (STEPS * BATCH, 5))
+    run, _ = recorded(tmp_path, model, words, np.zeros((len(words), 5, 2)))
+    np.testing.assert_allclose([run.input_min, run.input_max, run.input_mean], ranges(words))
+
+
+def test_several_inputs_and_outputs(tmp_path):
+    keras.utils.set_random_seed(0)
+    a, b = layers.Input((5,), name="a"), layers.Input((4,), name="b")
+    joined = layers.Concatenate()([a, b])
+    outputs = {
+        "kind": layers.Dense(3, "softmax", name="kind")(joined),
+        "size": layers.Dense(4, name="size")(joined),
+    }
+    model = keras.Model({"a": a, "b": b}, outputs)
+    model.compile("sgd", {"kind": "sparse_categorical_crossentropy", "size": "mse"})
+    x, y = {"a": IMAGES, "b": TARGETS / 1000}, {"kind": CLASSES, "size": TARGETS / 1000}
+    run, _ = recorded(tmp_path, model, x, y)
+    kind, size = run.info["labels"]
+    np.testing.assert_allclose(kind["shares"], np.bincount(CLASSES) / len(CLASSES), rtol=1e-6)
+    np.testing.assert_allclose(size["means"], TARGETS.mean(axis=0) / 1000, rtol=1e-5)
+    assert run.input_min.min() == pytest.approx(IMAGES.min())
+    assert [output["layer"] for output in run.info["outputs"]] == ["kind", "size"]
+
+
+def test_units_that_are_all_alike_and_layers_that_do_not_train(tmp_path):
+    keras.utils.set_random_seed(0)
+    frozen = layers.Dense(4, trainable=False, name="frozen")
+    alike = layers.Dense(4, kernel_initializer="ones", name="same")
+    model = keras.Sequential([layers.Input((5,)), frozen, alike, layers.Dense(4)])
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), "mse")
+    run, _ = recorded(tmp_path, model, IMAGES, TARGETS)
+    assert run.info["alike"] == ["same"]
+    assert run.info["untrained"] == [{"layer": "frozen", "weights": 2, "reason": "frozen"}]
+    settings = run.info["training"]["optimizer"]
+    assert settings["learning_rate"] == pytest.approx(0.01)
+    assert settings["clipnorm"] == 1.0
+
+
+WAYS = {"jit_compile": True, "steps_per_execution": 4, "run_eagerly": True}
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has neither there")
+@pytest.mark.parametrize("way", quick(["steps_per_execution"], WAYS))
+def test_numbers_are_the_same_however_the_step_runs(tmp_path, run, way):
+    if BACKEND == "jax" and way == "jit_compile":
+        pytest.skip("as by default")
+    other, _ = recorded(tmp_path, network(**{way: WAYS[way]}), IMAGES, CLASSES)
+    for name, numbers in run.scalars.items():
+        np.testing.assert_allclose(other.scalars[name], numbers, rtol=1e-4, err_msg=name)
+    assert other.info["labels"] == run.info["labels"]
+
+
+def test_metrics_are_left_as_they_were(tmp_path):
+    model = network()
+    recorded(tmp_path, model, IMAGES, CLASSES)
+    assert all("update_state" not in vars(metric) for metric in model.metrics)
+
+
+def test_validation_is_no_step(tmp_path, run):
+    other, _ = recorded(tmp_path, network(), IMAGES, CLASSES, validation_data=(IMAGES + 9, CLASSES))
+    np.testing.assert_allclose(other.loss, run.loss, rtol=1e-6)
+    assert other.input_max.max() == pytest.approx(IMAGES.max())
+
+
+def test_every_second_step(tmp_path, run):
+    model = network()
+    recorder = GradientRecorder(tmp_path, every=2)
+    model.fit(IMAGES, CLASSES, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[recorder])
+    np.testing.assert_allclose(load_run(tmp_path).loss, run.loss[::2], rtol=1e-6)
