@@ -34,7 +34,7 @@ def classifier(activation="softmax", loss="sparse_categorical_crossentropy", uni
             "optimizer": {"class": "SGD", "learning_rate": 0.1, "momentum": 0.0},
             "dtype_policy": "float32",
         },
-        "outputs": [{"name": "dense_3", "units": units, "activation": activation}],
+        "outputs": [{"layer": "dense_3", "units": units, "activation": activation}],
         "labels": [{"output": 0, "count": 3000, "shares": shares}],
         **more,
     }

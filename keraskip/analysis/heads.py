@@ -17,19 +17,20 @@ class Head(NamedTuple):
     """An output of a model.
 
     Attributes:
-        name: the layer.
+        name: the layer; empty if unknown.
         units: the size of its last axis; 0 if unknown.
         activation: its name; `"linear"` for none, empty if unknown.
         loss: the name of the loss in small letters without underscores; empty if unknown.
-        from_logits: whether the loss takes logits; None if unknown.
-        labels: class `shares`, or `mean` and `variance`; empty if unknown.
+        from_logits: whether the loss takes logits.
+        labels: class `shares`, or `mean`, `variance` and, for several units, `means`; empty if
+            unknown.
     """
 
     name: str
     units: int
     activation: str
     loss: str
-    from_logits: bool | None
+    from_logits: bool
     labels: dict[str, Any]
 
     @property
@@ -44,8 +45,11 @@ class Head(NamedTuple):
 
     @property
     def shares(self) -> np.ndarray:
-        """The share of each class among the labels; empty if unknown."""
-        return np.array(self.labels.get("shares") or (), float)
+        """The share of each class among the labels, numbers or one-hot rows; empty if unknown."""
+        shares = np.array(self.labels.get("shares") or (), float)
+        means = np.array(self.labels.get("means") or (), float)
+        is_one_hot = self.is_categorical and abs(means.sum() - 1) < 1e-3
+        return shares if len(shares) or not is_one_hot else means
 
 
 def heads_of(run: Run) -> list[Head]:
@@ -53,18 +57,19 @@ def heads_of(run: Run) -> list[Head]:
     training = run.info.get("training") or {}
     outputs = run.info.get("outputs") or []
     labels = {row.get("output", 0): row for row in run.info.get("labels") or []}
-    losses = _by_output(training.get("loss"), [output["name"] for output in outputs])
+    losses = _by_output(training.get("loss"), [output["layer"] for output in outputs])
     count = max(len(outputs), len(losses), len(labels))
     heads = []
     for number in range(count):
         known = outputs[number] if number < len(outputs) else None
         heads.append(
             Head(
-                name=known["name"] if known else "",
+                name=(known["layer"] or "") if known else "",
                 units=int(known.get("units") or 0) if known else 0,
                 activation=(known["activation"] or "linear") if known else "",
                 loss=losses[number] if number < len(losses) else "",
-                from_logits=training.get("from_logits"),
+                # A loss that is given by its name takes probabilities.
+                from_logits=bool(training.get("from_logits")),
                 labels=labels.get(number, {}),
             )
         )
@@ -88,23 +93,27 @@ def constant_guess(run: Run) -> float:
     if len(heads) != 1 or not (heads[0].loss and heads[0].labels):
         return _entropy_of_equal_classes(run)
     head = heads[0]
+    if head.labels.get("weighted"):
+        return np.nan
     if head.loss in SQUARED:
         return float(head.labels.get("variance", np.nan))
     if head.is_crossentropy and len(head.shares):
         return _entropy(head.shares)
-    if head.loss in BINARY and head.units == 1 and 0 < head.labels.get("mean", -1) < 1:
-        return _entropy(np.array([head.labels["mean"], 1 - head.labels["mean"]]))
+    if head.loss in BINARY:
+        means = head.labels.get("means") or [head.labels["mean"]] * (head.units == 1)
+        entropies = [_entropy(np.array([mean, 1 - mean])) for mean in means]
+        return float(np.mean(entropies)) if entropies else np.nan
     return np.nan
 
 
 def chance(run: Run) -> float:
     """The accuracy of the best constant answer; NaN where it cannot be known."""
-    shares = [head.shares for head in heads_of(run)]
-    if len(shares) == 1 and len(shares[0]):
-        return float(shares[0].max())
     heads = heads_of(run)
+    if len(heads) == 1 and len(heads[0].shares):
+        return float(heads[0].shares.max())
     if len(heads) == 1 and heads[0].loss in BINARY and 0 < heads[0].labels.get("mean", -1) < 1:
-        return max(heads[0].labels["mean"], 1 - heads[0].labels["mean"])
+        means = np.array(heads[0].labels.get("means") or [heads[0].labels["mean"]])
+        return float(np.maximum(means, 1 - means).mean())
     return 1 / run.info["classes"] if run.info.get("classes") else np.nan
 
 

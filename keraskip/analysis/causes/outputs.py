@@ -85,7 +85,7 @@ def logits_taken_for_probabilities(evidence: Evidence) -> Finding | None:
 
     def rule(head: Head) -> tuple[str, str] | None:
         is_bounded = head.activation in ("softmax", "sigmoid", "", "hard_sigmoid")
-        if not head.is_crossentropy or is_bounded or head.from_logits is not False:
+        if not head.is_crossentropy or is_bounded or head.from_logits:
             return None
         right = "softmax" if head.is_categorical else "sigmoid"
         return (
