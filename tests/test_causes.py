@@ -163,6 +163,10 @@ KNOWN = {
         {"info": classifier(), "update_norm": 2e-5, "learning_rate": 1e-3},
         {"info": classifier(), "update_norm": 2e-4, "learning_rate": 1e-3},
     ),
+    "weak lower layers": (
+        {"info": classifier(), "grad_norm": layered(FALL ** (1 / 6))},
+        {"info": classifier(), "grad_norm": layered(FALL**0.05)},
+    ),
     "nothing to learn": ({"info": classifier()}, {"info": classifier(), "loss": flat(level=4.0)}),
     "unexplained": ({"info": classifier(), "loss": flat(level=4.0)}, {"info": classifier()}),
 }

@@ -18,7 +18,7 @@ ABOVE_CHANCE = 0.1
 # With fewer steps nothing is said, and with fewer than the second number no "not learning".
 FEWEST_STEPS, FEWEST_TO_FAIL = 20, 50
 # A loss that falls is given this many steps before it counts as not learning.
-FEWEST_WHILE_FALLING = 200
+FEWEST_WHILE_FALLING = 100
 # Without the loss of each step: the epochs, and how clearly the loss has to fall without an
 # interval.
 FEWEST_EPOCHS, CLEAR_FALL = 3, 0.1
@@ -32,9 +32,9 @@ LEARNING_RULES = {
     f"(where that is unknown, below the start) by more than {LEARNED_SHARE:.0%}, or the accuracy "
     f"has left chance by more than {ABOVE_CHANCE:.0%} of the way to 1",
     "frozen": "updates leave more than 99 % of the elements of every kernel as they were, or all "
-    "of them together are below a thousandth of the weights; gradients of exactly 0 do not count",
+    "of them together are below 1e-4 of the weights; gradients of exactly 0 do not count",
     "not learning": "the loss does not fall below that of a constant guess (where it is unknown, "
-    f"below the start) in at least {FEWEST_TO_FAIL} steps",
+    f"below the start) in at least {FEWEST_TO_FAIL} steps, while it falls {FEWEST_WHILE_FALLING}",
     "unknown": "anything else, such as a run without losses or of few steps",
 }
 
@@ -104,7 +104,7 @@ def _state(
         return "learning", words, None
     if frozen_at_the_end(run):
         return "frozen", f"updates change nothing at the end; {words}", None
-    state, why = _without_success(run, losses, accuracy, by_chance)
+    state, why = _without_success(run, losses, guess, accuracy, by_chance)
     return state, f"{why}{words}", None
 
 
@@ -113,15 +113,15 @@ def _broken_since(run: Run) -> int | None:
     if not len(run.steps):
         return None
     here = ~run.missing
+    # Loss scaling skips a step whose numbers are infinite: its update is 0.
+    is_applied = (here & (run.update_norm != 0)).any(axis=1)
+    is_skipped = (run.scalars.get("loss_scale", np.ones(len(run.steps))) != 1) & ~is_applied
     bad = (here & ~np.isfinite(run.weight_norm)).any(axis=1)
-    # Loss scaling skips a step with an infinite gradient: its update is 0.
-    is_applied = (here & ((run.update_norm != 0) | ~np.isfinite(run.update_norm))).any(axis=1)
     bad |= (np.nan_to_num(run.grad_nonfinite) > 0).any(axis=1) & is_applied
     loss = run.scalars.get("loss", np.zeros(len(run.steps)))
-    if np.isfinite(loss).any():
-        # NaN is also a loss that nobody knows, but not after losses that were known.
-        known = np.maximum.accumulate(np.isfinite(loss)) | np.isinf(loss)
-        bad |= known & ~np.isfinite(loss) & ~here.all(axis=1).any() | np.isinf(loss)
+    # A loss that was never known is NaN, too.
+    was_known = np.maximum.accumulate(np.isfinite(loss))
+    bad |= (was_known & ~np.isfinite(loss) | np.isinf(loss)) & ~is_skipped
     sound = np.flatnonzero(~bad)
     first = int(sound[-1]) + 1 if len(sound) else 0
     return int(run.steps[first]) if first < len(run.steps) else None
@@ -137,11 +137,19 @@ def _has_learned(losses: Losses | None, guess: float) -> bool:
     """Whether the end lies clearly below the guess, or the start, and not above the start."""
     if losses is None or (losses.source == "steps" and len(losses.values) < FEWEST_STEPS):
         return False
-    limit = guess if guess > 0 else losses.start.value
+    limit = _limit(losses, guess)
     share = LEARNED_SHARE if losses.source == "steps" else CLEAR_FALL
-    is_below = _high(losses.end) < limit - share * abs(limit)
-    rose = losses.end.value > losses.start.value + share * abs(limit)
-    return is_below and not (rose and (losses.end - losses.start).low > 0)
+    return _high(losses.end) < limit - share * abs(limit) and not _rose(losses, limit)
+
+
+def _limit(losses: Losses, guess: float) -> float:
+    """What the loss has to fall below: a constant guess or, where it is unknown, the start."""
+    return guess if guess > 0 else losses.start.value
+
+
+def _rose(losses: Losses, limit: float) -> bool:
+    rise = losses.end - losses.start
+    return rise.value > LEARNED_SHARE * abs(limit) and rise.low > 0
 
 
 def _fell(losses: Losses) -> bool:
@@ -160,7 +168,7 @@ def _is_above_chance(run: Run, accuracy: float, by_chance: float) -> bool:
 
 
 def _without_success(
-    run: Run, losses: Losses | None, accuracy: float, by_chance: float
+    run: Run, losses: Losses | None, guess: float, accuracy: float, by_chance: float
 ) -> tuple[str, str]:
     """State, and the beginning of the reason, where nothing shows that the network learns."""
     if losses is None:
@@ -170,12 +178,16 @@ def _without_success(
     count = int(run.steps[-1] - run.steps[0]) + 1
     if len(losses.values) < FEWEST_STEPS or count < FEWEST_TO_FAIL:
         return "unknown", f"{len(losses.values)} steps are too few to tell; "
-    falls = (losses.before - losses.end).low > 0 and (losses.start - losses.end).low > 0
+    falls = losses.still_fall
     if falls and count < FEWEST_WHILE_FALLING:
         return "unknown", f"the loss falls, but {count} steps are too few to tell; "
-    # Regularisation, sample weights or a sum over the batch lift the loss above any guess.
-    halved = losses.end.value < losses.start.value / 2
-    if falls and halved and np.isnan(accuracy):
+    limit = _limit(losses, guess)
+    might = losses.end.low < limit - LEARNED_SHARE * abs(limit) and not _rose(losses, limit)
+    if might and losses.end.value < limit - LEARNED_SHARE / 2 * abs(limit):
+        return "unknown", "the interval of the loss at the end contains the limit; "
+    # Regularisation or a sum over the batch lift the loss above any guess.
+    is_above = limit + LEARNED_SHARE * abs(limit) < losses.end.value < losses.start.value / 2
+    if falls and is_above and np.isnan(accuracy):
         return "unknown", "the loss falls, but is not below that of a constant guess; "
     return "not learning", ""
 

@@ -25,7 +25,7 @@ class Losses:
         values: the finite ones [N].
         start: the mean at the beginning.
         end: the mean at the end.
-        before: the mean of the stretch before the end, which shows whether the loss still falls.
+        second_quarter, last_quarter: means of these parts of the run.
     """
 
     source: str
@@ -33,7 +33,13 @@ class Losses:
     values: np.ndarray
     start: Estimate
     end: Estimate
-    before: Estimate
+    second_quarter: Estimate
+    last_quarter: Estimate
+
+    @property
+    def still_fall(self) -> bool:
+        """Whether the loss goes on falling after the first quarter, where much happens."""
+        return (self.second_quarter - self.last_quarter).low > 0
 
 
 def losses_of(run: Run) -> Losses | None:
@@ -60,7 +66,8 @@ def _of_steps(run: Run, steps: np.ndarray, values: np.ndarray) -> Losses:
         values,
         mean_of_series(values[:first]),
         mean_of_series(values[-last:]),
-        mean_of_series(values[-2 * last : -last] if count >= 2 * last else values[:last]),
+        mean_of_series(values[count // 4 : max(count // 2, 1)]),
+        mean_of_series(values[count * 3 // 4 :]),
     )
 
 
@@ -72,5 +79,4 @@ def _epoch(run: Run) -> int:
 def _of_epochs(values: np.ndarray) -> Losses:
     """An epoch's loss is already a mean. Its error is unknown: the margins are NaN."""
     start, end = Estimate(float(values[0]), np.nan), Estimate(float(values[-1]), np.nan)
-    before = Estimate(float(values[-2 if len(values) > 1 else 0]), np.nan)
-    return Losses("epochs", np.arange(len(values)), values, start, end, before)
+    return Losses("epochs", np.arange(len(values)), values, start, end, start, end)

@@ -7,8 +7,8 @@ from keraskip.runs import Run
 
 # float32 rounds to 6e-8 of a number, so a smaller update leaves most elements as they were.
 FROZEN_SHARE = 0.99
-# All updates of the run together, were they to point one way, change less than this of a kernel.
-NO_WAY = 1e-3
+# All updates of the run together, were they to point one way, change less of a kernel.
+NO_WAY = 1e-4
 
 
 def kernels_of(run: Run) -> np.ndarray:

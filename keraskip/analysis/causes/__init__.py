@@ -31,9 +31,9 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "updates too small": frozen.updates_too_small,
     "overflow in the first step": course.overflow_at_once,
     "weight decay": course.weight_decay,
-    "late failure": course.late_failure,
     "exploding": depth.exploding,
     "learning rate too high": course.rate_too_high,
+    "late failure": course.late_failure,
     "cut off": depth.no_way_for_the_gradient,
     "no gradient": outputs.no_gradient,
     "dead layer": layers.dead_layer,
@@ -43,6 +43,7 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "no softmax with a categorical loss": outputs.sigmoid_with_a_categorical_loss,
     "time": depth.time_not_seen,
     "too slow": frozen.too_slow,
+    "weak lower layers": depth.weak_lower_layers,
     "nothing to learn": labels.nothing_to_learn,
     "unexplained": labels.unexplained,
 }

@@ -3,18 +3,16 @@
 import numpy as np
 
 from keraskip.analysis.causes.rates import UPDATES, optimizer_line, rate_for
-from keraskip.analysis.estimates import Estimate
 from keraskip.analysis.evidence import USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.learning import LEARNED_SHARE
-from keraskip.analysis.losses import losses_of
+from keraskip.analysis.losses import Losses, losses_of
 
 # An update of a tenth of a kernel is a hundred times the usual one.
 HIGH_RATIO = 0.1
 # Weights that fell to a tenth.
 SHRUNK = 0.1
-# The share of a run that has to be good before a failure counts as late.
-GOOD_SHARE = 0.2
+# A network that had learned this share of what a constant guess leaves open did learn.
+LEARNED_FIRST = 0.2
 
 
 def rate_too_high(evidence: Evidence) -> Finding | None:
@@ -43,7 +41,8 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
 def overflow_at_once(evidence: Evidence) -> Finding | None:
     """NaN in step 0, before any update, from finite inputs."""
     run = evidence.run
-    if evidence.learning.since != 0 or not len(run.steps) or run.steps[0] != 0:
+    is_input = (evidence.scalar("input_nonfinite")[:1] > 0).any()
+    if evidence.learning.since != 0 or is_input or not len(run.steps) or run.steps[0] != 0:
         return None
     return Finding(
         "overflow in the first step",
@@ -92,39 +91,49 @@ def late_failure(evidence: Evidence) -> Finding | None:
     losses = losses_of(evidence.run)
     if not evidence.fails or losses is None or losses.source != "steps":
         return None
-    width = max(10, len(losses.values) // 50)
-    if len(losses.values) < 3 * width:
-        return None
-    smooth = np.convolve(losses.values, np.ones(width) / width, "valid")
     guess = evidence.learning.guess
     limit = guess if guess > 0 else losses.start.value
-    best = int(smooth.argmin())
-    if smooth[best] > limit - 4 * LEARNED_SHARE * abs(limit):
+    best, since = _turning_point(losses, limit)
+    if since is None or best > limit - LEARNED_FIRST * abs(limit):
         return None
-    half = (smooth[best] + limit) / 2
-    bad = np.flatnonzero(smooth[best:] > half)
-    end = best + int(bad[0]) if len(bad) else len(smooth) - 1
-    since = int(losses.steps[min(end + width // 2, len(losses.steps) - 1)])
     if evidence.learning.since is not None:
-        since = min(since, evidence.learning.since) if len(bad) else evidence.learning.since
-    return _fell_back(evidence, since, Estimate(float(smooth[best]), np.nan), losses.end)
+        since = min(since, evidence.learning.since)
+    return _fell_back(evidence, since, best, losses.end.value)
 
 
-def _fell_back(evidence: Evidence, since: int, best: Estimate, end: Estimate) -> Finding:
+def _turning_point(losses: Losses, limit: float) -> tuple[float, int | None]:
+    """The best mean loss of a stretch, and the step from which on it is half lost."""
+    width = max(10, len(losses.values) // 50)
+    if len(losses.values) < 3 * width:
+        return np.inf, None
+    smooth = np.convolve(losses.values, np.ones(width) / width, "valid")
+    best = int(smooth.argmin())
+    # Batches that are easier than others come back in every epoch.
+    if smooth[-len(smooth) // 4 :].min() < (smooth[best] + limit) / 2:
+        return float(smooth[best]), None
+    lost = np.flatnonzero(smooth[best:] > (smooth[best] + limit) / 2)
+    first = best + int(lost[0]) + width // 2 if len(lost) else len(losses.steps) - 1
+    return float(smooth[best]), int(losses.steps[first])
+
+
+def _fell_back(evidence: Evidence, since: int, best: float, end: float) -> Finding:
     run = evidence.run
     before = evidence.sound[run.steps[evidence.sound] < since]
     squares = np.square(run.grad_norm[before].astype(float))
     norm = float(np.median(np.sqrt(np.nansum(squares, axis=1)))) if len(before) else 1.0
+    rates = evidence.scalar("learning_rate")[before]
+    rate = float(np.median(rates)) if len(before) else np.nan
+    rate = evidence.rate if np.isnan(rate) else rate
     settings = {"global_clipnorm": float(f"{max(norm, 1e-3):.1g}")}
-    if not np.isnan(evidence.rate):
-        settings = {"learning_rate": evidence.rate / 3, **settings}
-    then = "NaN" if evidence.learning.state == "diverged" else f"a loss of {end.value:.3g}"
+    if not np.isnan(rate):
+        settings = {"learning_rate": rate / 3, **settings}
+    then = "NaN" if evidence.learning.state == "diverged" else f"a loss of {end:.3g}"
     return Finding(
         "late failure",
-        f"Healthy until step {since}, with a loss of {best.value:.3g}, then {then}.",
-        f"clip at the usual norm of the gradient, and lower the rate: "
+        f"Healthy until step {since}, with a loss of {best:.3g}, then {then}.",
+        "clip at the usual norm of the gradient, and lower the rate: "
         f"`{optimizer_line(evidence, **settings)}`",
         "Pascanu et al. 2013, section 3.2",
         steps=(since, int(run.steps[-1])),
-        evidence={"best_loss": best.value, "end_loss": end.value, "gradient_norm": norm},
+        evidence={"best_loss": best, "end_loss": end, "gradient_norm": norm},
     )

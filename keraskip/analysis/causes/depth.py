@@ -8,6 +8,8 @@ from keraskip.analysis.verdicts import HEALTHY_ORDERS
 
 # Below this many hidden layers there is little to skip.
 DEEP = 6
+# An interval of the attenuation above this many orders is weak, and up to two orders no more.
+WEAK = 0.8
 HALF = ("float16", "mixed_float16")
 
 
@@ -31,10 +33,32 @@ def vanishing(evidence: Evidence) -> Finding | None:
     )
 
 
+def weak_lower_layers(evidence: Evidence) -> Finding | None:
+    """A signal that loses more than one order, in a network that fails for no other reason.
+
+    SGD has one learning rate for all layers: the first ones are ten times slower.
+    """
+    lost = evidence.verdict.attenuation
+    if not evidence.fails or lost is None or lost.low < WEAK or lost.low > HEALTHY_ORDERS:
+        return None
+    return Finding(
+        "weak lower layers",
+        f"The signal shrinks by {lost.value:.1f} orders of magnitude from the last to the first "
+        "hidden layer, so the first layers learn slowly.",
+        '`activation="relu"` with `kernel_initializer="he_normal"` in the hidden layers',
+        "Glorot & Bengio 2010; He et al. 2015b",
+        evidence={"orders": lost.value},
+    )
+
+
 def exploding(evidence: Evidence) -> Finding | None:
-    """A signal that explodes over depth before the first update, in a network that may fail."""
+    """A signal that explodes over depth, in a network that may fail.
+
+    The first step is before any update. With batch normalisation a sound network explodes there
+    (Yang et al. 2019), so that alone counts only in a network that fails.
+    """
     at_start = evidence.verdict.at_start
-    grows = at_start is not None and at_start.high < -HEALTHY_ORDERS
+    grows = evidence.fails and at_start is not None and at_start.high < -HEALTHY_ORDERS
     if not (evidence.may_fail and (grows or evidence.verdict.verdict == "exploding")):
         return None
     lost = at_start if grows else evidence.verdict.attenuation
@@ -55,7 +79,7 @@ def half_precision(evidence: Evidence) -> Finding | None:
     """Gradients that underflow in float16 without loss scaling, in a network that fails."""
     scale = evidence.scalar("loss_scale")[evidence.late]
     is_scaled = bool(np.nanmedian(scale) > 1) if np.isfinite(scale).any() else False
-    if evidence.dtype_policy not in HALF or not evidence.may_fail or is_scaled:
+    if evidence.dtype_policy not in HALF or not evidence.fails or is_scaled:
         return None
     silent = evidence.silent[evidence.late]
     zeros = float(silent.mean()) if silent.size else 0.0

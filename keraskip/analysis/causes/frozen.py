@@ -2,13 +2,18 @@
 
 import numpy as np
 
-from keraskip.analysis.causes.rates import UPDATES, optimizer_line, rate_for
+from keraskip.analysis.causes.rates import UPDATES, one_digit, optimizer_line, rate_for
 from keraskip.analysis.evidence import USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
+from keraskip.analysis.losses import losses_of
 
 # Below this share of the gradient that is left, clipping rules the size of the updates.
 LITTLE_LEFT = 1e-3
+# The same, where updates are small, too.
+SOME_LEFT = 0.1
 TOO_SLOW = 1e-4
+# A loss that falls in small steps gets a rate this many times as high.
+FASTER = 10.0
 
 
 def rate_zero(evidence: Evidence) -> Finding | None:
@@ -33,7 +38,8 @@ def clipping(evidence: Evidence) -> Finding | None:
     left = evidence.scalar("clip_factor")[evidence.sound]
     left = left[np.isfinite(left)]
     share = float(np.median(left)) if len(left) else 1.0
-    if not (evidence.fails and share < LITTLE_LEFT):
+    is_slow = share < SOME_LEFT and evidence.ratio(evidence.sound) < TOO_SLOW
+    if not (evidence.fails and (share < LITTLE_LEFT or is_slow)):
         return None
     squares = np.square(evidence.run.grad_norm[evidence.early].astype(float))
     norm = float(np.median(np.sqrt(np.nansum(squares, axis=1))))
@@ -54,7 +60,7 @@ def clipping(evidence: Evidence) -> Finding | None:
 
 def updates_too_small(evidence: Evidence) -> Finding | None:
     """Updates that float arithmetic swallows, in a network that is frozen."""
-    if evidence.learning.state != "frozen":
+    if evidence.learning.state != "frozen" or rate_zero(evidence) or clipping(evidence):
         return None
     ratio = evidence.ratio(evidence.sound)
     right = rate_for(evidence, ratio)
@@ -71,16 +77,21 @@ def updates_too_small(evidence: Evidence) -> Finding | None:
 
 
 def too_slow(evidence: Evidence) -> Finding | None:
-    """Updates far below the usual size in every kernel, in a network that does not learn."""
+    """Updates far below the usual size, or a loss that still falls, in a network not learning."""
+    losses = losses_of(evidence.run)
+    if evidence.learning.state != "not learning" or losses is None:
+        return None
     ratio = evidence.ratio(evidence.sound)
-    if not (evidence.learning.state == "not learning" and ratio < TOO_SLOW):
+    falls = losses.still_fall and ratio < USUAL_RATIO
+    if not (ratio < TOO_SLOW or falls):
         return None
-    right = rate_for(evidence, ratio)
-    if not np.isnan(evidence.rate) and right <= 2 * evidence.rate:
+    right = max(rate_for(evidence, ratio), one_digit(FASTER * evidence.rate))
+    if right <= evidence.rate:
         return None
+    course = ", and the loss still falls at the end" if falls else ""
     return Finding(
         "too slow",
-        f"Updates are {ratio:.1g} of the weights; about {USUAL_RATIO:g} is usual.",
+        f"Updates are {ratio:.1g} of the weights; about {USUAL_RATIO:g} is usual{course}.",
         f"`{optimizer_line(evidence, learning_rate=right)}`",
         UPDATES,
         steps=evidence.span,

@@ -20,7 +20,7 @@ def nothing_to_learn(evidence: Evidence) -> Finding | None:
     learning = evidence.learning
     if learning.state != "not learning" or learning.end is None or not learning.guess > 0:
         return None
-    if abs(learning.end.value - learning.guess) > SAME * learning.guess + learning.end.margin:
+    if abs(learning.end.value - learning.guess) > SAME * learning.guess:
         return None
     return Finding(
         "nothing to learn",

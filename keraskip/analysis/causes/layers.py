@@ -4,7 +4,7 @@ import numpy as np
 
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.profiles import hidden_weights, log_rms_of, signal_of
+from keraskip.analysis.profiles import SMALLEST, hidden_weights, log_rms_of, signal_of
 
 # A drop of this many orders between neighbours, and this share of the whole fall, is one layer's.
 DROP, DROP_SHARE = 2.0, 0.6
@@ -13,7 +13,7 @@ COLLAPSED = 1e-6
 
 
 def units_alike(evidence: Evidence) -> Finding | None:
-    """Hidden layers whose units all begin alike, in a network that may fail.
+    """Hidden layers whose units all begin alike, in a network that fails.
 
     An output layer of zeros is fine: its units get different gradients from the labels.
     """
@@ -22,7 +22,7 @@ def units_alike(evidence: Evidence) -> Finding | None:
     last = set(weights["layer"][weights["depth"] == weights["depth"].max()])
     found = evidence.run.info.get("alike") or []
     alike = [name for name in found if name not in outputs | last]
-    if not (alike and evidence.may_fail):
+    if not (alike and evidence.fails):
         return None
     which = f"layer {alike[0]}" if len(alike) == 1 else f"{len(alike)} layers, {alike[0]} first,"
     return Finding(
@@ -53,8 +53,7 @@ def dead_layer(evidence: Evidence) -> Finding | None:
     if not (len(dead) and alive_above.any()):
         return None
     column = _culprit(evidence, dead)
-    quiet = np.flatnonzero(evidence.silent[:, column])
-    since = int(run.steps[quiet[0]])
+    since = evidence.since(evidence.silent[:, column])
     below = len({evidence.layer_of(other) for other in dead}) - 1
     follow = "; the layers below only follow" if below else ""
     name = evidence.layer_of(column)
@@ -101,6 +100,8 @@ def one_bad_layer(evidence: Evidence) -> Finding | None:
     heights = log_rms_of(evidence.run, columns, evidence.early).mean(axis=0)
     levels = np.unique(depth)
     profile = np.array([heights[depth == level].max() for level in levels])
+    if 10 ** profile.min() <= SMALLEST:
+        return None
     steps = np.diff(profile)
     index = int(steps.argmax())
     rest = np.delete(steps, index)

@@ -136,8 +136,7 @@ def no_gradient(evidence: Evidence) -> Finding | None:
     share = float(quiet[late].mean()) if len(late) else 0.0
     if not (evidence.may_fail and share > 0.5):
         return None
-    since = _since(quiet)
-    first = int(run.steps[since])
+    first = evidence.since(quiet)
     return Finding(
         "no gradient",
         f"No gradient leaves the loss since step {first}: all gradients are exactly 0 in "
@@ -148,13 +147,6 @@ def no_gradient(evidence: Evidence) -> Finding | None:
         steps=(first, int(run.steps[-1])),
         evidence={"share of late steps": share},
     )
-
-
-def _since(quiet: np.ndarray) -> int:
-    """The row from which on most steps are quiet."""
-    loud_after = np.cumsum(~quiet[::-1])[::-1]
-    mostly = loud_after <= 0.5 * np.arange(len(quiet), 0, -1)
-    return int(np.flatnonzero(quiet & mostly)[0])
 
 
 def _remedy_for_silence(evidence: Evidence) -> str:
