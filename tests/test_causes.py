@@ -13,7 +13,7 @@ from synthetic import (
     with_optimizer,
 )
 
-from keraskip.analysis.causes import CAUSES, diagnose
+from keraskip.analysis.causes import CAUSES, LAST_RESORTS, diagnose
 
 S, LAYERS = 300, 8
 STEP = np.arange(S)
@@ -194,7 +194,12 @@ def test_what_nearly_has_a_cause_has_it_not(kind):
 
 
 # What a network cannot have that learns.
-IMPOSSIBLE = ("inputs not finite", "overflow in the first step", "targets too large")
+IMPOSSIBLE = (
+    "softmax over one unit",
+    "inputs not finite",
+    "overflow in the first step",
+    "targets too large",
+)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KNOWN if kind not in IMPOSSIBLE])
@@ -210,10 +215,23 @@ def test_a_softmax_below_a_loss_of_logits():
     assert kinds({"info": info})[0] == LOGITS
 
 
-def test_time_steps_are_named_where_nobody_looked():
-    found = diagnose(recurrent(run_of(flat(), info=classifier())))[0]
+def probed(norms, loss):
+    row = {"epoch": 0, "probe": "time", "layer": "dense", "depth": 1, "value": norms}
+    return recurrent(run_of(loss, info=classifier(probes=[row])))
+
+
+def test_a_gradient_that_vanishes_over_time():
+    found = diagnose(probed([1e-15, 1e-8, 1.0], flat()))[0]
     assert (found.kind, found.layers) == ("time", ("dense",))
+    assert found.evidence["orders"] == pytest.approx(15)
     assert "LSTM" in found.remedy
+    assert diagnose(probed([0.1, 0.3, 1.0], flat()))[0].kind == "nothing to learn"
+    assert diagnose(probed([1e-15, 1e-8, 1.0], falling())) == []
+
+
+def test_time_that_nobody_looked_at_is_said():
+    found = diagnose(recurrent(run_of(flat(), info=classifier())))
+    assert [finding.kind for finding in found] == ["nothing to learn", "time not seen"]
     assert diagnose(recurrent(run_of(falling(), info=classifier()))) == []
 
 
@@ -224,7 +242,8 @@ def test_queries_and_keys_that_starve():
 
 
 def test_each_cause_is_tested():
-    assert set(CAUSES) == {*KNOWN, LOGITS, "time", "attention collapse"}
+    others = {LOGITS, "time", "time not seen", "attention collapse"}
+    assert {*CAUSES, *LAST_RESORTS} == {*KNOWN} | others
 
 
 def first(kind):

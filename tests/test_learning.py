@@ -25,7 +25,7 @@ def binary(**labels):
         (flat(), "not learning"),
         # It falls from a bad start to the guess: the shares of the classes are all it learned.
         (falling(start=9.0, end=GUESS), "not learning"),
-        (flat(level=0.2), "learning"),  # pretrained
+        (flat(level=0.2), "unknown"),  # pretrained, or a loss in other units
         (falling(start=0.4, end=2.0), "not learning"),
         (falling(start=2.3, end=4e3), "diverged"),
         (np.r_[falling(200), np.full(100, np.nan)], "diverged"),
@@ -95,6 +95,13 @@ def test_a_gradient_of_exactly_zero_is_not_frozen():
 def test_a_network_that_has_learned_everything_is_not_frozen():
     late = np.where(np.arange(300)[:, None] > 200, 1.0, 0.0)
     assert state(falling(end=0.0, noise=1e-9), info=classifier(), frozen=late) == "learning"
+
+
+def test_a_loss_in_other_units_is_no_learning():
+    """A small weight of the loss makes it lower than a guess."""
+    epochs = [{"epoch": 0, "steps": 300, "accuracy": 0.1}]
+    loss = flat(level=2.3e-7, noise=1e-9)
+    assert state(loss, info=classifier(), epochs=epochs) == "not learning"
 
 
 def test_a_pretrained_network_that_does_not_move_is_frozen():
@@ -175,4 +182,4 @@ def test_each_state_has_a_rule():
 def test_a_regression_is_measured_by_its_variance():
     info = with_optimizer(regression(variance=0.5), learning_rate=0.01)
     assert state(flat(level=0.5), info=info) == "not learning"
-    assert state(flat(level=0.3, noise=0.02), info=info) == "learning"
+    assert state(falling(start=1, end=0.3), info=info) == "learning"

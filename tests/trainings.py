@@ -170,7 +170,8 @@ def train(recipe, folder, seed=0):
         names["optimizer"], loss, metrics=metrics, auto_scale_loss=False,
         loss_weights=[recipe.loss_weight] if recipe.loss_weight != 1 else None,
     )  # fmt: skip
-    callbacks = [GradientRecorder(folder, on_nonfinite="ignore")]
+    probe = (x[:BATCH], y[:BATCH]) if recipe.family == "rnn" else None
+    callbacks = [GradientRecorder(folder, on_nonfinite="ignore", probe=probe)]
     if recipe.jump != 1:
         half = recipe.epochs // 2
 

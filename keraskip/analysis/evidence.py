@@ -17,6 +17,7 @@ from keraskip.runs import Run
 USUAL_RATIO = 1e-3
 # The first steps, in which too high a learning rate shows.
 FIRST_STEPS = 10
+TINY = 0.01
 ADAPTIVE = ("adam", "rms", "ada", "nadam", "lamb", "lion", "ftrl", "muon")
 
 
@@ -73,10 +74,18 @@ class Evidence:
     def first_ratio(self) -> float:
         """The largest update of a kernel, beside the kernel, in the first steps.
 
-        A kernel of zeros has no size to compare with. NaN where nothing is known.
+        A kernel that begins near zero has no size to compare with. NaN where nothing is known.
         """
-        ratios = update_ratios(self.run, self._first_rows, self.kernels)
-        return float(np.nanmax(ratios)) if np.isfinite(ratios).any() else np.nan
+        ratios = update_ratios(self.run, self._first_rows, self._kernels_of_usual_size)
+        return float(np.nanmax(ratios)) if (ratios > 0).any() else np.nan
+
+    @cached_property
+    def _kernels_of_usual_size(self) -> np.ndarray:
+        """Those that do not begin a hundred times below LeCun's size, 1 / sqrt(inputs)."""
+        weights = self.run.weights.iloc[self.kernels]
+        inputs = np.array([np.prod(shape[:-1]) for shape in weights["shape"]])
+        rms = self.run.weight_norm[:1][:, self.kernels] / np.sqrt(weights["size"].to_numpy())
+        return self.kernels[(rms > TINY / np.sqrt(inputs)).any(axis=0)]
 
     @cached_property
     def _first_rows(self) -> np.ndarray:

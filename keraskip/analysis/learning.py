@@ -29,8 +29,8 @@ LEARNING_RULES = {
     "diverged": "weights or loss became NaN or infinite and stayed so, or the loss ends above "
     f"{BLOWN_UP:g} times that of the start and of a constant guess",
     "learning": "the 95 % interval of the loss at the end lies below that of a constant guess "
-    f"(where that is unknown, below the start) by more than {LEARNED_SHARE:.0%}, or the accuracy "
-    f"has left chance by more than {ABOVE_CHANCE:.0%} of the way to 1",
+    f"(where that is unknown, below the start) by more than {LEARNED_SHARE:.0%}, and below the "
+    f"start, or the accuracy has left chance by more than {ABOVE_CHANCE:.0%} of the way to 1",
     "frozen": "updates leave more than 99 % of the elements of every kernel as they were, or all "
     "of them together are below 1e-4 of the weights; gradients of exactly 0 do not count",
     "not learning": "the loss does not fall below that of a constant guess (where it is unknown, "
@@ -97,10 +97,11 @@ def _state(
     words = _words(losses, guess, accuracy, by_chance)
     if losses and _has_blown_up(losses, guess):
         return "diverged", words, int(losses.steps[0])
-    learns = _is_above_chance(run, accuracy, by_chance) or _has_learned(losses, guess)
+    above_chance = _is_above_chance(run, accuracy, by_chance)
+    learns = above_chance or _has_learned(losses, guess)
     if frozen_all_along(run) and not (learns and losses and _fell(losses)):
         return "frozen", f"updates change nothing; {words}", None
-    if learns:
+    if learns and (above_chance or (losses and _fell(losses))):
         return "learning", words, None
     if frozen_at_the_end(run):
         return "frozen", f"updates change nothing at the end; {words}", None
@@ -167,6 +168,11 @@ def _is_above_chance(run: Run, accuracy: float, by_chance: float) -> bool:
     return accuracy > by_chance + max(noise, ABOVE_CHANCE * (1 - by_chance))
 
 
+def _is_at_chance(accuracy: float, by_chance: float) -> bool:
+    """Whether it is known that the accuracy is no better than chance."""
+    return bool(accuracy <= by_chance + ABOVE_CHANCE * (1 - by_chance))
+
+
 def _without_success(
     run: Run, losses: Losses | None, guess: float, accuracy: float, by_chance: float
 ) -> tuple[str, str]:
@@ -182,6 +188,9 @@ def _without_success(
     if falls and count < FEWEST_WHILE_FALLING:
         return "unknown", f"the loss falls, but {count} steps are too few to tell; "
     limit = _limit(losses, guess)
+    if _has_learned(losses, guess):
+        known = "not learning" if _is_at_chance(accuracy, by_chance) else "unknown"
+        return known, "the loss is low from the start, and does not fall; "
     might = losses.end.low < limit - LEARNED_SHARE * abs(limit) and not _rose(losses, limit)
     if might and losses.end.value < limit - LEARNED_SHARE / 2 * abs(limit):
         return "unknown", "the interval of the loss at the end contains the limit; "

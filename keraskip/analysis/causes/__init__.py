@@ -6,7 +6,7 @@ learns has no finding.
 
 from collections.abc import Callable
 
-from keraskip.analysis.causes import course, depth, frozen, inputs, labels, layers, outputs
+from keraskip.analysis.causes import course, depth, frozen, inputs, labels, layers, outputs, time
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import Learning, learning_of
@@ -31,6 +31,7 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "updates too small": frozen.updates_too_small,
     "overflow in the first step": course.overflow_at_once,
     "weight decay": course.weight_decay,
+    "one bad layer": layers.one_bad_layer,
     "exploding": depth.exploding,
     "learning rate too high": course.rate_too_high,
     "late failure": course.late_failure,
@@ -38,17 +39,18 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "no gradient": outputs.no_gradient,
     "dead layer": layers.dead_layer,
     "attention collapse": layers.attention_collapse,
-    "one bad layer": layers.one_bad_layer,
     "vanishing": depth.vanishing,
     "no softmax with a categorical loss": outputs.sigmoid_with_a_categorical_loss,
-    "time": depth.time_not_seen,
+    "time": time.vanishing_over_time,
     "too slow": frozen.too_slow,
     "weak lower layers": depth.weak_lower_layers,
+}
+# Said only where no cause was found.
+LAST_RESORTS: dict[str, Callable[[Evidence], Finding | None]] = {
     "nothing to learn": labels.nothing_to_learn,
     "unexplained": labels.unexplained,
+    "time not seen": time.time_not_seen,
 }
-# Said only where nothing else is known.
-LAST_RESORTS = ("nothing to learn", "unexplained")
 
 
 def diagnose(
@@ -67,11 +69,6 @@ def diagnose(
     ...     print(finding)
     """
     evidence = Evidence(run, learning or learning_of(run), verdict or judge(run))
-    found: list[Finding] = []
-    for kind, cause in CAUSES.items():
-        if kind in LAST_RESORTS and found:
-            break
-        finding = cause(evidence)
-        if finding:
-            found.append(finding)
-    return found
+    found = [finding for finding in (cause(evidence) for cause in CAUSES.values()) if finding]
+    last = (cause(evidence) for cause in LAST_RESORTS.values())
+    return found or [finding for finding in last if finding]

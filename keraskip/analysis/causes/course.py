@@ -57,16 +57,18 @@ def overflow_at_once(evidence: Evidence) -> Finding | None:
 
 
 def weight_decay(evidence: Evidence) -> Finding | None:
-    """Weights that shrank to a tenth or less, in a network that fails."""
-    run, columns = evidence.run, evidence.kernels
-    if not evidence.fails or len(evidence.sound) < 2:
+    """Half of the kernels, or more, shrank to a tenth or less, in a network that fails."""
+    run, sound = evidence.run, evidence.sound
+    if not evidence.fails or len(sound) < 2 or not len(evidence.kernels):
         return None
-    norms = run.weight_norm[evidence.sound][:, columns].astype(float)
-    total = np.sqrt(np.nansum(np.square(norms), axis=1))
-    if not (total[0] > 0 and total[-1] < SHRUNK * total[0]):
+    norms = run.weight_norm[sound][:, evidence.kernels].astype(float)
+    shares = norms / np.where(norms[0] > 0, norms[0], np.nan)
+    # The median kernel: that of the output may be left out of a penalty.
+    share = np.nan_to_num(np.nanmedian(shares, axis=1), nan=1.0)
+    if share[-1] > SHRUNK:
         return None
-    factor = total[0] / max(total[-1], 1e-300)
-    since = int(run.steps[evidence.sound[np.flatnonzero(total < SHRUNK * total[0])[0]]])
+    factor = 1 / max(float(share[-1]), 1e-300)
+    since = int(run.steps[sound[np.flatnonzero(share <= SHRUNK)[0]]])
     decay = evidence.optimizer.get("weight_decay")
     settings = {} if np.isnan(evidence.rate) else {"learning_rate": evidence.rate}
     remedy = (

@@ -103,32 +103,6 @@ def half_precision(evidence: Evidence) -> Finding | None:
     )
 
 
-def time_not_seen(evidence: Evidence) -> Finding | None:
-    """Recurrent layers in a network that does not learn though its signal is healthy."""
-    weights = evidence.run.weights
-    recurrent = weights[weights["role"] == "recurrent_kernel"]
-    pairs = list(zip(map(str, recurrent["layer"]), recurrent["shape"], strict=True))
-    if not (evidence.learning.state == "not learning" and len(recurrent)):
-        return None
-    # A plain recurrent layer has a square kernel; gates make it wider.
-    plain = [name for name, shape in pairs if shape[0] == shape[-1]]
-    layers = plain or [name for name, _ in pairs]
-    remedy = (
-        "`keras.layers.LSTM` or `keras.layers.GRU` in place of `SimpleRNN`"
-        if plain
-        else "shorter sequences, or read the last steps only: `x = x[:, -100:]`"
-    )
-    return Finding(
-        "time",
-        f"The signal is {evidence.verdict.verdict} over layers; over the time steps of "
-        f"{layers[0]} it was not looked at, and may vanish there.",
-        remedy,
-        "Bengio et al. 1994; Hochreiter & Schmidhuber 1997",
-        layers=tuple(dict.fromkeys(layers)),
-        evidence={"recurrent_layers": float(len(recurrent))},
-    )
-
-
 def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
     """Weights that never get a gradient, in a network that fails."""
     run = evidence.run

@@ -35,7 +35,7 @@ def nothing_to_learn(evidence: Evidence) -> Finding | None:
 
 def unexplained(evidence: Evidence) -> Finding | None:
     """A network that does not learn, with no cause among the known ones."""
-    if not evidence.fails:
+    if not evidence.fails or nothing_to_learn(evidence):
         return None
     end = evidence.learning.end
     return Finding(

@@ -90,14 +90,17 @@ def _revive(evidence: Evidence, since: int, name: str) -> str:
 
 
 def one_bad_layer(evidence: Evidence) -> Finding | None:
-    """A signal that drops at one layer and is level elsewhere, in a network that fails."""
-    if not (evidence.fails and len(evidence.early)):
+    """A signal that drops at one layer and is level elsewhere, in a network that fails.
+
+    The first step shows it best: the layers above soon learn, and the profile changes.
+    """
+    if not (evidence.fails and len(evidence.sound)):
         return None
     columns = hidden_weights(evidence.run, signal_of(evidence.run))
     depth = evidence.run.weights["depth"].to_numpy()[columns]
     if len(np.unique(depth)) < 4:
         return None
-    heights = log_rms_of(evidence.run, columns, evidence.early).mean(axis=0)
+    heights = log_rms_of(evidence.run, columns, evidence.sound[:1])[0]
     levels = np.unique(depth)
     profile = np.array([heights[depth == level].max() for level in levels])
     if 10 ** profile.min() <= SMALLEST:

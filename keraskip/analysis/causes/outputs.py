@@ -26,18 +26,17 @@ def _first(
 
 
 def softmax_over_one_unit(evidence: Evidence) -> Finding | None:
-    """A softmax over a single unit: it is always 1."""
+    """A softmax over a single unit: it is always 1, even where Keras trains on the logits."""
 
     def rule(head: Head) -> tuple[str, str] | None:
         if not (head.activation == "softmax" and head.units == 1):
             return None
         return (
-            f"{head.name} is a softmax over one unit: it always answers 1, and no gradient leaves "
-            "the loss.",
+            f"{head.name} is a softmax over one unit: it always answers 1.",
             '`keras.layers.Dense(1, "sigmoid")` with `loss="binary_crossentropy"`',
         )
 
-    return _first(evidence, "softmax over one unit", rule) if evidence.may_fail else None
+    return _first(evidence, "softmax over one unit", rule)
 
 
 def too_few_units(evidence: Evidence) -> Finding | None:
