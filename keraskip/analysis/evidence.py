@@ -70,13 +70,12 @@ class Evidence:
         """The columns of the kernels that ever got a gradient."""
         return kernels_of(self.run)
 
-    @cached_property
-    def first_ratio(self) -> float:
-        """The largest update of a kernel, beside the kernel, in the first steps.
+    def largest_ratio(self, rows: np.ndarray) -> float:
+        """The largest update of a kernel, beside the kernel, in some rows.
 
         A kernel that begins near zero has no size to compare with. NaN where nothing is known.
         """
-        ratios = update_ratios(self.run, self._first_rows, self._kernels_of_usual_size)
+        ratios = update_ratios(self.run, rows, self._kernels_of_usual_size)
         return float(np.nanmax(ratios)) if (ratios > 0).any() else np.nan
 
     @cached_property
@@ -87,9 +86,17 @@ class Evidence:
         rms = self.run.weight_norm[:1][:, self.kernels] / np.sqrt(weights["size"].to_numpy())
         return self.kernels[(rms > TINY / np.sqrt(inputs)).any(axis=0)]
 
-    @cached_property
-    def _first_rows(self) -> np.ndarray:
+    @property
+    def first_rows(self) -> np.ndarray:
+        """The rows in which too high a learning rate shows."""
         return np.arange(min(FIRST_STEPS, len(self.run.steps)))
+
+    @property
+    def rows_before_the_break(self) -> np.ndarray:
+        """The last rows before the numbers are no longer finite; empty where they stay so."""
+        since = self.learning.since
+        end = 0 if since is None else int(np.searchsorted(self.run.steps, since))
+        return np.arange(max(0, end - FIRST_STEPS), end)
 
     def ratio(self, rows: np.ndarray) -> float:
         """The median update beside the weight of the kernel that moves most; NaN if unknown."""

@@ -16,26 +16,37 @@ LEARNED_FIRST = 0.2
 
 
 def rate_too_high(evidence: Evidence) -> Finding | None:
-    """First updates that throw the weights away, in a network that fails."""
-    ratio = evidence.first_ratio
-    is_usual = evidence.is_adaptive and evidence.rate <= 3e-3
-    if not (evidence.fails and ratio > HIGH_RATIO) or is_usual:
+    """Updates that throw the weights away, at first or before a break, in a network that fails."""
+    if not evidence.fails:
         return None
+    rows = evidence.first_rows
+    if not evidence.largest_ratio(rows) > HIGH_RATIO and not late_failure(evidence):
+        rows = evidence.rows_before_the_break
+    ratio = evidence.largest_ratio(rows)
+    rate = _rate_at(evidence, rows)
     right = rate_for(evidence, ratio)
-    if not np.isnan(evidence.rate) and right > evidence.rate / 2:
+    is_usual = evidence.is_adaptive and rate <= 3e-3
+    if not ratio > HIGH_RATIO or is_usual or right > rate / 2:
         return None
-    with_rate = "" if np.isnan(evidence.rate) else f" with a learning rate of {evidence.rate:g}"
     start, end = evidence.learning.start, evidence.learning.end
     course = f"; the loss goes from {start.value:.3g} to {end.value:.3g}" if start and end else ""
+    with_rate = "" if np.isnan(rate) else f" with a learning rate of {rate:g}"
+    when = "first updates" if rows[0] == 0 else f"updates after step {evidence.run.steps[rows[0]]}"
     return Finding(
         "learning rate too high",
-        f"The first updates change a kernel by {ratio:.2g} of itself{with_rate}; about "
-        f"{USUAL_RATIO:g} is usual{course}.",
+        f"The {when} change a kernel by {ratio:.2g} of itself{with_rate}; about {USUAL_RATIO:g} is "
+        f"usual{course}.",
         f"`{optimizer_line(evidence, learning_rate=right)}`",
         UPDATES,
         steps=evidence.span,
-        evidence={"update_ratio": ratio, "learning_rate": evidence.rate, "right_rate": right},
+        evidence={"update_ratio": ratio, "learning_rate": rate, "right_rate": right},
     )
+
+
+def _rate_at(evidence: Evidence, rows: np.ndarray) -> float:
+    """The highest learning rate in some rows."""
+    known = evidence.scalar("learning_rate")[rows]
+    return float(np.nanmax(known)) if np.isfinite(known).any() else evidence.rate
 
 
 def overflow_at_once(evidence: Evidence) -> Finding | None:
