@@ -9,6 +9,10 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Each of the processes that pytest starts has one core. Operations still run side by side.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+if os.environ.get("KERAS_BACKEND") == "jax":
+    # To compile takes most of the time of a small training.
+    quick_to_compile = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    os.environ.setdefault("XLA_FLAGS", quick_to_compile)
 
 import pytest
 
@@ -34,11 +38,16 @@ def seed():
     keras.utils.set_random_seed(0)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def no_garbage():
-    """Frees the graphs of a file's networks: the more of them wait, the longer each takes."""
+@pytest.fixture(autouse=True)
+def no_garbage(request):
+    """Frees the graphs of former networks now and then: the more of them wait, the longer it takes.
+
+    TensorFlow stood still for a minute over those of a hundred trainings.
+    """
     yield
-    gc.collect()
+    request.config.tests_done = getattr(request.config, "tests_done", 0) + 1
+    if request.config.tests_done % 10 == 0:
+        gc.collect()
 
 
 @pytest.fixture

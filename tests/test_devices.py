@@ -118,6 +118,11 @@ def assert_same(folder, expected):
         np.testing.assert_allclose(
             run.statistics[name], one.statistics[name], rtol=1e-5, atol=1e-7, err_msg=name
         )
+    for name, numbers in one.scalars.items():
+        np.testing.assert_allclose(run.scalars[name], numbers, rtol=1e-5, atol=1e-7, err_msg=name)
+    (labels,), (expected_labels,) = run.info["labels"], one.info["labels"]
+    assert labels["count"] == expected_labels["count"]
+    np.testing.assert_allclose(labels["shares"], expected_labels["shares"], rtol=1e-6)
 
 
 MANY = {"tensorflow": ["replicas", "large replicas"], "jax": ["devices"], "torch": []}

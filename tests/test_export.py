@@ -140,7 +140,9 @@ def test_weights_are_constants_stored_once_or_variables(tmp_path, monkeypatch):
     assert count_variables(unfolded) == len(model.variables)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
+)
 def test_half_precision_is_exported_in_float32(tmp_path, policy):
     model = ready("resnet", policy)
     path = keraskip.export_savedmodel(model, tmp_path / "out", fold_batch_norm=False)
@@ -334,7 +336,9 @@ def test_other_backends_export_by_tensorflow(tmp_path):
             keraskip.export_savedmodel(subclassed, tmp_path / "no", input_shape=(8, 8, 1))
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", pytest.param("float32", marks=pytest.mark.slow)]
+)
 def test_policies_of_later_do_not_matter(tmp_path, policy):
     model = ready("densenet_efficient")
     keras.config.set_dtype_policy(policy)

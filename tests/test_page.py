@@ -112,6 +112,7 @@ def test_a_run_that_is_toggled_is_gone_everywhere(page):
             assert {row.get("run") or row["group"] for row in drawn(page, chart)} == left
 
 
+@pytest.mark.slow
 def test_hover_names_the_layer(page):
     canvas = page.locator("#chart-backward canvas")
     canvas.scroll_into_view_if_needed()
@@ -128,7 +129,7 @@ def test_hover_names_the_layer(page):
 
 
 @WIDTHS
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_nothing_serious_keeps_anyone_from_reading(page, scheme):
     from axe_playwright_python.sync_playwright import Axe
 

@@ -78,6 +78,7 @@ def test_dead_units_are_counted(tmp_path):
     assert dead["stem_act"] == 0
 
 
+@pytest.mark.slow
 def test_deep_plain_networks_shatter(tmp_path):
     # Balduzzi et al. 2017, section 2: correlation is lost with depth, and skips keep it.
     found = {}

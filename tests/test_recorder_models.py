@@ -138,6 +138,8 @@ MODELS = (
     dense, deferred, Subclassed, OwnStep, nested, shared, partly_frozen, embedded, recurrent,
     normalized, scaled,
 )  # fmt: skip
+# Those that no file beside this one trains.
+QUICK_MODELS = (deferred, OwnStep, shared, partly_frozen, recurrent)
 OPTIMIZERS = (
     "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon",
     "Nadam", "RMSprop", "SGD", "ScheduleFreeAdamW",
@@ -244,7 +246,7 @@ def sizes(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("sizes")
-@pytest.mark.parametrize("build", MODELS)
+@pytest.mark.parametrize("build", quick(QUICK_MODELS, MODELS))
 def test_models(tmp_path, build):
     run = assert_recorded(tmp_path, build)
     assert (run.grad_norm > 0).all()

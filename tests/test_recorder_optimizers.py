@@ -108,8 +108,15 @@ def assert_equal_norms(part, expected, network):
 
 
 @by_hand
-@pytest.mark.parametrize("compiled", [{}, {"optimizer": None}], ids=["default", "none"])
-@pytest.mark.parametrize("critic_steps", [1, 5])
+@pytest.mark.parametrize(
+    ("critic_steps", "compiled"),
+    [
+        (5, {"optimizer": None}),
+        pytest.param(1, {}, marks=pytest.mark.slow),
+        pytest.param(5, {}, marks=pytest.mark.slow),
+        pytest.param(1, {"optimizer": None}, marks=pytest.mark.slow),
+    ],
+)
 def test_two_networks_with_an_optimizer_each(tmp_path, critic_steps, compiled):
     model = gan(critic_steps=critic_steps)
     run = trained(tmp_path, model, compiled=compiled)

@@ -69,7 +69,11 @@ def whole(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("every", "expected"),
-    [(3, [0, 3, 6, 9, 12, 15, 18]), (lambda step: step in (1, 17), [1, 17]), (100, [0])],
+    [
+        (3, [0, 3, 6, 9, 12, 15, 18]),
+        (lambda step: step in (1, 17), [1, 17]),
+        pytest.param(100, [0], marks=pytest.mark.slow),
+    ],
     ids=["number", "function", "larger than the run"],
 )
 def test_steps_that_are_due(tmp_path, whole, every, expected):

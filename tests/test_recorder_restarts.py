@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import keras
 import numpy as np
@@ -53,19 +54,29 @@ class StopAt(keras.callbacks.Callback):
 # Broken off
 
 
-@pytest.mark.parametrize(
-    ("method", "number", "steps"),
-    [
-        ("on_epoch_begin", 1, 5),
-        ("on_train_batch_begin", 7, 7),
-        ("on_train_batch_end", 7, 8),
-        ("on_epoch_end", 1, 10),
-        ("on_test_batch_begin", 0, 5),
-        ("on_train_end", 0, 20),
-    ],
-)
-@pytest.mark.parametrize("first", [True, False], ids=["before the recorder", "after it"])
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+MOMENTS = [
+    ("on_epoch_begin", 1, 5),
+    ("on_train_batch_begin", 7, 7),
+    ("on_train_batch_end", 7, 8),
+    ("on_epoch_end", 1, 10),
+    ("on_test_batch_begin", 0, 5),
+    ("on_train_end", 0, 20),
+]
+ERRORS = list(product([True, False], [KeyboardInterrupt, OSError]))
+# Each moment once, with another order or another error each time.
+STOPS = [
+    pytest.param(
+        *moment,
+        *error,
+        marks=() if (row - column) % len(ERRORS) == 0 else pytest.mark.slow,
+        id=f"{moment[0]}-{'before' if error[0] else 'after'}-{error[1].__name__}",
+    )
+    for row, moment in enumerate(MOMENTS)
+    for column, error in enumerate(ERRORS)
+]
+
+
+@pytest.mark.parametrize(("method", "number", "steps", "first", "error"), STOPS)
 def test_an_exception_in_another_callback(tmp_path, method, number, steps, first, error):
     model, recorder = network(), GradientRecorder(tmp_path)
     callbacks = [recorder, StopAt(method, number, error)]

@@ -82,9 +82,3 @@ def test_the_last_step_that_has_a_gradient_gives_the_histogram(tmp_path):
     (path,) = [p for p in load_run(tmp_path).weights["path"] if p.endswith("kernel")]
     _, histograms = tensors(accumulator, f"log10_gradient/{path}")
     assert histograms[-1][:, 2].sum() == pytest.approx(10)
-
-
-def test_without_the_package(tmp_path, monkeypatch):
-    monkeypatch.setattr("keraskip.callbacks.hook.recorder.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"keraskip\[tensorboard\]"):
-        GradientRecorder(tmp_path, tensorboard=True)

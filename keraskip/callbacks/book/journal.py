@@ -11,7 +11,7 @@ import numpy as np
 from keraskip.callbacks.book.batches import batch_scalars
 from keraskip.callbacks.book.epoch_norms import EpochNorms
 from keraskip.callbacks.book.nonfinite import NonFinite
-from keraskip.callbacks.book.tensorboard import TensorBoardLog
+from keraskip.callbacks.book.trackers import Trackers
 from keraskip.callbacks.columns import SCALARS, Rows
 from keraskip.runs import RunWriter, claimed, epoch_row, kept_epochs, read_info, runs_beside
 
@@ -25,7 +25,7 @@ class Journal:
         columns: the columns of a row.
         tells_nonfinite: whether to warn of the first value that is NaN or infinite.
         stop: called with whether the value lies in a gradient, at the first one that is not finite.
-        tensorboard: whether to write files for TensorBoard, too.
+        trackers: what shows the run elsewhere, too.
         initial_epoch: number of epochs to keep of the run in the folder.
         overwrite: whether a new run replaces an earlier one in the folder.
 
@@ -37,16 +37,15 @@ class Journal:
     columns: Sequence[str]
     tells_nonfinite: bool
     stop: Callable[[bool], None]
-    tensorboard: bool
+    trackers: Trackers
     initial_epoch: int
     overwrite: bool
 
     def __post_init__(self) -> None:
         self._writer: RunWriter | None = None
-        self._tensorboard: TensorBoardLog | None = None
         self.weights: list[dict[str, Any]] = []
         self._norms, self._nonfinite = EpochNorms([]), NonFinite([])
-        self._recorded = 0
+        self._recorded = self._next_step = 0
         # Beside it the further runs lie.
         self._asked = self.run_dir
 
@@ -87,6 +86,7 @@ class Journal:
             self._move_aside()
         last = epoch_row(self.run_dir, kept) if kept else {}
         known = read_info(self.run_dir).get("nonfinite", []) if kept else []
+        self._next_step = last.get("next_step", 0)
         self._begin(weights, info, kept, writes, known)
         self._recorded = last.get("steps", 0)
         return last.get("next_steps", [last["next_step"]] if last else [])
@@ -98,12 +98,13 @@ class Journal:
         facts = {**info, "phase_of": self.run_dir.name}
         if writes:
             self.run_dir = claimed(self._asked)
+        self._recorded = self._next_step = 0
         self._begin(weights, facts, 0, writes, [])
-        self._recorded = 0
 
     def go_on(self) -> None:
         """Goes on with the run, with the same weights."""
         self._write("mark", "running")
+        self._open_trackers()
 
     def _move_aside(self) -> None:
         """Takes a folder without a run."""
@@ -125,21 +126,23 @@ class Journal:
     ) -> None:
         if writes:
             self._writer = RunWriter(self.run_dir, info, weights, self.columns, SCALARS, kept)
-            if self.tensorboard:
-                folder = self.run_dir / "tensorboard"
-                self._tensorboard = TensorBoardLog(folder, weights, self.columns)
         self.weights = weights
         self._norms = EpochNorms(weights)
         self._nonfinite = NonFinite(weights, known)
+        self._open_trackers()
+
+    def _open_trackers(self) -> None:
+        if self._writer:
+            self.trackers.open(self.run_dir, self.weights, self.columns, self._next_step)
 
     def append(self, rows: Rows) -> None:
         """Writes rows, and warns if one of them is not finite."""
         self._recorded += len(rows.steps)
+        self._next_step = max(self._next_step, int(rows.steps.max()) + 1)
         self._norms.add(rows.values)
         scalars = np.concatenate([rows.scalars, batch_scalars(rows.batches)], axis=1)
         self._write("append", rows.steps, rows.values, scalars)
-        if self._tensorboard:
-            self._attempt(self._tensorboard.add, rows)
+        self.trackers.add(rows)
         self._tell(self._nonfinite.in_gradients(rows.steps, rows.values))
 
     def end_epoch(
@@ -194,8 +197,7 @@ class Journal:
     def end(self, status: str) -> None:
         """Notes how the training ended."""
         self._write("mark", status)
-        if self._tensorboard:
-            self._attempt(self._tensorboard.close)
+        self.trackers.close(status)
 
     @property
     def is_written(self) -> bool:
@@ -211,16 +213,15 @@ class Journal:
         self.stop("step" in finding)
 
     def _write(self, method: str, *arguments: Any) -> None:
-        if self._writer:
-            self._attempt(getattr(self._writer, method), *arguments)
-
-    def _attempt(self, write: Callable[..., None], *arguments: Any) -> None:
         """Writes; a full disk ends the record, and training goes on."""
+        if not self._writer:
+            return
         try:
-            write(*arguments)
+            getattr(self._writer, method)(*arguments)
         except OSError as error:
             warnings.warn(
                 f"Recording to {self.run_dir} has stopped, training goes on: {error}",
                 stacklevel=2,
             )
-            self._writer = self._tensorboard = None
+            self._writer = None
+            self.trackers.close("interrupted")

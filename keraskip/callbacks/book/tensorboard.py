@@ -1,80 +1,56 @@
 """The record as TensorBoard shows it: curves and a histogram for each weight."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keraskip.callbacks.columns import DECADE_COLUMNS, DECADES, Rows
-
-# TensorBoard groups cards by the part of a tag before the slash.
-CURVES = ("grad_norm", "update_norm")
-EDGES = np.array([*DECADES, DECADES[-1] + 1], float)
+from keraskip.callbacks.book.tracker import StepLog
 
 
-class TensorBoardLog:
-    """Writes event files: the norms of gradient and update in each recorded step, and a histogram
-    of log10 of the gradient's absolute values for the last step of each drain.
+class TensorBoardTracker:
+    """Writes event files to `tensorboard` in the run folder, for `tensorboard --logdir`."""
 
-    Args:
-        folder: where to write, for `tensorboard --logdir`.
-        weights: the recorded weights.
-        columns: the columns of the rows, the decades of the histogram included.
-    """
-
-    def __init__(
-        self, folder: Path, weights: Sequence[Mapping[str, Any]], columns: Sequence[str]
-    ) -> None:
-        # TensorBoard would draw an earlier run in the same folder into the same curves.
-        for file in folder.glob("events.out.tfevents.*"):
-            file.unlink()
-        self._weights = weights
-        self._curves = {name: columns.index(name) for name in CURVES}
-        self._count = columns.index("grad_nonfinite")
-        self._decades = [columns.index(name) for name in DECADE_COLUMNS]
-        self._folder = folder
+    def __init__(self) -> None:
         self._writer: Any = None
 
-    def add(self, rows: Rows) -> None:
-        """Writes the rows, and hands them to the file system."""
-        for step, values in zip(rows.steps, rows.values, strict=True):
-            curves = [
-                _curve(f"{name}/{weight['path']}", values[index, column])
-                for index, weight in enumerate(self._weights)
-                if not np.isnan(values[index, self._count])  # it has a gradient in this step
-                for name, column in self._curves.items()
-            ]
-            self._write(int(step), curves)
-        shares = rows.values[:, :, self._decades]
-        finite = np.isfinite(shares).all(axis=2)
-        for index, weight in enumerate(self._weights):
-            if finite[:, index].any():
-                last = np.flatnonzero(finite[:, index])[-1]
-                counts = shares[last, index] * weight["size"]
-                histogram = _histogram(f"log10_gradient/{weight['path']}", counts)
-                self._write(int(rows.steps[last]), [histogram])
+    def open(self, folder: Path, resume_from: int) -> None:
+        """Begins a file; a run that goes on keeps those that are there."""
+        # Imported only on demand: TensorBoard is an extra.
+        from tensorboard.compat.proto.event_pb2 import SessionLog
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        folder = folder / "tensorboard"
+        if not resume_from:
+            # TensorBoard would draw an earlier run in the same folder into the same curves.
+            for file in folder.glob("events.out.tfevents.*"):
+                file.unlink()
+        self._writer = EventFileWriter(str(folder))
+        # From the second start on, TensorBoard drops what the files before have from this step on.
+        self._write(resume_from, session_log=SessionLog(status=SessionLog.START))
+
+    def add(self, logs: Sequence[StepLog]) -> None:
+        """Writes the steps, and hands them to the file system."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        for step, scalars, histograms in logs:
+            values = [_curve(tag, value) for tag, value in scalars.items()]
+            values += [_histogram(tag, *one) for tag, one in histograms.items()]
+            self._write(step, summary=Summary(value=values))
         self._writer.flush()
 
-    def close(self) -> None:
-        """Ends the file; `add` begins another."""
+    def close(self, status: str) -> None:
+        """Ends the file."""
         if self._writer:
             self._writer.close()
             self._writer = None
 
-    def _write(self, step: int, values: list) -> None:
+    def _write(self, step: int, **content: Any) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
 
-        if self._writer is None:
-            # Imported only on demand: TensorBoard is an extra.
-            from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
-            self._writer = EventFileWriter(str(self._folder))
-        self._writer.add_event(
-            Event(wall_time=time.time(), step=step, summary=Summary(value=values))
-        )
+        self._writer.add_event(Event(wall_time=time.time(), step=step, **content))
 
 
 def _curve(tag: str, value: float) -> Any:
@@ -83,10 +59,10 @@ def _curve(tag: str, value: float) -> Any:
     return _summary(tag, np.float32(value), create_summary_metadata(tag, None))
 
 
-def _histogram(tag: str, counts: np.ndarray) -> Any:
+def _histogram(tag: str, counts: np.ndarray, edges: np.ndarray) -> Any:
     from tensorboard.plugins.histogram.metadata import create_summary_metadata
 
-    bins = np.stack([EDGES[:-1], EDGES[1:], counts], axis=1)
+    bins = np.stack([edges[:-1], edges[1:], counts], axis=1)
     return _summary(tag, bins, create_summary_metadata(tag, None))
 
 

@@ -4,13 +4,14 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from keraskip.callbacks.book.journal import Journal
+from keraskip.callbacks.book.tracker import Tracker
+from keraskip.callbacks.book.trackers import Trackers, made_trackers
 from keraskip.callbacks.columns import columns_of
 from keraskip.callbacks.hook.arguments import (
     all_statistics,
@@ -96,9 +97,20 @@ class GradientRecorder(keras.callbacks.Callback):
             also ends the training, unless the optimizer skips such steps to find the scale of the
             loss; `"ignore"`. It is noticed when steps are written, as a rule after 64 recorded ones
             and at the end of an epoch, and kept in `run.json`.
-        tensorboard: whether to write curves and histograms of every weight for TensorBoard too,
-            to the folder `tensorboard` in `run_dir`, along with the statistic `"histogram"`. Needs
-            the package of that name: `pip install 'keraskip[tensorboard]'`.
+        tensorboard: short for `trackers=["tensorboard"]`.
+        trackers: where to show the norms of every weight's gradient and update as curves over the
+            step, and histograms of its gradient, along with the statistic `"histogram"`. Any of:
+            `"tensorboard"`, which writes to the folder `tensorboard` in `run_dir`;
+            `"wandb"`, Weights & Biases, online or offline: into the run that is active, which is
+            left open, or else into one of its own. In a run of yours, call `wandb.log` without
+            `step`: W&B drops values of a step that is behind its count of calls;
+            `"mlflow"`, in the same way. MLflow stores each value by itself, which takes time: for
+            networks with many weights use `every` or `layers`;
+            an object with the methods of `keraskip.callbacks.book.tracker.Tracker`.
+            Each name needs the package that is called so: `pip install 'keraskip[wandb]'`. A
+            tracker that fails stops with a warning, and record and training go on. A training that
+            is started again goes on with the curves; W&B and MLflow keep the steps that an
+            interrupted epoch had shown, which then appear twice.
         probe: a batch `(x, y)` on which to look into a functional model after each epoch, outside
             of the training step: the gradient of the loss with respect to the outputs of layers,
             the share of residual branches, dead units, shattered gradients. `Run.probes` has them,
@@ -107,16 +119,15 @@ class GradientRecorder(keras.callbacks.Callback):
         overwrite: whether a new run replaces an earlier one in the folder.
         initial_epoch: as in `fit`; needed only for a training that goes back in a finished run: the
             run in the folder keeps this many epochs, later records are dropped, and the new steps
-            follow. `"cosine"` and `"snr"` begin anew there, and the files for TensorBoard
-            stay as they are.
+            follow. `"cosine"` and `"snr"` begin anew there.
 
     Raises:
-        ValueError: for other values of `every`, `statistics`, `kind`, `on_nonfinite` or
+        ValueError: for other values of `every`, `statistics`, `kind`, `on_nonfinite`, `trackers` or
             `initial_epoch`, a bad regular expression and, when training begins, if `layers` leaves
             no weight or the run in the folder has fewer epochs.
         TypeError: for arguments of another type.
         OSError: when training begins, if the folder cannot be written.
-        ImportError: for `tensorboard=True` where TensorBoard is not installed.
+        ImportError: for a tracker whose package is not installed.
 
     Example:
 
@@ -135,6 +146,7 @@ class GradientRecorder(keras.callbacks.Callback):
         kind: str = "raw",
         on_nonfinite: str = "warn",
         tensorboard: bool = False,
+        trackers: Sequence[str | Tracker] = (),
         probe: tuple[Any, Any] | None = None,
         info: Mapping[str, Any] | None = None,
         overwrite: bool = False,
@@ -143,14 +155,11 @@ class GradientRecorder(keras.callbacks.Callback):
         super().__init__()
         check_choice("kind", kind, KINDS)
         check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
-        if tensorboard and not find_spec("tensorboard"):
-            raise ImportError(
-                "tensorboard=True needs TensorBoard: pip install 'keraskip[tensorboard]'"
-            )
+        shown_by = made_trackers(trackers, tensorboard)
         self.initial_epoch = check_integer("initial_epoch", initial_epoch, minimum=0)
         self._due = schedule(every)
         self._layers = checked_filter(layers)
-        self._statistics = all_statistics([*statistics, "histogram"] if tensorboard else statistics)
+        self._statistics = all_statistics([*statistics, "histogram"] if shown_by else statistics)
         self._kind, self._probe, self._info = kind, made_probe(probe), dict(info or {})
         self._on_nonfinite = on_nonfinite
         self._journal = Journal(
@@ -158,7 +167,7 @@ class GradientRecorder(keras.callbacks.Callback):
             columns_of(self._statistics),
             on_nonfinite != "ignore",
             self._stop,
-            tensorboard,
+            Trackers(shown_by),
             self.initial_epoch,
             overwrite,
         )
