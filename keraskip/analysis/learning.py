@@ -5,25 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from keraskip.analysis.estimates import Estimate
-from keraskip.analysis.heads import chance, constant_guess, training_accuracy
-from keraskip.analysis.losses import Losses, losses_of
+from keraskip.analysis.losses import Losses
+from keraskip.analysis.progress import (
+    ABOVE_CHANCE,
+    BLOWN_UP,
+    FEWEST_STEPS,
+    LEARNED_SHARE,
+    Progress,
+    progress_of,
+)
 from keraskip.analysis.updates import frozen_all_along, frozen_at_the_end
 from keraskip.runs import Run
 
-# A network has learned something when a twentieth of what a constant guess leaves open is gone.
-# This is a convention: less is within the reach of shifted class shares.
-LEARNED_SHARE = 0.05
-# The same for the accuracy, from chance (0) to perfect (1).
-ABOVE_CHANCE = 0.1
-# With fewer steps nothing is said, and with fewer than the second number no "not learning".
-FEWEST_STEPS, FEWEST_TO_FAIL = 20, 50
-# A loss that falls is given this many steps before it counts as not learning.
-FEWEST_WHILE_FALLING = 100
-# Without the loss of each step: the epochs, and how clearly the loss has to fall without an
-# interval.
-FEWEST_EPOCHS, CLEAR_FALL = 3, 0.1
-# A loss this many times as large as at the start is on its way to infinity.
-BLOWN_UP = 10.0
+# In fewer steps nothing is "not learning", nor is a loss that falls in fewer than the second
+# number.
+FEWEST_TO_FAIL, FEWEST_WHILE_FALLING = 50, 100
+# The same, where only the epochs have a loss.
+FEWEST_EPOCHS = 3
 
 LEARNING_RULES = {
     "diverged": "weights or loss became NaN or infinite and stayed so, or the loss ends above "
@@ -74,38 +72,37 @@ class Learning:
 
 def learning_of(run: Run) -> Learning:
     """Whether the network of a run learns, by `LEARNING_RULES`."""
-    losses = losses_of(run)
-    numbers = (constant_guess(run), training_accuracy(run), chance(run))
-    state, reason, since = _state(run, losses, *numbers)
+    progress = progress_of(run)
+    state, reason, since = _state(run, progress)
+    losses = progress.losses
     return Learning(
         state,
         reason,
         losses.start if losses else None,
         losses.end if losses else None,
-        *numbers,
-        since=since,
-        source=losses.source if losses else "",
+        progress.guess,
+        progress.accuracy,
+        progress.chance,
+        since,
+        losses.source if losses else "",
     )
 
 
-def _state(
-    run: Run, losses: Losses | None, guess: float, accuracy: float, by_chance: float
-) -> tuple[str, str, int | None]:
+def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
+    """State, reason, and since when it cannot be recovered."""
     broken = _broken_since(run)
+    words = progress.words
     if broken is not None:
         return "diverged", f"NaN or infinite from step {broken} on", broken
-    words = _words(losses, guess, accuracy, by_chance)
-    if losses and _has_blown_up(losses, guess):
-        return "diverged", words, int(losses.steps[0])
-    above_chance = _is_above_chance(run, accuracy, by_chance)
-    learns = above_chance or _has_learned(losses, guess)
-    if frozen_all_along(run) and not (learns and losses and _fell(losses)):
+    if progress.has_blown_up:
+        return "diverged", words, None
+    if frozen_all_along(run) and not (progress.fell and progress.is_low):
         return "frozen", f"updates change nothing; {words}", None
-    if learns and (above_chance or (losses and _fell(losses))):
+    if progress.is_above_chance or (progress.is_low and progress.fell):
         return "learning", words, None
     if frozen_at_the_end(run):
         return "frozen", f"updates change nothing at the end; {words}", None
-    state, why = _without_success(run, losses, guess, accuracy, by_chance)
+    state, why = _without_success(run, progress)
     return state, f"{why}{words}", None
 
 
@@ -128,83 +125,37 @@ def _broken_since(run: Run) -> int | None:
     return int(run.steps[first]) if first < len(run.steps) else None
 
 
-def _has_blown_up(losses: Losses, guess: float) -> bool:
-    limit = max(losses.start.value, np.nan_to_num(guess))
-    low = losses.end.value - np.nan_to_num(losses.end.margin)
-    return limit > 0 and low > BLOWN_UP * limit
-
-
-def _has_learned(losses: Losses | None, guess: float) -> bool:
-    """Whether the end lies clearly below the guess, or the start, and not above the start."""
-    if losses is None or (losses.source == "steps" and len(losses.values) < FEWEST_STEPS):
-        return False
-    limit = _limit(losses, guess)
-    share = LEARNED_SHARE if losses.source == "steps" else CLEAR_FALL
-    return _high(losses.end) < limit - share * abs(limit) and not _rose(losses, limit)
-
-
-def _limit(losses: Losses, guess: float) -> float:
-    """What the loss has to fall below: a constant guess or, where it is unknown, the start."""
-    return guess if guess > 0 else losses.start.value
-
-
-def _rose(losses: Losses, limit: float) -> bool:
-    rise = losses.end - losses.start
-    return rise.value > LEARNED_SHARE * abs(limit) and rise.low > 0
-
-
-def _fell(losses: Losses) -> bool:
-    """Whether the loss at the end lies below that at the start."""
-    fall = losses.start - losses.end
-    return fall.value - np.nan_to_num(fall.margin) > 0
-
-
-def _is_above_chance(run: Run, accuracy: float, by_chance: float) -> bool:
-    if np.isnan(accuracy) or np.isnan(by_chance):
-        return False
-    counts = [row.get("count", 0) for row in run.info.get("labels") or []]
-    samples = max(run.info.get("train_images", 0), min(counts, default=0)) or 100
-    noise = 3 * np.sqrt(by_chance * (1 - by_chance) / samples)
-    return accuracy > by_chance + max(noise, ABOVE_CHANCE * (1 - by_chance))
-
-
-def _is_at_chance(accuracy: float, by_chance: float) -> bool:
-    """Whether it is known that the accuracy is no better than chance."""
-    return bool(accuracy <= by_chance + ABOVE_CHANCE * (1 - by_chance))
-
-
-def _without_success(
-    run: Run, losses: Losses | None, guess: float, accuracy: float, by_chance: float
-) -> tuple[str, str]:
+def _without_success(run: Run, progress: Progress) -> tuple[str, str]:
     """State, and the beginning of the reason, where nothing shows that the network learns."""
+    losses = progress.losses
     if losses is None:
-        return _by_accuracy(run, accuracy, by_chance)
+        return _by_accuracy(run, progress)
     if losses.source == "epochs":
         return _by_epochs(losses)
     count = int(run.steps[-1] - run.steps[0]) + 1
     if len(losses.values) < FEWEST_STEPS or count < FEWEST_TO_FAIL:
         return "unknown", f"{len(losses.values)} steps are too few to tell; "
-    falls = losses.still_fall
-    if falls and count < FEWEST_WHILE_FALLING:
+    if losses.still_fall and count < FEWEST_WHILE_FALLING:
         return "unknown", f"the loss falls, but {count} steps are too few to tell; "
-    limit = _limit(losses, guess)
-    if _has_learned(losses, guess):
-        known = "not learning" if _is_at_chance(accuracy, by_chance) else "unknown"
+    if progress.is_low:
+        known = "not learning" if progress.is_at_chance else "unknown"
         return known, "the loss is low from the start, and does not fall; "
-    might = losses.end.low < limit - LEARNED_SHARE * abs(limit) and not _rose(losses, limit)
-    if might and losses.end.value < limit - LEARNED_SHARE / 2 * abs(limit):
+    if progress.might_be_low:
         return "unknown", "the interval of the loss at the end contains the limit; "
-    # Regularisation or a sum over the batch lift the loss above any guess.
-    is_above = limit + LEARNED_SHARE * abs(limit) < losses.end.value < losses.start.value / 2
-    if falls and is_above and np.isnan(accuracy):
+    if losses.still_fall and _is_lifted(losses, progress):
         return "unknown", "the loss falls, but is not below that of a constant guess; "
     return "not learning", ""
 
 
-def _by_accuracy(run: Run, accuracy: float, by_chance: float) -> tuple[str, str]:
+def _is_lifted(losses: Losses, progress: Progress) -> bool:
+    """Whether regularisation, or a sum over the batch, may lift the loss above any guess."""
+    above = progress.limit + LEARNED_SHARE * abs(progress.limit)
+    return above < losses.end.value < losses.start.value / 2 and np.isnan(progress.accuracy)
+
+
+def _by_accuracy(run: Run, progress: Progress) -> tuple[str, str]:
     """Where there is no loss at all, an accuracy that stays at chance still tells."""
-    is_known = not (np.isnan(accuracy) or np.isnan(by_chance))
-    if is_known and len(run.epochs) >= FEWEST_EPOCHS:
+    if progress.is_at_chance and len(run.epochs) >= FEWEST_EPOCHS:
         return "not learning", ""
     return "unknown", "no loss was recorded; "
 
@@ -216,20 +167,3 @@ def _by_epochs(losses: Losses) -> tuple[str, str]:
     if fall < LEARNED_SHARE:
         return "not learning", ""
     return "unknown", "the loss of each step was not recorded, and that of the epochs falls; "
-
-
-def _high(estimate: Estimate) -> float:
-    return estimate.value + float(np.nan_to_num(estimate.margin))
-
-
-def _words(losses: Losses | None, guess: float, accuracy: float, by_chance: float) -> str:
-    """Loss and accuracy, each beside that of a constant guess."""
-    parts = []
-    if losses:
-        beside = "" if np.isnan(guess) else f", a constant guess has {guess:.3g}"
-        start, end = losses.start.value, losses.end.value
-        parts.append(f"loss {start:.3g} at the start, {end:.3g} at the end{beside}")
-    if not np.isnan(accuracy):
-        beside = "" if np.isnan(by_chance) else f", chance {by_chance:.2f}"
-        parts.append(f"accuracy {accuracy:.2f}{beside}")
-    return "; ".join(parts) or "there is no loss"
