@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keraskip.analysis.estimates import Estimate
+from keraskip.analysis.estimates import Estimate, mean
 from keraskip.analysis.series import mean_of_series
 from keraskip.runs import Run
 
@@ -64,7 +64,8 @@ def _of_steps(run: Run, steps: np.ndarray, values: np.ndarray) -> Losses:
         "steps",
         steps,
         values,
-        mean_of_series(values[:first]),
+        # Too few for a correlation.
+        mean(values[:first].tolist()),
         mean_of_series(values[-last:]),
         mean_of_series(values[count // 4 : max(count // 2, 1)]),
         mean_of_series(values[count * 3 // 4 :]),
