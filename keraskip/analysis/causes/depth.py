@@ -23,7 +23,9 @@ def vanishing(evidence: Evidence) -> Finding | None:
     return Finding(
         "vanishing",
         f"The signal shrinks by {orders:.1f} orders of magnitude from the last to the first hidden "
-        "layer.",
+        "layer."
+        if orders > HEALTHY_ORDERS
+        else f"The signal vanishes: {evidence.verdict.reason}.",
         "an identity around every two hidden layers, `x = x + block(x)`; if that does not "
         "help, `keras.layers.BatchNormalization()` after each"
         if deep

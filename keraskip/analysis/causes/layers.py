@@ -4,7 +4,7 @@ import numpy as np
 
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.profiles import SMALLEST, hidden_weights, log_rms_of, signal_of
+from keraskip.analysis.profiles import SMALLEST, hidden_weights, log_rms_of
 
 # A drop of this many orders between neighbours, and this share of the whole fall, is one layer's.
 DROP, DROP_SHARE = 2.0, 0.6
@@ -96,7 +96,7 @@ def one_bad_layer(evidence: Evidence) -> Finding | None:
     """
     if not (evidence.fails and len(evidence.sound)):
         return None
-    columns = hidden_weights(evidence.run, signal_of(evidence.run))
+    columns = hidden_weights(evidence.run, evidence.verdict.signal)
     depth = evidence.run.weights["depth"].to_numpy()[columns]
     if len(np.unique(depth)) < 4:
         return None
