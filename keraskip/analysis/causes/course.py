@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keraskip.analysis.causes.rates import UPDATES, optimizer_line, rate_for
+from keraskip.analysis.causes.rates import UPDATES, one_digit, optimizer_line, rate_for
 from keraskip.analysis.evidence import USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.losses import Losses, losses_of
@@ -93,7 +93,7 @@ def weight_decay(evidence: Evidence) -> Finding | None:
         if factor < 1e6
         else f"The weights shrank {factor:.0e}-fold, and the signal with them.",
         remedy,
-        "Loshchilov & Hutter 2019, section 4: decays of 1e-5 to 1e-3 of the weights in a step",
+        "He et al. 2015, section 3.4: a weight decay of 1e-4",
         steps=(since, int(run.steps[-1])),
         evidence={"factor": factor, "weight_decay": float(decay or np.nan)},
     )
@@ -139,7 +139,7 @@ def _fell_back(evidence: Evidence, since: int, best: float, end: float) -> Findi
     rate = evidence.rate if np.isnan(rate) else rate
     settings = {"global_clipnorm": float(f"{max(norm, 1e-3):.1g}")}
     if not np.isnan(rate):
-        settings = {"learning_rate": rate / 3, **settings}
+        settings = {"learning_rate": one_digit(rate / 3), **settings}
     then = "NaN" if evidence.learning.state == "diverged" else f"a loss of {end:.3g}"
     return Finding(
         "late failure",

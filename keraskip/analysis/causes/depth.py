@@ -38,10 +38,13 @@ def vanishing(evidence: Evidence) -> Finding | None:
 def weak_lower_layers(evidence: Evidence) -> Finding | None:
     """A signal that loses more than one order, in a network that fails for no other reason.
 
-    SGD has one learning rate for all layers: the first ones are ten times slower.
+    SGD has one learning rate for all layers: the first ones are ten times slower. Adam and its kin
+    divide by the gradient's size.
     """
     lost = evidence.verdict.attenuation
-    if not evidence.fails or lost is None or lost.low < WEAK or lost.low > HEALTHY_ORDERS:
+    if not evidence.fails or evidence.is_adaptive or lost is None:
+        return None
+    if not WEAK < lost.low < HEALTHY_ORDERS:
         return None
     return Finding(
         "weak lower layers",

@@ -23,7 +23,7 @@ def inputs_not_finite(evidence: Evidence) -> Finding | None:
     after = "" if since is None else f"; gradients or weights are NaN from step {since} on"
     return Finding(
         "inputs not finite",
-        f"The inputs of step {first} were not finite ({count} values in {len(rows)} steps){after}.",
+        f"The inputs of step {first} were not finite ({count} such values in all){after}.",
         "leave these samples out: `good = np.isfinite(x).reshape(len(x), -1).all(axis=1); "
         "x, y = x[good], y[good]`",
         "IEEE 754: a sum with NaN is NaN",

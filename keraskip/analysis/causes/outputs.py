@@ -47,7 +47,8 @@ def too_few_units(evidence: Evidence) -> Finding | None:
         if not (head.is_categorical and 0 < head.units < classes):
             return None
         return (
-            f"{head.name} has {head.units} units, and the labels are of {classes} classes.",
+            f"{head.name} has {head.units} unit{'s' * (head.units > 1)}, and the labels are of "
+            f"{classes} classes.",
             f'`keras.layers.Dense({classes}, "softmax")`'
             if classes > 2
             else '`keras.layers.Dense(1, "sigmoid")` with `loss="binary_crossentropy"`',
@@ -88,7 +89,7 @@ def logits_taken_for_probabilities(evidence: Evidence) -> Finding | None:
             return None
         right = "softmax" if head.is_categorical else "sigmoid"
         return (
-            f"{head.name} has the activation {head.activation}, and the loss {head.loss} expects "
+            f"{head.name} has the activation {head.activation}, and the crossentropy expects "
             "probabilities.",
             f'`keras.layers.Dense({head.units}, "{right}")`',
         )
@@ -104,7 +105,7 @@ def probabilities_taken_for_logits(evidence: Evidence) -> Finding | None:
         if not (head.is_crossentropy and is_bounded and head.from_logits):
             return None
         return (
-            f"{head.name} has the activation {head.activation}, and the loss {head.loss} with "
+            f"{head.name} has the activation {head.activation}, and the crossentropy with "
             "from_logits=True applies another.",
             f"`keras.layers.Dense({head.units})`, without activation",
         )
@@ -119,7 +120,7 @@ def sigmoid_with_a_categorical_loss(evidence: Evidence) -> Finding | None:
         if not (head.is_categorical and head.activation in ("sigmoid", "tanh", "relu")):
             return None
         return (
-            f"{head.name} has the activation {head.activation}, and the loss {head.loss} expects "
+            f"{head.name} has the activation {head.activation}, and the crossentropy expects "
             "the probabilities of classes, which sum to 1.",
             f'`keras.layers.Dense({head.units}, "softmax")`',
         )

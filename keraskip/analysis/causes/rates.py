@@ -48,7 +48,9 @@ def one_digit(value: float) -> float:
 
 
 def optimizer_line(evidence: Evidence, **settings: float) -> str:
-    """A line that makes the run's optimizer with other settings."""
+    """A line that makes the run's optimizer with other settings; its momentum stays."""
     name = evidence.optimizer.get("class", "SGD")
+    if evidence.optimizer.get("momentum"):
+        settings["momentum"] = float(evidence.optimizer["momentum"])
     arguments = ", ".join(f"{key}={value:g}" for key, value in settings.items())
     return f"optimizer = keras.optimizers.{name}({arguments})"
