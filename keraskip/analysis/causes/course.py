@@ -73,9 +73,9 @@ def weight_decay(evidence: Evidence) -> Finding | None:
     if not evidence.fails or len(sound) < 2 or not len(evidence.kernels):
         return None
     norms = run.weight_norm[sound][:, evidence.kernels].astype(float)
-    shares = norms / np.where(norms[0] > 0, norms[0], np.nan)
+    norms = norms[:, np.isfinite(norms).all(axis=0) & (norms[0] > 0)]
     # The median kernel: that of the output may be left out of a penalty.
-    share = np.nan_to_num(np.nanmedian(shares, axis=1), nan=1.0)
+    share = np.median(norms / norms[0], axis=1) if norms.size else np.ones(1)
     if share[-1] > SHRUNK:
         return None
     factor = 1 / max(float(share[-1]), 1e-300)

@@ -18,12 +18,12 @@ def inputs_not_finite(evidence: Evidence) -> Finding | None:
     if not (len(rows) and evidence.may_fail):
         return None
     first = int(evidence.run.steps[rows[0]])
-    count = int(evidence.scalar("input_nonfinite")[rows].sum())
+    count = float(evidence.scalar("input_nonfinite")[rows].sum())
     since = evidence.learning.since
     after = "" if since is None else f"; gradients or weights are NaN from step {since} on"
     return Finding(
         "inputs not finite",
-        f"The inputs of step {first} were not finite ({count} such values in all){after}.",
+        f"The inputs of step {first} were not finite ({count:.0f} such values in all){after}.",
         "leave these samples out: `good = np.isfinite(x).reshape(len(x), -1).all(axis=1); "
         "x, y = x[good], y[good]`",
         "IEEE 754: a sum with NaN is NaN",
