@@ -9,7 +9,7 @@ import numpy as np
 from keraskip.analysis.heads import Head, heads_of
 from keraskip.analysis.learning import Learning
 from keraskip.analysis.profiles import early_steps, late_steps, sound_steps
-from keraskip.analysis.updates import kernels_of, medians, update_ratios
+from keraskip.analysis.updates import kernels_of, medians, thinned, update_ratios
 from keraskip.analysis.verdicts import Verdict
 from keraskip.runs import Run
 
@@ -100,7 +100,7 @@ class Evidence:
 
     def ratio(self, rows: np.ndarray) -> float:
         """The median update beside the weight of the kernel that moves most; NaN if unknown."""
-        found = medians(update_ratios(self.run, rows, self.kernels))
+        found = medians(update_ratios(self.run, thinned(rows), self.kernels))
         return float(found.max()) if len(found) else np.nan
 
     def scalar(self, name: str) -> np.ndarray:

@@ -103,7 +103,7 @@ def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
     if frozen_at_the_end(run):
         return "frozen", f"updates change nothing at the end; {words}", None
     state, why = _without_success(run, progress)
-    return state, f"{why}{words}", None
+    return state, "; ".join(filter(None, (why, words))), None
 
 
 def _broken_since(run: Run) -> int | None:
@@ -134,16 +134,16 @@ def _without_success(run: Run, progress: Progress) -> tuple[str, str]:
         return _by_epochs(losses)
     count = int(run.steps[-1] - run.steps[0]) + 1
     if len(losses.values) < FEWEST_STEPS or count < FEWEST_TO_FAIL:
-        return "unknown", f"{len(losses.values)} steps are too few to tell; "
+        return "unknown", f"{len(losses.values)} steps are too few to tell"
     if losses.still_fall and count < FEWEST_WHILE_FALLING:
-        return "unknown", f"the loss falls, but {count} steps are too few to tell; "
+        return "unknown", f"the loss falls, but {count} steps are too few to tell"
     if progress.is_low:
         known = "not learning" if progress.is_at_chance else "unknown"
-        return known, "the loss is low from the start, and does not fall; "
+        return known, "the loss is low from the start, and does not fall"
     if progress.might_be_low:
-        return "unknown", "the interval of the loss at the end contains the limit; "
+        return "unknown", "the interval of the loss at the end contains the limit"
     if losses.still_fall and _is_lifted(losses, progress):
-        return "unknown", "the loss falls, but is not below that of a constant guess; "
+        return "unknown", "the loss falls, but is not below that of a constant guess"
     return "not learning", ""
 
 
@@ -157,13 +157,13 @@ def _by_accuracy(run: Run, progress: Progress) -> tuple[str, str]:
     """Where there is no loss at all, an accuracy that stays at chance still tells."""
     if progress.is_at_chance and len(run.epochs) >= FEWEST_EPOCHS:
         return "not learning", ""
-    return "unknown", "no loss was recorded; "
+    return "unknown", "no loss was recorded"
 
 
 def _by_epochs(losses: Losses) -> tuple[str, str]:
     if len(losses.values) < FEWEST_EPOCHS:
-        return "unknown", "no loss of each step was recorded, and the epochs are too few to tell; "
+        return "unknown", "no loss of each step was recorded, and the epochs are too few to tell"
     fall = (losses.start.value - losses.end.value) / max(abs(losses.start.value), 1e-12)
     if fall < LEARNED_SHARE:
         return "not learning", ""
-    return "unknown", "the loss of each step was not recorded, and that of the epochs falls; "
+    return "unknown", "the loss of each step was not recorded, and that of the epochs falls"

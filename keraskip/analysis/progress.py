@@ -103,7 +103,7 @@ class Progress:
 
     @property
     def words(self) -> str:
-        """Loss and accuracy, each beside that of a constant guess."""
+        """Loss and accuracy, each beside that of a constant guess; empty if both are unknown."""
         parts = []
         if self.losses:
             beside = "" if np.isnan(self.guess) else f", a constant guess has {self.guess:.3g}"
@@ -112,7 +112,7 @@ class Progress:
         if not np.isnan(self.accuracy):
             beside = "" if np.isnan(self.chance) else f", chance {self.chance:.2f}"
             parts.append(f"accuracy {self.accuracy:.2f}{beside}")
-        return "; ".join(parts) or "there is no loss"
+        return "; ".join(parts)
 
 
 def progress_of(run: Run) -> Progress:
