@@ -257,6 +257,13 @@ def test_the_culprit_is_the_layer_whose_bias_ran_away():
     assert first("dead layer").layers == ("dense_2",)
 
 
+def test_a_head_that_is_not_trained_and_an_underflow_are_no_dead_layer():
+    branch = np.tile(1e-2 * columns(LAYERS, {3: 0.0, 4: 0.0}), (S, 1))
+    assert "dead layer" not in kinds({"info": classifier(), "grad_norm": branch})
+    underflow = layered([0, 0, 0, 1e-40, 1e-30, 1e-20, 1e-10, 1])
+    assert kinds({"info": classifier(), "grad_norm": underflow})[0] == "vanishing"
+
+
 def test_the_layer_that_drops_is_named():
     found = first("one bad layer")
     assert found.layers == ("dense_2",)

@@ -10,6 +10,8 @@ from keraskip.analysis.profiles import SMALLEST, hidden_weights, log_rms_of
 DROP, DROP_SHARE = 2.0, 0.6
 # Queries and keys usually get about as much as values; below this share they do not learn.
 COLLAPSED = 1e-6
+# Far above the smallest number of float32, 1.4e-45.
+CLEARLY_ALIVE = 1e-20
 
 
 def units_alike(evidence: Evidence) -> Finding | None:
@@ -36,23 +38,12 @@ def units_alike(evidence: Evidence) -> Finding | None:
 
 
 def dead_layer(evidence: Evidence) -> Finding | None:
-    """A hidden layer whose gradients are exactly 0 late, while the output's are not."""
-    run, late = evidence.run, evidence.late
-    if not (evidence.may_fail and len(late)):
+    """A hidden layer that lets no gradient pass, while the layer behind it has one."""
+    run = evidence.run
+    dead = _stopped_at(evidence) if evidence.may_fail and len(evidence.late) else []
+    if not len(dead):
         return None
-    silent = evidence.silent[late].mean(axis=0) > 0.5
-    depth = run.weights["depth"].to_numpy()
-    role = run.weights["role"]
-    # A kernel is silent, too, if its input is 0; a bias only if its own layer is.
-    tells = role.isin(["bias", "beta"]).to_numpy()
-    tells = tells if (tells & (depth < depth.max())).any() else np.ones_like(tells)
-    dead = np.flatnonzero(silent & tells & (depth < depth.max()))
-    alive_above = (~silent & (np.nan_to_num(run.grad_norm[late]).max(axis=0) > 1e-20)) & (
-        depth == depth.max()
-    )
-    if not (len(dead) and alive_above.any()):
-        return None
-    column = _culprit(evidence, dead)
+    column = _culprit(evidence, np.asarray(dead))
     since = evidence.since(evidence.silent[:, column])
     below = len({evidence.layer_of(other) for other in dead}) - 1
     follow = "; the layers below only follow" if below else ""
@@ -66,6 +57,30 @@ def dead_layer(evidence: Evidence) -> Finding | None:
         steps=(since, int(run.steps[-1])),
         evidence={"silent_layers": float(below + 1)},
     )
+
+
+def _stopped_at(evidence: Evidence) -> np.ndarray | list[int]:
+    """The columns whose gradients are exactly 0 late, if all below them are, and none behind.
+
+    Where layers below get a gradient, it has another way, such as around the branch of a head that
+    is not trained. A signal that is nearly gone before it becomes 0 is an underflow.
+    """
+    run, late = evidence.run, evidence.late
+    silent = evidence.silent[late].mean(axis=0) > 0.5
+    depth = run.weights["depth"].to_numpy()
+    # A kernel is silent, too, if its input is 0; a bias only if its own layer is.
+    tells = run.weights["role"].isin(["bias", "beta"]).to_numpy()
+    tells = tells if (tells & (depth < depth.max())).any() else np.ones_like(tells)
+    dead = np.flatnonzero(silent & tells & (depth < depth.max()))
+    if not len(dead):
+        return []
+    deepest = depth[dead].max()
+    behind = np.flatnonzero(~silent & (depth > deepest))
+    if not len(behind) or not silent[tells & (depth < deepest)].all():
+        return []
+    nearest = behind[depth[behind] == depth[behind].min()]
+    strength = np.nan_to_num(run.grad_norm[late][:, nearest]).max()
+    return dead if strength > CLEARLY_ALIVE else []
 
 
 def _culprit(evidence: Evidence, dead: np.ndarray) -> int:
