@@ -152,10 +152,12 @@ class Evidence:
         return (int(steps[0]), int(steps[-1])) if len(steps) else None
 
     def since(self, quiet: np.ndarray) -> int:
-        """The step from which on most steps are quiet, given for each row whether it is."""
-        after = np.cumsum(quiet[::-1])[::-1]
-        mostly = after > 0.5 * np.arange(len(quiet), 0, -1)
-        return int(self.run.steps[np.flatnonzero(quiet & mostly)[0]])
+        """The step from which on most sound steps are quiet, given for each row whether it is."""
+        here = quiet[self.sound]
+        after = np.cumsum(here[::-1])[::-1]
+        mostly = after > 0.5 * np.arange(len(here), 0, -1)
+        first = np.flatnonzero(here & mostly) if (here & mostly).any() else np.flatnonzero(here)
+        return int(self.run.steps[self.sound[first[0]]])
 
     def layer_of(self, column: SupportsIndex) -> str:
         """The layer of a weight."""
