@@ -275,8 +275,8 @@ def test_no_gradient_is_named_with_its_step():
 
 
 def test_a_remedy_has_its_number():
-    """0.5 at a rate of 10 are 500 times the usual update, and 2e-5 at 1e-3 a fiftieth of it."""
-    assert "SGD(learning_rate=0.02)" in first("learning rate too high").remedy
+    """0.5 at a rate of 10 are 500 / 3 times what is right, and 2e-5 at 1e-3 a fiftieth of it."""
+    assert "SGD(learning_rate=0.06)" in first("learning rate too high").remedy
     assert "SGD(learning_rate=0.05)" in first("too slow").remedy
     assert "global_clipnorm=0.04" in first("clipping").remedy
     assert "x / 255" in first("inputs too large").remedy

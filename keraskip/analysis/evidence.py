@@ -70,13 +70,13 @@ class Evidence:
         """The columns of the kernels that ever got a gradient."""
         return kernels_of(self.run)
 
-    def largest_ratio(self, rows: np.ndarray) -> float:
-        """The largest update of a kernel, beside the kernel, in some rows.
+    def largest_ratios(self, rows: np.ndarray) -> np.ndarray:
+        """The largest update of a kernel, beside the kernel, in each of some rows.
 
-        A kernel that begins near zero has no size to compare with. NaN where nothing is known.
+        A kernel that begins near zero has no size to compare with. 0 where nothing is known.
         """
         ratios = update_ratios(self.run, rows, self._kernels_of_usual_size)
-        return float(np.nanmax(ratios)) if (ratios > 0).any() else np.nan
+        return np.nan_to_num(ratios, nan=0.0, posinf=np.inf).max(axis=1, initial=0.0)
 
     @cached_property
     def _kernels_of_usual_size(self) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keraskip.analysis.causes.rates import UPDATES, one_digit, optimizer_line, rate_for
-from keraskip.analysis.evidence import USUAL_RATIO, Evidence
+from keraskip.analysis.evidence import FIRST_STEPS, USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.losses import Losses, losses_of
 
@@ -19,19 +19,21 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
     """Updates that throw the weights away, at first or before a break, in a network that fails."""
     if not evidence.fails:
         return None
-    rows = evidence.first_rows
-    if not evidence.largest_ratio(rows) > HIGH_RATIO and not late_failure(evidence):
-        rows = evidence.rows_before_the_break
-    ratio = evidence.largest_ratio(rows)
-    rate = _rate_at(evidence, rows)
-    right = rate_for(evidence, ratio)
-    is_usual = evidence.is_adaptive and rate <= 3e-3
-    if not ratio > HIGH_RATIO or is_usual or right > rate / 2:
+    row, ratio = _first_high(evidence, evidence.first_rows)
+    if row is None and not late_failure(evidence):
+        row, ratio = _first_high(evidence, evidence.rows_before_the_break)
+    if row is None:
+        return None
+    rate = evidence.scalar("learning_rate")[row]
+    rate = evidence.rate if np.isnan(rate) else float(rate)
+    # The kernel that moves most may move three times as much as usual.
+    right = rate_for(evidence, ratio / 3, rate)
+    if (evidence.is_adaptive and rate <= 3e-3) or right > rate / 2:
         return None
     start, end = evidence.learning.start, evidence.learning.end
     course = f"; the loss goes from {start.value:.3g} to {end.value:.3g}" if start and end else ""
     with_rate = "" if np.isnan(rate) else f" with a learning rate of {rate:g}"
-    when = "first updates" if rows[0] == 0 else f"updates after step {evidence.run.steps[rows[0]]}"
+    when = "first updates" if row < FIRST_STEPS else f"updates of step {evidence.run.steps[row]}"
     return Finding(
         "learning rate too high",
         f"The {when} change a kernel by {ratio:.2g} of itself{with_rate}; about {USUAL_RATIO:g} is "
@@ -43,10 +45,14 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
     )
 
 
-def _rate_at(evidence: Evidence, rows: np.ndarray) -> float:
-    """The highest learning rate in some rows."""
-    known = evidence.scalar("learning_rate")[rows]
-    return float(np.nanmax(known)) if np.isfinite(known).any() else evidence.rate
+def _first_high(evidence: Evidence, rows: np.ndarray) -> tuple[int | None, float]:
+    """The first of some rows whose update is far too large, and its size beside the weights.
+
+    What comes after it is chaos, and its numbers give no rate.
+    """
+    ratios = evidence.largest_ratios(rows)
+    high = np.flatnonzero(ratios > HIGH_RATIO)
+    return (int(rows[high[0]]), float(ratios[high[0]])) if len(high) else (None, 0.0)
 
 
 def overflow_at_once(evidence: Evidence) -> Finding | None:

@@ -14,16 +14,17 @@ LOWEST_RATE, HIGHEST_RATE = 1e-6, 0.5
 UPDATES = "Karpathy, CS231n: updates of about 1e-3 of the weights are usual"
 
 
-def rate_for(evidence: Evidence, ratio: float) -> float:
+def rate_for(evidence: Evidence, ratio: float, rate: float | None = None) -> float:
     """The learning rate that would change weights by about 1e-3 in a step.
 
     Args:
         evidence: of the run.
         ratio: ||update|| / ||weight|| at the rate in use.
+        rate: the rate in use, by default the one that was used in most steps.
     """
-    rate = evidence.rate
+    rate = evidence.rate if rate is None else rate
     if evidence.is_adaptive:
-        return USUAL_ADAPTIVE_RATE if isnan(rate) or rate < 0.1 else USUAL_ADAPTIVE_RATE / 3
+        return USUAL_ADAPTIVE_RATE if isnan(rate) or rate < 0.1 else 3e-4
     if isnan(rate) or rate == 0 or not ratio > 0 or not isfinite(ratio):
         return _by_gradients(evidence)
     return one_digit(float(np.clip(rate * USUAL_RATIO / ratio, LOWEST_RATE, HIGHEST_RATE)))
