@@ -282,8 +282,12 @@ def test_a_remedy_has_its_number():
     assert "x / 255" in first("inputs too large").remedy
 
 
-def test_late_failure_has_its_step():
+def test_late_failure_has_its_step_and_what_the_rate_did():
     assert first("late failure").steps[0] == pytest.approx(200, abs=12)
+    rates = np.where(STEP < 200, 0.1, 30.0)
+    found = diagnose(run_of(late_collapse(), info=classifier(), learning_rate=rates))[0]
+    assert "the learning rate rose from 0.1 to 30" in found.sentence
+    assert "SGD(learning_rate=0.1)" in found.remedy
 
 
 @pytest.mark.parametrize("steps", [0, 1, 5])

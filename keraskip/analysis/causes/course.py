@@ -140,19 +140,26 @@ def _fell_back(evidence: Evidence, since: int, best: float, end: float) -> Findi
     before = evidence.sound[run.steps[evidence.sound] < since]
     squares = np.square(run.grad_norm[before].astype(float))
     norm = float(np.median(np.sqrt(np.nansum(squares, axis=1)))) if len(before) else 1.0
-    rates = evidence.scalar("learning_rate")[before]
-    rate = float(np.median(rates)) if len(before) else np.nan
-    rate = evidence.rate if np.isnan(rate) else rate
-    settings = {"global_clipnorm": float(f"{max(norm, 1e-3):.1g}")}
-    if not np.isnan(rate):
-        settings = {"learning_rate": one_digit(rate / 3), **settings}
     then = "NaN" if evidence.learning.state == "diverged" else f"a loss of {end:.3g}"
+    remedy, rose = _steadier(evidence, before, float(f"{max(norm, 1e-3):.1g}"))
     return Finding(
         "late failure",
-        f"Healthy until step {since}, with a loss of {best:.3g}, then {then}.",
-        "clip at the usual norm of the gradient, and lower the rate: "
-        f"`{optimizer_line(evidence, **settings)}`",
+        f"Healthy until step {since}, with a loss of {best:.3g}, then {then}{rose}.",
+        remedy,
         "Pascanu et al. 2013, section 3.2",
         steps=(since, int(run.steps[-1])),
         evidence={"best_loss": best, "end_loss": end, "gradient_norm": norm},
     )
+
+
+def _steadier(evidence: Evidence, before: np.ndarray, norm: float) -> tuple[str, str]:
+    """The remedy, and what the learning rate did, after a training that was sound before."""
+    rates = evidence.scalar("learning_rate")
+    if not len(before) or np.isnan(rates[before]).any():
+        return f"clip: `{optimizer_line(evidence, global_clipnorm=norm)}`", ""
+    rate, highest = float(np.median(rates[before])), float(np.nanmax(rates))
+    if highest > 2 * rate:
+        rose = f"; the learning rate rose from {rate:g} to {highest:g}"
+        return f"keep the rate: `{optimizer_line(evidence, learning_rate=rate)}`", rose
+    line = optimizer_line(evidence, learning_rate=one_digit(rate / 3), global_clipnorm=norm)
+    return f"clip at the usual norm of the gradient, and lower the rate: `{line}`", ""
