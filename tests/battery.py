@@ -45,6 +45,12 @@ def kill(model):
     layer.bias.assign(np.full(layer.bias.shape, -1e4))
 
 
+def saturate(model):
+    """Makes a tanh layer in the middle of the network answer 1 to everything."""
+    layer = model.get_layer("stage2_block1_conv1")
+    layer.bias.assign(np.full(layer.bias.shape, 1e4))
+
+
 def he(**more):
     return {"normalization": None, "kernel_initializer": "he_normal", **more}
 
@@ -77,6 +83,8 @@ BATTERY = (
           "(Yang 2019)"),
     Known("plain8, relu, one layer dead", build_plain, {"depth": 8, **he()},
           "dead", "a bias of -10,000", change=kill),
+    Known("plain8, tanh, one layer saturated", build_plain, {"depth": 8, **TANH},
+          "no gradient", "a bias of 10,000, where the slope of tanh is exactly 0", change=saturate),
     Known("resnet8, learning rate 1e4", build_resnet, {"depth": 8, **he()},
           "diverged", "each update throws the weights away", learning_rate=1e4),
     Known("resnet20, NaN in the data", build_resnet, {"depth": 20},

@@ -7,8 +7,9 @@ import pytest
 from battery import BATTERY, verdict_on
 
 from keraskip.analysis.groups import grouped
-from keraskip.analysis.profiles import SMALLEST, early_steps, profile
+from keraskip.analysis.profiles import SMALLEST, profile
 from keraskip.analysis.verdicts import RULES, judge
+from keraskip.analysis.windows import early_steps
 from keraskip.callbacks.columns import STATISTICS
 from keraskip.runs import RunWriter, load_run
 
@@ -64,7 +65,7 @@ LAYERS = np.arange(20)
         (10.0 ** (-1 - 0.4 * LAYERS), "exploding"),
         (10.0 ** (-2 + 0.01 * LAYERS), "healthy"),
         (10.0 ** (-2 + 0.11 * LAYERS + 0.8 * (-1.0) ** LAYERS), "inconclusive"),
-        (np.full(3, 1e-2), "inconclusive"),
+        (np.full(3, 1e-2), "healthy"),
     ],
 )
 def test_verdict(tmp_path, bias_rms, expected):
@@ -210,6 +211,20 @@ def test_a_seed_that_diverged_leaves_the_group_without_a_verdict(tmp_path):
     bad = broken(tmp_path / "net_seed1", slice(7, None))
     bad.update_norm[:] = np.nan
     assert grouped([good, bad])[0].judgement[:2] == ("inconclusive", "1 of 2 seeds diverged")
+
+
+def test_a_change_that_all_seeds_show_is_one_of_the_network(tmp_path):
+    """Healthy at first and vanishing at the end, in each of three seeds, from other steps on."""
+    random = np.random.default_rng(0)
+    runs = []
+    for seed in range(3):
+        heights = np.full((60, 20), -2.0) + 0.05 * random.normal(size=(1, 20))
+        heights[30 + seed :] -= 0.3 * (19 - LAYERS)
+        runs.append(load_run(write_run(tmp_path / f"net_seed{seed}", 10.0**heights, steps=60)))
+    (group,) = grouped(runs)
+    assert [verdict.since for verdict in group.verdicts] == [30, 31, 32]
+    assert group.verdict == "vanishing"
+    assert group.judgement.reason.startswith("healthy at first, vanishing at the end of all seeds")
 
 
 def test_a_run_without_steps_is_inconclusive(tmp_path):

@@ -1,11 +1,14 @@
 """The data and the looks that the charts are given to draw."""
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 from test_analysis import write_run
 
 from keraskip.analysis.groups import grouped
-from keraskip.report.charts import overview
+from keraskip.report.charts import charts, overview
 from keraskip.report.looks import COLOURS, looks_of
 from keraskip.runs import load_run
 
@@ -38,3 +41,45 @@ def test_the_drawn_numbers_are_the_recorded_ones(runs):
     (profiles,) = (rows for rows in datasets if "rms" in rows[0])
     drawn = [row["rms"] for row in profiles if row["signal"] == "backward"]
     assert drawn == pytest.approx(10.0 ** -np.arange(5), rel=1e-5)
+
+
+def test_values_over_time_have_a_chart_of_their_own(tmp_path):
+    epochs = [{"epoch": 0, "steps": 20, "accuracy": 0.5}]
+    write_run(tmp_path / "without", np.ones(3), epochs=epochs)
+    for name in "one", "two":
+        path = write_run(tmp_path / name, np.ones(3), epochs=epochs)
+        info = json.loads((path / "run.json").read_text())
+        for epoch, value in (0, 9.0), (1, 0.5):
+            rows = [
+                {"probe": "signal", "layer": "memory", "depth": 1, "value": value},
+                {"probe": "time", "layer": "memory", "depth": 1, "value": [0.0, "nan", value]},
+            ]
+            info["probes"] += [{"epoch": epoch, **row} for row in rows]
+        (path / "run.json").write_text(json.dumps(info))
+    runs = [load_run(tmp_path / name) for name in ("without", "one", "two")]
+    drawings = charts(grouped(runs), pd.DataFrame({"run": []}))
+    drawn = {}
+    for name in "probes", "time":
+        (rows,) = drawings[name].to_dict()["datasets"].values()
+        drawn[name] = [(row["run"], row["time"], row["value"]) for row in rows]
+    assert drawn["probes"] == [("one", None, 0.5), ("two", None, 0.5)]
+    steps = [(0, 0.0), (1, None), (2, 0.5)]
+    assert drawn["time"] == [(name, *step) for name in ("one", "two") for step in steps]
+    assert not {"probes", "time"} & {*charts(grouped(runs[:1]), pd.DataFrame({"run": []}))}
+
+
+def test_a_long_sequence_is_thinned_and_keeps_its_last_step(tmp_path):
+    path = write_run(tmp_path / "run", np.ones(3), epochs=[{"epoch": 0, "steps": 20, "loss": 0.5}])
+    info = json.loads((path / "run.json").read_text())
+    for layer, steps in ("long", 6000), ("short", 250):
+        row = {"epoch": 0, "probe": "time", "layer": layer, "depth": 1, "value": [1.0] * steps}
+        info["probes"].append(row)
+    (path / "run.json").write_text(json.dumps(info))
+    drawings = charts(grouped([load_run(path)]), pd.DataFrame({"run": []}))
+    (rows,) = drawings["time"].to_dict()["datasets"].values()
+    times = {
+        layer: [row["time"] for row in rows if row["layer"] == layer] for layer in ("long", "short")
+    }
+    assert times["short"] == list(range(250))
+    assert 200 <= len(times["long"]) <= 251
+    assert times["long"][-1] == 5999

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keraskip.analysis.estimates import fall, mean
+from keraskip.analysis.shapes import shape_of
 
 DEPTH = np.arange(1.0, 20)
 DRAWS = 1000
@@ -38,6 +39,47 @@ def test_the_fall_of_a_line(layers, noise, slope, profiles):
         return fall(DEPTH, log_rms + random.normal(0, noise, log_rms.shape))
 
     assert 930 <= covered(draw, 0.1 * 18) <= 970
+
+
+INDEX = np.arange(19)
+# By name: the heights beside a line that falls by 0.1 for each layer, how far the whole falls from
+# the last layer to the first, and the size of the shape.
+SHAPES = {
+    "drop": (4.0 * (INDEX >= 8), 1.8 + 4, 4),
+    "hole": (-4.0 * ((INDEX >= 8) & (INDEX <= 10)), 1.8, 4),
+    "V": (0.5 * np.abs(INDEX - 8), 1.8 + 1, 1 + 5),
+}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_the_fall_and_the_size_of_a_shape(kind):
+    """The shape is found, and both intervals hold the truth; layers, steps and slopes scatter."""
+    feature, fall_of_all, size = SHAPES[kind]
+    found = []
+
+    def draw(random):
+        layers = random.normal(0, 0.3, len(DEPTH))
+        slopes = random.normal(0.1, 0.02, (8, 1))
+        log_rms = -5 + feature + slopes * DEPTH + layers
+        shape = shape_of(DEPTH, log_rms + random.normal(0, 0.3, log_rms.shape))
+        found.append(shape)
+        return shape.attenuation
+
+    assert 930 <= covered(draw, fall_of_all) <= 970
+    known = [shape for shape in found if shape.kind == kind]
+    assert len(known) > 0.97 * DRAWS
+    held = np.mean([shape.size.low <= size <= shape.size.high for shape in known])
+    assert 0.93 <= held <= 0.97
+
+
+def test_a_plain_line_has_no_other_shape():
+    """However much the layers scatter, one in a hundred profiles may be taken for a shape."""
+    random = np.random.default_rng(0)
+    kinds = [
+        shape_of(DEPTH, 0.1 * DEPTH + random.normal(0, 1.5, (1, len(DEPTH)))).kind
+        for _ in range(DRAWS)
+    ]
+    assert kinds.count("line") > 0.98 * DRAWS
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 10])

@@ -8,7 +8,7 @@ import pytest
 from keras import layers, ops
 
 from keraskip import anatomy, build_densenet
-from keraskip.graph import depths, has_kernel, read, trace, weight_depths
+from keraskip.graph import depths, has_kernel, read, trace, weight_places
 
 BACKEND = keras.backend.backend()
 
@@ -562,8 +562,9 @@ def test_a_build_config_of_another_kind_leaves_the_order_of_creation():
 
 def test_a_model_that_cannot_be_read_has_depths_all_the_same(monkeypatch):
     model = towers()
-    monkeypatch.setattr("keraskip.graph.depth.read", lambda model: 1 / 0)
-    known, order = weight_depths(model)
+    monkeypatch.setattr("keraskip.graph.places.read", lambda model: 1 / 0)
+    known, ways, order = weight_places(model)
+    assert ways == {}
     assert order == CREATION
     assert sorted(known[id(weight)] for weight in model.trainable_variables)[::2] == [1, 2, 3, 4, 5]
 

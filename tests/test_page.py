@@ -29,10 +29,15 @@ def report(tmp_path_factory):
         info = json.loads(file.read_text())
         for weight in info["weights"]:
             weight["layer"] += NASTY
+        info["probes"] = PROBES
         file.write_text(json.dumps(info))
     return keraskip.compare(*runs).save(folder / "report.html")
 
 
+PROBES = [
+    {"epoch": 0, "probe": "signal", "layer": f"layer{NASTY}", "depth": 1, "value": 0.5},
+    {"epoch": 0, "probe": "time", "layer": f"layer{NASTY}", "depth": 1, "value": [0.1, "nan", 1.0]},
+]
 EPOCHS = [{"epoch": n, "steps": 20, "accuracy": 0.1, "val_accuracy": 0.1} for n in range(2)]
 
 
@@ -84,7 +89,7 @@ WIDTHS = pytest.mark.parametrize("page", [1280, 400], indirect=True)
 
 @WIDTHS
 def test_all_charts_are_drawn_and_nothing_is_wider_than_the_page(page):
-    assert page.locator("canvas").count() == 6
+    assert page.locator("canvas").count() == 8
     assert page.locator("tbody tr").count() == 3
     assert page.locator("img").count() == 0
     width = page.evaluate("document.documentElement.scrollWidth")
@@ -104,7 +109,7 @@ def test_the_slider_moves_the_profiles(page):
 
 def test_a_run_that_is_toggled_is_gone_everywhere(page):
     charts = page.evaluate("Object.keys(keraskipViews)")
-    assert len(charts) == 6
+    assert len(charts) == 8
     for hidden, left in ((True, {"steady", "long" * 50}), (False, {"steady", NASTY, "long" * 50})):
         page.locator("input[name=run]").nth(1).set_checked(not hidden)
         page.wait_for_function(f"document.body.dataset.hidden === '{int(hidden)}'")

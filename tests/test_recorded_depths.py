@@ -60,6 +60,9 @@ def test_a_network_that_vanishes_is_judged_in_the_order_of_its_calls(tmp_path, b
     assert run.info["depth"] == run.weights["depth"].max() == COUNT + 1
     assert f"/{first}" in f"/{run.weights['layer'].iloc[0]}"
     assert run.weights["layer"].iloc[-1].endswith("head")
+    assert run.weights["after"].map(len).tolist() == [0, 0, *[1] * (2 * COUNT)]
+    assert run.weights["last"].tolist() == [*[False] * (2 * COUNT), True, True]
+    assert set(run.weights["positions"]) == {1}
     assert history["grad_norm_first"][0] < 1e-6 * history["grad_norm_last"][0]
     verdict = judge(run)
     assert verdict.verdict == "vanishing"

@@ -194,6 +194,36 @@ def test_a_process_that_is_killed_and_started_again(tmp_path):
     assert run.info["status"] == "finished"
 
 
+LEFT = """
+import sys, threading
+sys.path.insert(0, {tests!r})
+import keras
+from keraskip import GradientRecorder
+from test_recorder_restarts import fit, network
+
+is_there = threading.Event()
+
+class Wait(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.optimizer.iterations == 3:
+            is_there.set()
+            threading.Event().wait()
+
+recorder = GradientRecorder(sys.argv[1])
+threading.Thread(target=fit, args=(network(), recorder, Wait()), daemon=True).start()
+is_there.wait()
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_in_the_middle_of_a_training(tmp_path):
+    code = LEFT.format(tests=os.path.dirname(__file__))
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == 0
+    run = load_run(tmp_path)
+    assert run.steps.tolist() == [0, 1, 2]
+    assert run.info["status"] == "interrupted"
+
+
 def test_fit_that_begins_with_a_later_epoch_goes_on(tmp_path):
     model = network()
     fit(model, GradientRecorder(tmp_path), epochs=2)

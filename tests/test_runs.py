@@ -51,6 +51,7 @@ def test_scalars_and_probes_come_back(tmp_path, values):
     rows = [
         {"probe": "signal", "layer": "conv", "depth": 1, "value": 0.25},
         {"probe": "shattering", "layer": "images", "depth": 0, "value": math.nan},
+        {"probe": "time", "layer": "memory", "depth": 2, "value": [0.5, math.nan, 2.0]},
     ]
     writer.add_probes(7, rows)
     json.loads((tmp_path / INFO_FILE).read_text(), parse_constant=pytest.fail)
@@ -58,8 +59,10 @@ def test_scalars_and_probes_come_back(tmp_path, values):
     np.testing.assert_array_equal(run.loss_scale, [1, 2, 4])
     np.testing.assert_array_equal(run.clip_factor, [0.5, np.nan, 1])
     np.testing.assert_array_equal(run.frozen, values[:3, :, 1])
-    assert run.probes["epoch"].tolist() == [7, 7]
-    np.testing.assert_array_equal(run.probes["value"], [0.25, np.nan])
+    assert run.probes["epoch"].tolist() == [7] * 5
+    assert run.probes["layer"].tolist() == ["conv", "images", "memory", "memory", "memory"]
+    np.testing.assert_array_equal(run.probes["time"], [np.nan, np.nan, 0, 1, 2])
+    np.testing.assert_array_equal(run.probes["value"], [0.25, np.nan, 0.5, np.nan, 2])
 
 
 def test_a_recorder_leaves_less_than_32_bytes_for_each_weight_and_step(tmp_path):

@@ -16,7 +16,7 @@ from wandb.proto.wandb_internal_pb2 import Record
 
 from keraskip import GradientRecorder, load_run
 from keraskip.callbacks.book.trackers import Trackers, made_trackers
-from keraskip.callbacks.columns import FURTHER, SCALARS, STATISTICS, Rows, columns_of
+from keraskip.callbacks.columns import FURTHER, OF_BATCH, OF_UPDATE, STATISTICS, Rows, columns_of
 
 pytestmark = pytest.mark.filterwarnings(
     # MLflow 3.17 asks SQLAlchemy 2.1 for a way of loading that this deprecates.
@@ -237,7 +237,8 @@ def rows(steps=3):
     values[0, 0, COLUMNS.index("grad_norm")] = np.nan
     values[1, 0, COLUMNS.index("grad_norm")] = np.inf
     values[2, 0] = np.nan
-    return Rows(np.arange(steps), values, np.zeros((steps, len(SCALARS))))
+    batches = np.zeros((steps, 1, len(OF_BATCH)))
+    return Rows(np.arange(steps), values, np.zeros((steps, len(OF_UPDATE))), batches)
 
 
 def show(trackers, folder, rows):

@@ -14,16 +14,13 @@ from keraskip.analysis.estimates import Estimate, fall, mean
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.groups import Group, grouped
 from keraskip.analysis.learning import LEARNING_RULES, Learning, learning_of
+from keraskip.analysis.lines import line_of
 from keraskip.analysis.moments import Moment, early_profiles, moments, profiles_at
-from keraskip.analysis.profiles import (
-    SIGNALS,
-    SMALLEST,
-    early_steps,
-    late_steps,
-    profile,
-    signal_of,
-)
-from keraskip.analysis.verdicts import HEALTHY_ORDERS, RULES, Verdict, judge, judge_together
+from keraskip.analysis.profiles import SIGNALS, SMALLEST, profile
+from keraskip.analysis.seeds import judge_together
+from keraskip.analysis.shapes import HEALTHY_ORDERS
+from keraskip.analysis.verdicts import RULES, Verdict, judge
+from keraskip.analysis.windows import early_steps, late_steps
 
 __all__ = [
     "CAUSES",
@@ -51,9 +48,9 @@ __all__ = [
     "judge_together",
     "late_steps",
     "learning_of",
+    "line_of",
     "mean",
     "moments",
     "profile",
     "profiles_at",
-    "signal_of",
 ]

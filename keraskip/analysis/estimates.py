@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import hypot
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 # The slope of a line has an error only from three points on.
 FEWEST_LAYERS = 3
@@ -48,12 +48,6 @@ def mean(values: Sequence[float]) -> Estimate:
 def fall(depth: np.ndarray, log_rms: np.ndarray) -> Estimate | None:
     """How far a line falls from the deepest layer to the first one, fitted to several profiles.
 
-    The margin holds two errors. One is the scatter of the layers about the line, which all profiles
-    share. The other is the difference between the lines of the profiles. The second counts only
-    where it exceeds the noise of single values, because the first contains that noise already.
-    Both use Student's distribution. A bootstrap over a handful of profiles gives intervals that
-    are too short: with three seeds, every ninth sample is one seed three times.
-
     Args:
         depth: of the layers [L].
         log_rms: log10 of the RMS gradients [R, L], a profile for each stretch of steps or each
@@ -64,23 +58,45 @@ def fall(depth: np.ndarray, log_rms: np.ndarray) -> Estimate | None:
     """
     if len(np.unique(depth)) < FEWEST_LAYERS or not np.isfinite(log_rms).all():
         return None
+    line = np.stack([np.ones(len(depth)), depth - depth.mean()], axis=1)
+    return contrast(line, np.array([0.0, np.ptp(depth)]), log_rms)
+
+
+def contrast(
+    shape: np.ndarray, wanted: np.ndarray, log_rms: np.ndarray, chosen: int = 0
+) -> Estimate:
+    """A sum of the coefficients of a shape that is fitted to several profiles by least squares.
+
+    The margin holds two errors. One is the scatter of the layers about the shape, which all
+    profiles share. The other is the difference between the fits of the profiles. The second counts
+    only where it exceeds the noise of single values, because the first contains that noise already.
+    Both use Student's distribution. A bootstrap over a handful of profiles gives intervals that
+    are too short: with three seeds, every ninth sample is one seed three times.
+
+    Args:
+        shape: the heights of the layers for each coefficient [L, P], fewer coefficients than
+            layers.
+        wanted: the factor of each coefficient in the sum [P].
+        log_rms: the heights of each profile [R, L].
+        chosen: how many numbers of the shape itself were chosen to fit, such as the place of a
+            bend.
+    """
     profiles, layers = log_rms.shape
-    centred = depth - depth.mean()
-    square = float(centred @ centred)
-    slopes = log_rms @ centred / square
-    lines = log_rms.mean(axis=1, keepdims=True) + slopes[:, None] * centred
-    residuals = log_rms - lines
+    free = layers - shape.shape[1] - chosen
+    # The sum is a product of the heights with one number for each layer.
+    share_of_layer = np.linalg.pinv(shape).T @ wanted
+    square = float(share_of_layer @ share_of_layer)
+    values = log_rms @ share_of_layer
+    residuals = log_rms - log_rms @ np.linalg.pinv(shape).T @ shape.T
     shared = residuals.mean(axis=0)
-    error = np.sqrt(shared @ shared / (layers - 2) / square)
-    margin = _margin(error, layers - 2)
+    margin = _margin(np.sqrt(shared @ shared / free * square), free)
     if profiles > 1:
-        degrees_of_freedom = (profiles - 1) * (layers - 2)
-        noise = np.square(residuals - shared).sum() / degrees_of_freedom / square
-        drift = max(0.0, slopes.var(ddof=1) - noise) / profiles
+        noise = np.square(residuals - shared).sum() / ((profiles - 1) * free) * square
+        drift = max(0.0, values.var(ddof=1) - noise) / profiles
         margin = hypot(margin, _margin(np.sqrt(drift), profiles - 1))
-    span = float(np.ptp(depth))
-    return Estimate(float(slopes.mean()) * span, margin * span)
+    return Estimate(float(values.mean()), margin)
 
 
 def _margin(error: float, degrees_of_freedom: int) -> float:
-    return float(stats.t.ppf(0.975, degrees_of_freedom) * error)
+    # Student's distribution; ten times as fast as `stats.t`.
+    return float(special.stdtrit(degrees_of_freedom, 0.975) * error)

@@ -8,9 +8,9 @@ import numpy as np
 
 from keraskip.analysis.heads import Head, heads_of
 from keraskip.analysis.learning import Learning
-from keraskip.analysis.profiles import early_steps, late_steps, sound_steps
 from keraskip.analysis.updates import kernels_of, medians, thinned, update_ratios
 from keraskip.analysis.verdicts import Verdict
+from keraskip.analysis.windows import early_steps, late_steps, sound_steps
 from keraskip.runs import Run
 
 # Updates of this size beside their weights are usual where training goes well (Karpathy, CS231n).

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from keraskip.analysis.estimates import Estimate
-from keraskip.analysis.verdicts import Judgement, Verdict, judge, judge_together
+from keraskip.analysis.seeds import Judgement, judge_together
+from keraskip.analysis.verdicts import Verdict, judge
 from keraskip.runs import Run
 
 SEED_IN_NAME = re.compile(r"[-_. ]?seed[-_=]?\d+$")

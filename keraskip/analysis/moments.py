@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from keraskip.analysis.profiles import SIGNALS, early_steps, profile, sound_steps
+from keraskip.analysis.profiles import SIGNALS, profile
+from keraskip.analysis.windows import early_steps, sound_steps
 from keraskip.runs import Run
 
 # The number of moments. The first ones are short, because most happens there.

@@ -3,71 +3,30 @@
 import numpy as np
 import pandas as pd
 
+from keraskip.analysis.rounding import null_weights
+from keraskip.analysis.windows import has_gradient
 from keraskip.runs import Run
 
 SIGNALS = ("backward", "kernel")
 BACKWARD_ROLES = ("bias", "beta")
 
-# The share of a run's steps that is its beginning, or its end.
-WINDOW = 0.1
-FEWEST_STEPS = 20
 # Gradients of exactly zero are drawn at the smallest number that float32 holds.
 SMALLEST = 2.0**-149
 
 
-def has_gradient(run: Run) -> np.ndarray:
-    """Whether each weight ever got a gradient [W], be it one of NaN."""
-    is_number = ~np.isnan(run.grad_norm)
-    return (is_number | (run.grad_nonfinite > 0)).any(axis=0)
-
-
-def sound_steps(run: Run) -> np.ndarray:
-    """The rows of the steps whose gradients are all finite.
-
-    Loss scaling skips steps; they are left out. So are, where effective gradients are recorded,
-    the steps that only accumulate.
-    """
-    return np.flatnonzero(np.isfinite(run.grad_norm[:, has_gradient(run)]).all(axis=1))
-
-
-def early_steps(run: Run) -> np.ndarray:
-    """The rows of the first tenth of the sound steps, and at least 20 if the run has them."""
-    return sound_steps(run)[: _window(run)]
-
-
-def late_steps(run: Run) -> np.ndarray:
-    """As many rows from the end of the run."""
-    return sound_steps(run)[-_window(run) :]
-
-
-def _window(run: Run) -> int:
-    return max(FEWEST_STEPS, round(WINDOW * len(run.steps)))
-
-
-def signal_of(run: Run) -> str:
-    """The signal that tells most: `"backward"`, or `"kernel"` in a network of few biases."""
-    depths = run.weights["depth"]
-    backward, kernel = (depths[hidden_weights(run, signal)].nunique() for signal in SIGNALS)
-    return "backward" if 2 * backward >= max(kernel, 1) else "kernel"
-
-
 def hidden_weights(run: Run, signal: str) -> np.ndarray:
-    """The columns of the weights that show a signal.
+    """The columns of the weights that show a signal, of whatever kind.
 
-    The output layer is left out: no layer lies between it and the loss. A bias in front of a
-    normalisation is left out, too: the normalisation cancels it, and its gradient is only
-    rounding errors.
+    The output layer is left out: no layer lies between it and the loss. So are weights whose
+    gradients are only rounding errors.
     """
     weights = run.weights
-    role, depth = weights["role"], weights["depth"]
-    is_backward = role.isin(BACKWARD_ROLES)
-    if signal == "kernel":
-        is_shown = (weights["shape"].map(len) > 1) & ~is_backward
-    else:
-        is_idle = (role == "bias") & depth.isin(depth[role == "beta"])
-        is_shown = is_backward & ~is_idle
+    depth = weights["depth"]
+    is_backward = weights["role"].isin(BACKWARD_ROLES)
+    is_shown = is_backward if signal == "backward" else weights["shape"].map(len) > 1
+    is_shown &= is_backward == (signal == "backward")
     is_shown &= depth < run.info.get("depth", depth.max())
-    return np.flatnonzero(is_shown & has_gradient(run))
+    return np.flatnonzero(is_shown & has_gradient(run) & ~null_weights(run))
 
 
 def log_rms_of(run: Run, columns: np.ndarray, steps: np.ndarray) -> np.ndarray:
@@ -98,9 +57,10 @@ def profile(run: Run, signal: str, steps: np.ndarray) -> pd.DataFrame:
     """
     columns = hidden_weights(run, signal)
     rows = run.weights.loc[columns, ["layer", "path", "depth"]].copy()
-    log_rms = log_rms_of(run, columns, steps)
-    rows["rms"] = 10 ** log_rms.mean(axis=0)
-    rows["low"], rows["high"] = 10 ** log_rms.min(axis=0), 10 ** log_rms.max(axis=0)
+    # Steps without a gradient of the weight are left out.
+    log_rms = pd.DataFrame(log_rms_of(run, columns, steps))
+    rows["rms"] = 10 ** log_rms.mean().to_numpy()
+    rows["low"], rows["high"] = 10 ** log_rms.min().to_numpy(), 10 ** log_rms.max().to_numpy()
     # Steps that only accumulate gradients have no update.
     rows["frozen"] = _frame(run.frozen, steps, columns).mean().to_numpy()
     weight_norm = _frame(run.weight_norm, steps, columns).replace(0, np.nan)

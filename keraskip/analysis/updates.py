@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keraskip.analysis.profiles import has_gradient, late_steps, sound_steps
+from keraskip.analysis.windows import has_gradient, late_steps, sound_steps
 from keraskip.runs import Run
 
 # float32 rounds to 6e-8 of a number, so a smaller update leaves most elements as they were.

@@ -1,45 +1,44 @@
-"""Verdicts on the signal: of one run, or of one network over the runs of several seeds."""
+"""The verdict on the signal of one run, and its rules."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from keraskip.analysis.estimates import FEWEST_LAYERS, Estimate, fall
-from keraskip.analysis.profiles import (
-    early_steps,
-    has_gradient,
-    hidden_weights,
-    late_steps,
-    log_rms_of,
-    profile,
-    signal_of,
-    sound_steps,
-)
+from keraskip.analysis.answer import Answer
+from keraskip.analysis.changes import Course, course_of
+from keraskip.analysis.divergence import divergence
+from keraskip.analysis.estimates import Estimate
+from keraskip.analysis.lines import line_of
+from keraskip.analysis.notes import notes_of
+from keraskip.analysis.nothing import of_rounding, of_silence
+from keraskip.analysis.outcome import kernels_of, outcome_of
+from keraskip.analysis.outlook import outlook_of
+from keraskip.analysis.shapes import HEALTHY_ORDERS
+from keraskip.analysis.silence import Silence
+from keraskip.analysis.towers import towers
+from keraskip.analysis.windows import MOST, sound_steps
 from keraskip.runs import Run
 
-# Between the first and the last hidden layer a healthy signal stays within two orders of
-# magnitude. This is a convention: SGD gives all layers one learning rate, and an end whose updates
-# are more than a hundred times smaller stands still beside the other end.
-HEALTHY_ORDERS = 2.0
-# Far above the smallest number of float32, 1.4e-45: below a layer with such a signal, a zero is no
-# underflow.
-CLEARLY_ALIVE = 1e-20
-# The steps that a verdict reads are cut into stretches whose means are nearly independent.
-STRETCHES = 8
-
+# Each verdict, its rule, and where the rule comes from, in the order in which they are tried.
 RULES = {
-    "diverged": "gradients became NaN or infinite and stayed so, or the "
-    f"weights grew by more than {HEALTHY_ORDERS:g} orders of magnitude",
-    "dead": "at the end of the run a hidden layer gets gradients of exactly 0, while the recorded "
-    f"layer above it has a signal above {CLEARLY_ALIVE:g}, too much for an underflow",
-    "vanishing": "the 95 % interval of the attenuation at the beginning of the run lies above "
-    f"{HEALTHY_ORDERS:g} orders of magnitude",
-    "exploding": f"the interval lies below -{HEALTHY_ORDERS:g} orders",
+    "diverged": "gradients or weights became NaN or infinite and stayed so, or the weights grew by "
+    f"more than {HEALTHY_ORDERS:g} orders of magnitude (IEEE 754; the limit is a convention)",
+    "no gradient": f"in {MOST:.0%} of the last steps all gradients are exactly 0 or missing, or "
+    "smaller than the rounding error of the loss; or they are so from a layer on downward, and the "
+    "kernel behind that layer gets one, so the layer does not answer 0; or float16 has no number "
+    "as small (IEEE 754; the chain rule)",
+    "dead": f"in {MOST:.0%} of the last steps a hidden layer gets gradients of exactly 0, while "
+    "the layer behind it has a signal above 1e-20, too much for an underflow of float32 (the slope "
+    "of a ReLU below zero: Lu et al. 2019, arXiv 1903.06733)",
+    "vanishing": "the 95 % interval of the attenuation from the last to the first hidden layer "
+    f"lies above {HEALTHY_ORDERS:g} orders of magnitude, at the end of the run if the signal "
+    "changed, else at the beginning; or the signal is as much smaller in a hole, at the bottom of "
+    "a V, or below the output (Glorot & Bengio 2010; the limit is a convention)",
+    "exploding": f"the interval lies below -{HEALTHY_ORDERS:g} orders (Pascanu et al. 2013)",
     "healthy": "the interval lies between the two",
     "inconclusive": "anything else",
 }
+SPECIAL = ("diverged", "no gradient", "dead")
 
 
 @dataclass(frozen=True)
@@ -50,15 +49,25 @@ class Verdict:
         run: name of the run.
         verdict: the first one of `RULES` that holds.
         reason: the reason for the verdict, in a few words.
+        layers: the layers that the reason is about; may be empty.
+        since: number of the step since which the reason holds, where it did not always.
+        notes: sentences about what is beside the verdict, such as heads that are not trained.
         attenuation: by how many orders of magnitude the signal shrinks from the last to the first
-            hidden layer, negative where it grows; None where there is too little to fit, and in a
-            run that is dead or diverged.
+            hidden layer at the beginning, negative where it grows, with the interval of the fitted
+            line; with one hidden layer, from the output to that layer. None where there is nothing
+            to compare, and in a run that is dead, diverged or without gradient.
+        ends: the two layers between which the attenuation is, the upper one first.
+        depths: the number of layers in a row that were compared; with four or more, a line is
+            fitted to them.
         at_start: the attenuation in the first sound step alone, where batch normalisation makes
             plain networks explode (Yang et al. 2019).
+        at_end: the attenuation at the end.
         signal: the signal that was read, `backward` or, in networks of few biases, `kernel`.
         first_rms: RMS gradient of the first kernel in the first sound step.
         first_frozen: share of the first kernel's elements that the early updates left as they were.
-        update_ratio: median of ||update|| / ||weight|| of the hidden kernels in the early steps.
+        first_update_ratio: median of ||update|| / ||weight|| of the first kernel in the early
+            steps.
+        update_ratio: median of it over the hidden kernels.
         nonfinite_steps: number of steps with a gradient that was NaN or infinite.
         accuracy: of the last epoch, on the training samples.
         held_out: the accuracy on the test samples, which a study looks at once, in the end; else
@@ -71,11 +80,18 @@ class Verdict:
     run: str
     verdict: str
     reason: str
+    layers: tuple[str, ...]
+    since: int | None
+    notes: tuple[str, ...]
     attenuation: Estimate | None
+    ends: tuple[str, str] | None
+    depths: int
     at_start: Estimate | None
+    at_end: Estimate | None
     signal: str
     first_rms: float
     first_frozen: float
+    first_update_ratio: float
     update_ratio: float
     nonfinite_steps: int
     accuracy: float
@@ -85,161 +101,42 @@ class Verdict:
     steps: int
 
 
-class Judgement(NamedTuple):
-    """The verdict on one network, over the runs of its seeds; `Verdict` explains the fields."""
-
-    verdict: str
-    reason: str
-    attenuation: Estimate | None
-
-
 def judge(run: Run) -> Verdict:
     """The verdict on one run by `RULES`, with its numbers."""
-    signal = signal_of(run)
-    attenuation = _attenuation(run, signal, early_steps(run))
-    verdict, reason = _verdict(run, attenuation)
+    silence = Silence(run)
+    line = line_of(run, silence.heads)
+    course = course_of(line, towers(line, silence))
+    answer = answer_of(run, silence, course)
     # A line through zeros says nothing.
-    if verdict in ("dead", "diverged"):
-        attenuation = None
-    first_rms, first_frozen, update_ratio = _kernel_numbers(run)
-    accuracy, held_out = _accuracies(run)
+    is_line = answer.verdict not in SPECIAL
     return Verdict(
         run=run.name,
-        verdict=verdict,
-        reason=reason,
-        attenuation=attenuation,
-        at_start=_attenuation(run, signal, sound_steps(run)[:1]),
-        signal=signal,
-        first_rms=first_rms,
-        first_frozen=first_frozen,
-        update_ratio=update_ratio,
+        **answer._asdict(),
+        notes=tuple(notes_of(run, silence, answer.verdict)) if len(run.steps) else (),
+        attenuation=course.early.attenuation if is_line else None,
+        ends=course.line.ends if is_line else None,
+        depths=len(course.line.depth),
+        at_start=outlook_of(line, sound_steps(run)[:1]).attenuation,
+        at_end=course.late.attenuation if is_line else None,
+        signal=line.signal,
+        **kernels_of(run)._asdict(),
         nonfinite_steps=int((np.nansum(run.grad_nonfinite, axis=1) > 0).sum()),
-        accuracy=accuracy,
-        held_out=held_out,
-        chance=1 / run.info["classes"] if "classes" in run.info else np.nan,
-        at_chance=_at_chance(run, accuracy),
+        **outcome_of(run)._asdict(),
         steps=len(run.steps),
     )
 
 
-def judge_together(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Judgement:
-    """The verdict on one network.
-
-    Args:
-        runs: a run for each seed.
-        verdicts: the verdict on each run.
-    """
-    first = verdicts[0]
-    if len(runs) == 1:
-        return Judgement(first.verdict, first.reason, first.attenuation)
-    for special in ("diverged", "dead"):
-        count = sum(verdict.verdict == special for verdict in verdicts)
-        if count == len(runs):
-            return Judgement(special, first.reason, None)
-        if count:
-            return Judgement("inconclusive", f"{count} of {len(runs)} seeds {special}", None)
-    if not all(len(early_steps(run)) for run in runs):
-        return Judgement("inconclusive", "a run without sound steps", None)
-    columns = hidden_weights(runs[0], first.signal)
-    log_rms = [log_rms_of(run, columns, early_steps(run)).mean(axis=0) for run in runs]
-    attenuation = fall(runs[0].weights["depth"].to_numpy(float)[columns], np.array(log_rms))
-    return Judgement(*_by_attenuation(attenuation), attenuation)
-
-
-def _attenuation(run: Run, signal: str, steps: np.ndarray) -> Estimate | None:
-    """The fall of the signal in some steps, fitted to a profile of each stretch of them."""
-    if not len(steps):
-        return None
-    columns = hidden_weights(run, signal)
-    log_rms = log_rms_of(run, columns, steps)
-    stretches = np.array_split(log_rms, min(STRETCHES, len(log_rms)))
-    depth = run.weights["depth"].to_numpy(float)[columns]
-    return fall(depth, np.array([stretch.mean(axis=0) for stretch in stretches]))
-
-
-def _verdict(run: Run, attenuation: Estimate | None) -> tuple[str, str]:
+def answer_of(run: Run, silence: Silence, course: Course) -> Answer:
+    """The first of `RULES` that holds."""
     if not len(run.steps):
-        return "inconclusive", "no step was recorded"
-    reason = _divergence(run)
-    if reason:
-        return "diverged", reason
-    dead = _dead_layers(run)
-    if dead:
-        which = dead[0] if len(dead) == 1 else f"{len(dead)} layers, the last one {dead[-1]},"
-        return "dead", f"{which} got gradients of exactly 0 at the end"
-    return _by_attenuation(attenuation)
-
-
-def _by_attenuation(attenuation: Estimate | None) -> tuple[str, str]:
-    if attenuation is None:
-        return "inconclusive", f"fewer than {FEWEST_LAYERS} hidden layers"
-    if attenuation.low > HEALTHY_ORDERS:
-        return "vanishing", "the signal shrinks on its way down"
-    if attenuation.high < -HEALTHY_ORDERS:
-        return "exploding", "the signal grows on its way down"
-    if attenuation.low > -HEALTHY_ORDERS and attenuation.high < HEALTHY_ORDERS:
-        return "healthy", "the signal keeps its size"
-    return "inconclusive", "the interval contains a limit"
-
-
-def _divergence(run: Run) -> str:
-    """Why the run counts as diverged; empty if it does not."""
-    sound = sound_steps(run)
-    broken = np.flatnonzero(np.nansum(run.grad_nonfinite, axis=1))
-    # Steps that loss scaling skips do no harm: sound steps follow, or no weight was changed.
-    broken_for_good = broken[broken > sound.max(initial=-1)]
-    last_update = run.update_norm[broken_for_good[-1:]]
-    if len(broken_for_good) and (last_update[:, has_gradient(run)] != 0).any():
-        return f"gradients are NaN or infinite from step {run.steps[broken_for_good[0]]} on"
-    norms = np.sqrt(np.nansum(np.square(run.weight_norm[sound].astype(float)), axis=1))
-    if len(norms) and norms[0] > 0 and np.log10(norms.max() / norms[0]) > HEALTHY_ORDERS:
-        return f"the weights grew {norms.max() / norms[0]:.0f}-fold"
-    return ""
-
-
-def _dead_layers(run: Run) -> list[str]:
-    """Layers whose zeros at the end are no underflow, in the order of depth."""
-    late = late_steps(run)
-    if not len(late):
-        return []
-    columns = hidden_weights(run, signal_of(run))
-    weights = run.weights.loc[columns]
-    rms = 10 ** log_rms_of(run, columns, late).max(axis=0)
-    is_silent = (run.grad_norm[late][:, columns] == 0).all(axis=0)
-    is_output = run.weights["depth"] == run.weights["depth"].max()
-    signal_above = np.nanmax(run.grad_norm[late][:, is_output], initial=0)
-    dead: list[str] = []
-    for index in reversed(range(len(columns))):
-        # A dead layer silences every layer below it.
-        if is_silent[index] and (signal_above > CLEARLY_ALIVE or dead):
-            dead.insert(0, weights["layer"].iloc[index])
-        signal_above = rms[index]
-    return dead
-
-
-def _kernel_numbers(run: Run) -> tuple[float, float, float]:
-    """`first_rms`, `first_frozen` and `update_ratio` of a verdict; NaN where nothing is known."""
+        return Answer("inconclusive", "no step was recorded")
+    diverged = divergence(run)
+    if diverged:
+        return diverged
     if not len(sound_steps(run)):
-        return np.nan, np.nan, np.nan
-    first = profile(run, "kernel", sound_steps(run)[:1])
-    early = profile(run, "kernel", early_steps(run))
-    first_rms = np.nan if first.empty else float(first["rms"].iloc[0])
-    if early.empty:
-        return first_rms, np.nan, np.nan
-    return first_rms, float(early["frozen"].iloc[0]), float(early["update_ratio"].median())
-
-
-def _accuracies(run: Run) -> tuple[float, float]:
-    """Training accuracy of the last epoch; held-out accuracy, from the test if there was one."""
-    last = {} if run.epochs.empty else run.epochs.iloc[-1].to_dict()
-    tested = run.info.get("test", [{}])[-1]
-    held_out = float(tested.get("accuracy", last.get("val_accuracy", np.nan)))
-    return last.get("accuracy", np.nan), held_out
-
-
-def _at_chance(run: Run, accuracy: float) -> bool | None:
-    """Whether guessing would reach this accuracy in one of forty tries."""
-    if not {"classes", "train_images"} <= run.info.keys() or np.isnan(accuracy):
-        return None
-    chance, samples = 1 / run.info["classes"], run.info["train_images"]
-    return bool(accuracy <= chance + 1.96 * np.sqrt(chance * (1 - chance) / samples))
+        return Answer("inconclusive", "no step has finite gradients only")
+    silent = of_silence(run, silence) or of_rounding(run)
+    if silent:
+        return silent
+    layers = course.early.layers if course.verdict == course.early.verdict else course.late.layers
+    return Answer(course.verdict, course.reason, layers, course.since)

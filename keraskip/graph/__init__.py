@@ -27,14 +27,16 @@ layer called before it. Where that fails too, layers follow in the order in whic
 """
 
 from keraskip.graph.calls import ORDERS, Call, read, trace, uses
-from keraskip.graph.depth import Depths, depths, weight_depths
+from keraskip.graph.depth import Depths, depths
 from keraskip.graph.kernels import has_kernel, holds_kernel
+from keraskip.graph.places import Places, weight_places
 from keraskip.graph.walk import has_graph, walk
 
 __all__ = [
     "ORDERS",
     "Call",
     "Depths",
+    "Places",
     "depths",
     "has_graph",
     "has_kernel",
@@ -43,5 +45,5 @@ __all__ = [
     "trace",
     "uses",
     "walk",
-    "weight_depths",
+    "weight_places",
 ]

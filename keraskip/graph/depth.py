@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keraskip.graph.calls import ORDERS, Call, read
+from keraskip.graph.calls import Call
 from keraskip.graph.kernels import has_kernel, holds_kernel, links
 
 
@@ -27,41 +27,8 @@ def depths(calls: Sequence[Call]) -> Depths:
     return Depths(_measured(calls, 0, {}, weights), weights)
 
 
-def weight_depths(model: keras.Model) -> tuple[dict[int, int], str]:
-    """The depth of each weight of any model by its id, and how sure the order is.
-
-    Never fails: reading a model must not keep it from being trained.
-    """
-    try:
-        apart = _side_by_side(model)
-        if apart:
-            return apart
-        calls, order = read(model)
-        return depths(calls).weights, order
-    except Exception:
-        # A custom layer may do anything when it is called, or when it is asked for its shapes.
-        return _depths_as_made(model), ORDERS[-1]
-
-
-def _side_by_side(model: keras.Model) -> tuple[dict[int, int], str] | None:
-    """The networks of a model that only its training step calls, as in a GAN, each by itself.
-
-    None if the model has a `call`, or weights outside of its networks.
-    """
-    if type(model).call is not keras.Model.call:
-        return None
-    networks = [layer for layer in model._layers if isinstance(layer, keras.Model)]
-    inside = {id(variable) for network in networks for variable in network.variables}
-    if not networks or any(id(variable) not in inside for variable in model.trainable_variables):
-        return None
-    found = [weight_depths(network) for network in networks]
-    weights: dict[int, int] = {}
-    for depth_of, _ in found:
-        weights = {**depth_of, **weights}
-    return weights, max((order for _, order in found), key=ORDERS.index)
-
-
-def _depths_as_made(model: keras.Model) -> dict[int, int]:
+def depths_as_made(model: keras.Model) -> dict[int, int]:
+    """The depth of each weight, by its id, as if layers followed each other as they were made."""
     weights: dict[int, int] = {}
     depth = 0
     for layer in model._flatten_layers():

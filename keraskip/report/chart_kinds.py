@@ -1,9 +1,10 @@
-"""The four kinds of charts: lines over depth, heat map, training, and probes.
+"""The kinds of charts: lines over depth, heat map, training, and probes over depth and time.
 
 Each chart reads two parameters that a page may set: `hidden`, the names of runs that are not shown,
 and `moment`, the index of the stretch of steps whose profiles are shown.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,10 +28,13 @@ TOOLTIP: list[Any] = [
     alt.Tooltip("frozen:Q", format=".1%"),
     alt.Tooltip("update_ratio:Q", title="update : weight", format=".1e"),
 ]
+# A chart over time is about as many pixels wide.
+MOST_STEPS = 250
 PROBE_TOOLTIP: list[Any] = [
     *("run:N", "probe:N", "layer:N", "depth:Q"),
     alt.Tooltip("value:Q", format=".3g"),
 ]
+TIME_TOOLTIP: list[Any] = ["run:N", "layer:N", "time:Q", alt.Tooltip("value:Q", format=".2e")]
 
 
 def logarithmic(field: str, title: str) -> alt.Y:
@@ -119,15 +123,20 @@ def _training_tooltip(metric: str) -> list[Any]:
     ]
 
 
-def probes(groups: Sequence[Group], encodings: dict[str, Any]) -> alt.FacetChart:
-    """The values of each probe after the last epoch, over depth."""
-    runs = [run for group in groups for run in group.runs if len(run.probes)]
+def last_probes(groups: Sequence[Group]) -> pd.DataFrame:
+    """The rows of all probes after the last epoch of each run; those over time have a `time`."""
+    runs = [run for group in groups for run in group.runs]
     last = [
         run.probes[run.probes["epoch"] == run.probes["epoch"].max()].assign(run=run.name)
         for run in runs
     ]
+    return with_groups(pd.concat(last), groups)
+
+
+def probes(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
+    """The values of each probe over depth."""
     return (
-        alt.Chart(with_groups(pd.concat(last), groups))
+        alt.Chart(_inline(rows))
         .mark_line(point=POINTS)
         .transform_filter(SHOWN)
         .encode(
@@ -141,3 +150,33 @@ def probes(groups: Sequence[Group], encodings: dict[str, Any]) -> alt.FacetChart
         .facet(alt.Facet("probe:N", title=None), columns=3)
         .resolve_scale(y="independent")
     )
+
+
+def over_time(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
+    """The gradient at the input of each recurrent layer over its time steps.
+
+    Of a long sequence every n-th step is drawn, counted from the last one.
+    """
+    last = rows.groupby(["run", "layer"])["time"].transform("max")
+    drawn = rows[(last - rows["time"]) % (last // MOST_STEPS + 1) == 0]
+    return (
+        alt.Chart(_inline(drawn))
+        .mark_line(point=POINTS)
+        # A logarithm has no zero.
+        .transform_filter(f"{SHOWN} && datum.value > 0")
+        .encode(
+            x=alt.X("time:Q", title="time step").axis(tickMinStep=1),
+            y=logarithmic("value", "norm of the gradient"),
+            detail="run:N",
+            tooltip=TIME_TOOLTIP,
+            **encodings,
+        )
+        .properties(width=290, height=180)
+        .facet(alt.Facet("layer:N", title=None, sort=None), columns=3)
+        .resolve_scale(x="independent")
+    )
+
+
+def _inline(rows: pd.DataFrame) -> alt.InlineData:
+    """Rows as a part of the chart. Altair refuses frames of more than 5000 rows."""
+    return alt.InlineData(values=json.loads(rows.to_json(orient="records")))

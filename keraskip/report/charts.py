@@ -7,13 +7,15 @@ import altair as alt
 import pandas as pd
 
 from keraskip.analysis.groups import Group
+from keraskip.analysis.lines import line_of
 from keraskip.analysis.moments import early_profiles
-from keraskip.analysis.profiles import signal_of
 from keraskip.report.chart_kinds import (
     PARAMETERS,
     heat_map,
+    last_probes,
     logarithmic,
     over_depth,
+    over_time,
     probes,
     share,
     training,
@@ -71,6 +73,11 @@ CAPTIONS = {
         "Probes after the last epoch",
         "Line charts: the values of each probe by layer after the last epoch, against depth.",
     ),
+    "time": Caption(
+        "Recurrent layers: gradient of the input at each time step",
+        "Line charts for each recurrent layer: norm of the gradient of the loss with respect to "
+        "the layer's input at each time step, after the last epoch.",
+    ),
 }
 
 
@@ -109,10 +116,16 @@ def charts(
         name: line.encode(**encodings) for name, line in _lines(runs, profiles).items()
     }
     drawings["learning"] = training(groups, encodings)
-    signal = "kernel" if "kernel" in map(signal_of, runs) else "backward"
+    signals = {line_of(run).signal for run in runs}
+    signal = "kernel" if "kernel" in signals else "backward"
     drawings["heat"] = heat_map(profiles, [run.name for run in runs], signal)
-    if any(len(run.probes) for run in runs):
-        drawings["probes"] = probes(groups, encodings)
+    rows = last_probes(groups)
+    for name, drawing, part in (
+        ("probes", probes, rows[rows["time"].isna()]),
+        ("time", over_time, rows[rows["time"].notna()]),
+    ):
+        if len(part):
+            drawings[name] = drawing(part, encodings)
     return drawings
 
 

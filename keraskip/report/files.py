@@ -17,7 +17,7 @@ from keraskip.report.findings import Findings
 # Raised when a name goes or changes its meaning; new names leave it as it is.
 SCHEMA_VERSION = 2
 # The numbers of a verdict that are estimates.
-ESTIMATES = ("attenuation", "at_start")
+ESTIMATES = ("attenuation", "at_start", "at_end")
 ESTIMATE_KEYS = ("value", "low", "high")
 PROVENANCE = ("started", "status", "seed", "command", "versions", "device", "git", "trial")
 

@@ -12,12 +12,22 @@ from keraskip.analysis.estimates import Estimate, mean
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.groups import Group, grouped
 from keraskip.analysis.learning import Learning, learning_of
-from keraskip.analysis.verdicts import HEALTHY_ORDERS, Verdict
+from keraskip.analysis.outlook import FEWEST_OF_A_LINE, PLAIN_REASONS
+from keraskip.analysis.shapes import HEALTHY_ORDERS
+from keraskip.analysis.verdicts import SPECIAL, Verdict
 from keraskip.report.diagnoses import SHORT, about_diagnosis, learning_words
+from keraskip.report.wording import change, factor, number, over_seeds, plain_change, with_interval
 from keraskip.runs import Run
 
 # Rounding freezes a stray element in any run.
 NOTABLY_FROZEN = 0.01
+# Elements of a kernel differ in size, so updates of 1e-6 of its norm still change nearly all. They
+# are lost below half of the distance between numbers, 6e-8 (IEEE 754).
+TOO_SMALL = 1e-6
+# In orders of magnitude: by as much the attenuation at the end has to differ to be worth a word.
+NOTABLE_CHANGE = 1.0
+# The share of the way from guessing to no error that is no chance.
+CLEARLY_LEARNED = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,22 +124,26 @@ class Findings:
 
 
 def _about_group(group: Group, learnings: Sequence[Learning]) -> str:
-    """The verdict on the signal of one network, whether it learns, and its accuracy."""
+    """The verdict on the signal of one network, whether it learns, and what was not judged."""
     seeds = f" ({len(group.runs)} seeds)" if len(group.runs) > 1 else ""
+    verb = "has" if group.verdict == "no gradient" else "is"
+    name = f"{group.label}{seeds}"
     learns = learning_words(learnings)
-    return f"{group.label}{seeds} is {group.verdict}: {_why(group)}; {learns}{_outcome(group)}."
+    sentence = f"{name} {verb} {group.verdict}: {_why(group)}; {learns}{_outcome(group)}."
+    notes = dict.fromkeys(note for verdict in group.verdicts for note in verdict.notes)
+    return " ".join([sentence, *(f"{note[0].upper()}{note[1:]}." for note in notes)])
 
 
 def _about_effect(effect: Effect) -> str:
     """How the attenuation differs between a network and its reference."""
     names = f"{effect.other.label} against {effect.reference.label}"
     orders = effect.orders
-    if orders.low < 0 < orders.high:
-        change = f"no difference is shown ({_interval(orders)} orders of magnitude)"
+    if not (orders.low > 0 or orders.high < 0):
+        answer = f"no difference is shown ({with_interval(orders)} orders of magnitude)"
     else:
         more = "more" if orders.value > 0 else "less"
-        change = f"{_factor(orders)} {more} of the signal arrives at the first layer"
-    return f"{names}: {change}."
+        answer = f"{factor(orders)} {more} of the signal arrives at the first layer"
+    return f"{names}: {answer}."
 
 
 def _about_degradation(degradation: Degradation) -> str:
@@ -153,83 +167,74 @@ def _about_degradation(degradation: Degradation) -> str:
 
 def _why(group: Group) -> str:
     verdict, reason, attenuation = group.judgement
-    if not attenuation or verdict in ("diverged", "dead"):
-        return reason
     first = group.verdicts[0]
+    if not attenuation or not first.ends or verdict in SPECIAL:
+        return reason
     signal = "backward signal" if first.signal == "backward" else "kernel gradient"
-    why = f"from the last to the first hidden layer the {signal} {_change(attenuation)}"
-    at_start = first.at_start
-    if verdict == "healthy" and at_start and abs(at_start.value) > HEALTHY_ORDERS:
-        of_seed = f" of {first.run}" if len(group.runs) > 1 else ""
-        why += f"; in the first step{of_seed} alone it {_change(at_start)}"
+    of_what = "of the fitted line" if first.depths >= FEWEST_OF_A_LINE else "over steps"
+    where = f"from {first.ends[0]} down to {first.ends[1]}"
+    why = f"{where} the {signal} {change(attenuation, of_what)}"
+    if reason not in PLAIN_REASONS:
+        why = f"{reason}; {'at first, ' if first.since is not None else ''}{why}"
+    return why + _over_time(group, attenuation) + _frozen(group) + _skipped(group)
+
+
+def _over_time(group: Group, attenuation: Estimate) -> str:
+    """The first step alone, and the end, where they differ."""
+    first = group.verdicts[0]
+    of_seed = f" of {first.run}" if len(group.runs) > 1 else ""
+    parts = ""
+    if group.verdict == "healthy" and first.at_start and abs(first.at_start.value) > HEALTHY_ORDERS:
+        parts += f"; in the first step{of_seed} alone it {plain_change(first.at_start)}"
+    if first.at_end and abs(first.at_end.value - attenuation.value) > NOTABLE_CHANGE:
+        parts += f"; at the end{of_seed} it {plain_change(first.at_end)}"
+    return parts
+
+
+def _frozen(group: Group) -> str:
+    """Which share of the first kernel stays as it is, and whether updates are too small for it."""
     frozen = mean([verdict.first_frozen for verdict in group.verdicts]).value
-    if frozen >= NOTABLY_FROZEN:
-        why += f"; early updates leave {frozen:.0%} of the first kernel as it was"
+    if not frozen >= NOTABLY_FROZEN:
+        return ""
+    ratio = float(np.median([verdict.first_update_ratio for verdict in group.verdicts]))
+    if ratio < TOO_SMALL:
+        return f"; early updates are too small to change {frozen:.0%} of the first kernel"
+    return (
+        f"; {frozen:.0%} of the first kernel gets gradients of exactly 0, as with inputs that are "
+        "always 0 or units that never answer"
+    )
+
+
+def _skipped(group: Group) -> str:
     skipped = sum(verdict.nonfinite_steps for verdict in group.verdicts)
-    if skipped:
-        why += f"; gradients were NaN or infinite in {skipped} skipped steps"
-    return why
-
-
-def _change(attenuation: Estimate) -> str:
-    return f"{'shrinks' if attenuation.value >= 0 else 'grows'} {_factor(attenuation)}"
+    return f"; gradients were NaN or infinite in {skipped} skipped steps" if skipped else ""
 
 
 def _outcome(group: Group) -> str:
     verdicts = group.verdicts
-    accuracy = _over_seeds([verdict.accuracy for verdict in verdicts])
+    accuracy = over_seeds([verdict.accuracy for verdict in verdicts])
     if not accuracy:
         return ""
+    chance = verdicts[0].chance
     if all(verdict.at_chance for verdict in verdicts if not np.isnan(verdict.accuracy)):
-        return f"; the accuracy stays at chance ({accuracy}, chance {verdicts[0].chance:.2f})"
-    held_out = _over_seeds([verdict.held_out for verdict in verdicts])
-    beside = f", {held_out} on held-out samples" if held_out else ""
+        return f"; the accuracy stays at chance ({accuracy}, chance {chance:.2f})"
+    held_out = over_seeds([verdict.held_out for verdict in verdicts])
+    beside = "" if np.isnan(chance) else f", where guessing gives {chance:.2f}"
+    beside += f"; {held_out} on held-out samples" if held_out else ""
+    reached = mean([v.accuracy for v in verdicts if not np.isnan(v.accuracy)]).value
+    learns = reached > chance + CLEARLY_LEARNED * (1 - chance)
+    if learns and group.verdict not in ("healthy", "inconclusive"):
+        return f"; yet it learns: it trains to an accuracy of {accuracy}{beside}"
     return f"; it trains to an accuracy of {accuracy}{beside}"
-
-
-def _over_seeds(values: Sequence[float]) -> str:
-    """Mean and standard deviation of the numbers that are known."""
-    known = [value for value in values if not np.isnan(value)]
-    if not known:
-        return ""
-    deviation = f" ± {np.std(known, ddof=1):.2f}" if len(known) > 1 else ""
-    return f"{mean(known).value:.2f}{deviation}"
-
-
-def _factor(orders: Estimate) -> str:
-    """Orders of magnitude as a factor with its interval."""
-    if not (orders.low > 0 or orders.high < 0):
-        return f"{_times(orders.value)}, by its interval perhaps not at all"
-    low, high = sorted((orders.low, orders.high), key=abs)
-    return f"{_times(orders.value)} (95 % interval {_times(low)} to {_times(high)})"
-
-
-def _times(orders: float) -> str:
-    """A change by these orders of magnitude, in two digits; written out up to a million."""
-    change = float(f"{10 ** abs(orders):.2g}")
-    if change < 10:
-        return f"{change:.1f}-fold"
-    return f"{change:,.0f}-fold" if change < 1e6 else f"{change:.1e}-fold"
-
-
-def _interval(estimate: Estimate | None) -> str:
-    """The number with its interval."""
-    if not estimate:
-        return "–"
-    return f"{estimate.value:z.1f} [{estimate.low:z.1f}, {estimate.high:z.1f}]"
-
-
-def _number(value: float, style: str) -> str:
-    return "–" if np.isnan(value) else format(value, style)
 
 
 # The table of verdicts: the head of each column, and its cell for a run.
 CELLS: dict[str, Callable[[Verdict], str]] = {
     "run": lambda verdict: verdict.run,
     "verdict": lambda verdict: verdict.verdict,
-    "orders lost [95 %]": lambda verdict: _interval(verdict.attenuation),
-    "1st grad.": lambda verdict: _number(verdict.first_rms, ".1e"),
-    "Δw:w": lambda verdict: _number(verdict.update_ratio, ".1e"),
-    "train": lambda verdict: _number(verdict.accuracy, ".2f"),
-    "held-out": lambda verdict: _number(verdict.held_out, ".2f"),
+    "orders lost [95 %]": lambda verdict: with_interval(verdict.attenuation),
+    "1st grad.": lambda verdict: number(verdict.first_rms, ".1e"),
+    "Δw:w": lambda verdict: number(verdict.update_ratio, ".1e"),
+    "train": lambda verdict: number(verdict.accuracy, ".2f"),
+    "held-out": lambda verdict: number(verdict.held_out, ".2f"),
 }

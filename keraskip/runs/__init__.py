@@ -11,7 +11,7 @@ A run folder holds two files:
     ever appended to, so a killed run stays readable up to the last rows that were flushed.
 """
 
-from keraskip.runs.folders import claimed, find_runs, kept_epochs, runs_beside
+from keraskip.runs.folders import claimed, find_runs, kept_epochs, release, runs_beside
 from keraskip.runs.info import INFO_FILE, SCHEMA_VERSION, STEPS_FILE, epoch_row, read_info
 from keraskip.runs.run import Run, load_run, parts_of
 from keraskip.runs.writer import RunWriter
@@ -29,5 +29,6 @@ __all__ = [
     "load_run",
     "parts_of",
     "read_info",
+    "release",
     "runs_beside",
 ]

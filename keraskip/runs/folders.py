@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from keraskip.runs.info import INFO_FILE, STEPS_FILE, alike, read_info
+from keraskip.runs.info import DRAFT_FILE, INFO_FILE, STEPS_FILE, alike, read_info
 from keraskip.runs.run import load_run
 
 
@@ -24,6 +24,16 @@ def claimed(path: str | Path) -> Path:
         with suppress(FileExistsError), open(folder / STEPS_FILE, "xb"):
             return folder
     raise AssertionError("there is always another folder")
+
+
+def release(path: Path) -> None:
+    """Gives a folder back that `claimed` took, where no run could begin."""
+    if (path / INFO_FILE).exists():
+        return
+    with suppress(OSError):
+        for name in STEPS_FILE, DRAFT_FILE:
+            (path / name).unlink(missing_ok=True)
+        path.rmdir()  # unless it holds something else
 
 
 def runs_beside(path: str | Path) -> list[Path]:

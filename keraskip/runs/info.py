@@ -7,6 +7,8 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 INFO_FILE = "run.json"
+# `run.json` while it is written.
+DRAFT_FILE = f".{INFO_FILE}.draft"
 STEPS_FILE = "steps.arrow"
 
 

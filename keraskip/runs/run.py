@@ -20,7 +20,8 @@ class Run:
         path: the run folder.
         info: the contents of `run.json`.
         weights: a frame with one row per recorded weight: `path`, `layer`, `role`, `depth`,
-            `shape`, `size`.
+            `shape`, `size`, `positions`, `after`, `last`; the last three are explained by
+            `keraskip.graph.ways.Way` and may be missing or None.
         steps: numbers of the recorded steps, shape [S]; they count from 0, in a later phase from
             the steps before.
         statistics: the array [S, W] of each statistic by its name; each is an attribute, too, such
@@ -110,10 +111,15 @@ class Run:
 
     @cached_property
     def probes(self) -> pd.DataFrame:
-        """The rows of all probes: `epoch`, `probe`, `layer`, `depth`, `value`; may be empty."""
-        columns = ["epoch", "probe", "layer", "depth", "value"]
-        frame = pd.DataFrame(self.info.get("probes", []), columns=columns)
-        return frame.astype({"epoch": int, "depth": int, "value": float})
+        """The rows of all probes: `epoch`, `probe`, `layer`, `depth`, `time`, `value`.
+
+        It may be empty. `time` is the time step of a probe that has a value for each; for others it
+        is NaN.
+        """
+        columns = ["epoch", "probe", "layer", "depth", "time", "value"]
+        rows = [one for row in self.info.get("probes", []) for one in _by_time(row)]
+        frame = pd.DataFrame(rows, columns=columns)
+        return frame.astype({"epoch": int, "depth": int, "time": float, "value": float})
 
     def _epoch_columns(self) -> list[str]:
         rows = [{"epoch": 0, "steps": 0}, *self.info["epochs"]]
@@ -125,6 +131,13 @@ class Run:
         frame = self.weights[["path", "layer", "role", "depth"]].take(rows).reset_index(drop=True)
         frame.insert(0, "step", np.repeat(self.steps, len(self.weights)))
         return frame.assign(**{name: data.ravel() for name, data in self.statistics.items()})
+
+
+def _by_time(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row for each time step of a row of a probe, if it has several."""
+    if not isinstance(row["value"], list):
+        return [row]
+    return [{**row, "time": step, "value": value} for step, value in enumerate(row["value"])]
 
 
 def parts_of(

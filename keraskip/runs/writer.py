@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from keraskip.runs.info import INFO_FILE, SCHEMA_VERSION, STEPS_FILE, alike, epoch_row, read_info
+from keraskip.runs.info import (
+    DRAFT_FILE,
+    INFO_FILE,
+    SCHEMA_VERSION,
+    STEPS_FILE,
+    alike,
+    epoch_row,
+    read_info,
+)
 
 
 class RunWriter:
@@ -88,7 +96,13 @@ class RunWriter:
         self._write_info()
 
     def add_probes(self, epoch: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds the rows of a probe after an epoch: `probe`, `layer`, `depth` and `value`."""
+        """Adds the rows of a probe after an epoch.
+
+        Args:
+            epoch: its number.
+            rows: with `probe`, `layer`, `depth`, and `value`: a number, or a list of numbers, one
+                for each time step.
+        """
         self._info["probes"] += [
             {"epoch": epoch, **row, "value": _to_json(row["value"])} for row in rows
         ]
@@ -122,13 +136,15 @@ class RunWriter:
             )
 
     def _write_info(self) -> None:
-        draft = self.path / f".{INFO_FILE}.draft"
+        draft = self.path / DRAFT_FILE
         draft.write_text(json.dumps(self._info, indent=1, allow_nan=False), encoding="utf-8")
         os.replace(draft, self.path / INFO_FILE)
 
 
 def _to_json(value: Any) -> Any:
     """JSON has no NaN and no infinity; their names survive the round trip."""
+    if isinstance(value, list):
+        return [_to_json(each) for each in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

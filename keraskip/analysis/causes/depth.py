@@ -4,7 +4,7 @@ import numpy as np
 
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.verdicts import HEALTHY_ORDERS
+from keraskip.analysis.shapes import HEALTHY_ORDERS
 
 # Below this many hidden layers there is little to skip.
 DEEP = 6

@@ -1,7 +1,8 @@
 """Keeps the recorded steps: the run folder, the epoch's logs, the warnings."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,15 @@ from keraskip.callbacks.book.epoch_norms import EpochNorms
 from keraskip.callbacks.book.nonfinite import NonFinite
 from keraskip.callbacks.book.trackers import Trackers
 from keraskip.callbacks.columns import SCALARS, Rows
-from keraskip.runs import RunWriter, claimed, epoch_row, kept_epochs, read_info, runs_beside
+from keraskip.runs import (
+    RunWriter,
+    claimed,
+    epoch_row,
+    kept_epochs,
+    read_info,
+    release,
+    runs_beside,
+)
 
 
 @dataclass
@@ -82,12 +91,13 @@ class Journal:
                 if kept:
                     self.run_dir = folder
                     break
-        if writes and not kept and not self.overwrite:
-            self._move_aside()
-        last = epoch_row(self.run_dir, kept) if kept else {}
-        known = read_info(self.run_dir).get("nonfinite", []) if kept else []
-        self._next_step = last.get("next_step", 0)
-        self._begin(weights, info, kept, writes, known)
+        with self._told_where():
+            if writes and not kept and not self.overwrite:
+                self._move_aside()
+            last = epoch_row(self.run_dir, kept) if kept else {}
+            known = read_info(self.run_dir).get("nonfinite", []) if kept else []
+            self._next_step = last.get("next_step", 0)
+            self._begin(weights, info, kept, writes, known)
         self._recorded = last.get("steps", 0)
         return last.get("next_steps", [last["next_step"]] if last else [])
 
@@ -96,15 +106,28 @@ class Journal:
     ) -> None:
         """Begins another phase of the training, with other weights, in a folder beside the run."""
         facts = {**info, "phase_of": self.run_dir.name}
-        if writes:
-            self.run_dir = claimed(self._asked)
         self._recorded = self._next_step = 0
-        self._begin(weights, facts, 0, writes, [])
+        with self._told_where():
+            if writes:
+                self.run_dir = claimed(self._asked)
+            self._begin(weights, facts, 0, writes, [])
 
     def go_on(self) -> None:
         """Goes on with the run, with the same weights."""
         self._write("mark", "running")
         self._open_trackers()
+
+    @contextmanager
+    def _told_where(self) -> Iterator[None]:
+        """Names the folder in which no run can begin, and leaves none that has begun in part."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is None:  # it says itself what is wrong
+                raise
+            release(self.run_dir)
+            reason = f"A run cannot be written to this folder: {error.strerror}"
+            raise OSError(error.errno, reason, str(self.run_dir)) from None
 
     def _move_aside(self) -> None:
         """Takes a folder without a run."""

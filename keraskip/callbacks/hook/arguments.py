@@ -1,9 +1,14 @@
 """The arguments of a recorder, checked before any work starts."""
 
+import json
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from keraskip.callbacks.columns import FURTHER, STATISTICS
@@ -19,7 +24,7 @@ def all_statistics(further: Sequence[str]) -> tuple[str, ...]:
             f"Received: statistics={further!r}"
         )
     for name in further:
-        check_choice("Each of statistics", str(name), FURTHER)
+        check_choice("statistics", str(name), FURTHER)
     return STATISTICS + tuple(name for name in FURTHER if name in further)
 
 
@@ -27,12 +32,22 @@ def made_probe(batch: Any) -> Probe | None:
     """The probe on a batch, if there is one."""
     if batch is None:
         return None
-    if not isinstance(batch, tuple | list) or len(batch) != 2 or len(batch[0]) != len(batch[1]):
+    is_pair = isinstance(batch, tuple | list) and len(batch) == 2
+    parts = [_as_arrays(part) for part in (batch if is_pair else [batch])]
+    shapes = [np.shape(array) for array in keras.tree.flatten(parts)]
+    if not is_pair or len({shape[:1] for shape in shapes}) != 1 or () in shapes:
         raise ValueError(
-            "probe must be a pair (x, y) of as many images as labels. "
-            f"Received: {type(batch).__name__} of {[np.shape(part) for part in batch]}"
+            "probe must be a pair (x, y) of as many samples as labels. "
+            f"Received: {type(batch).__name__} with arrays of shapes {shapes}"
         )
-    return Probe(*batch)
+    return Probe(*parts)
+
+
+def _as_arrays(part: Any) -> Any:
+    """Arrays in the structure in which they came; nested lists of numbers are one array."""
+    if isinstance(part, list | tuple) and not any(map(np.ndim, keras.tree.flatten(part))):
+        return np.asarray(part)
+    return keras.tree.map_structure(np.asarray, part)
 
 
 def schedule(every: int | Callable[[int], bool]) -> Callable[[int], bool]:
@@ -42,7 +57,33 @@ def schedule(every: int | Callable[[int], bool]) -> Callable[[int], bool]:
     if isinstance(every, bool) or not hasattr(every, "__index__"):
         raise TypeError(f"every must be an integer or a function. Received: every={every!r}")
     every = check_integer("every", every, minimum=1)
-    return lambda step: step % every == 0
+    # Not a function in a function: a recorder can be pickled.
+    return partial(_is_multiple, every)
+
+
+def _is_multiple(every: int, step: int) -> bool:
+    return step % every == 0
+
+
+def checked_folder(run_dir: Any) -> Path:
+    """The folder, once it can be one."""
+    if not isinstance(run_dir, str | os.PathLike) or not str(run_dir):
+        raise TypeError(f"run_dir must be the path of a folder. Received: run_dir={run_dir!r}")
+    return Path(run_dir)
+
+
+def checked_info(info: Any) -> dict[str, Any]:
+    """The facts for `run.json`, once they can be written there."""
+    if info is not None and not isinstance(info, Mapping):
+        raise TypeError(f"info must be a dictionary. Received: info={info!r}")
+    for key, value in (info or {}).items():
+        try:
+            json.dumps({key: value}, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"info must hold values that JSON has: {error}. Received: {key!r}: {value!r}"
+            ) from None
+    return dict(info or {})
 
 
 def checked_filter(layers: Any) -> str | Callable[[str], bool] | None:

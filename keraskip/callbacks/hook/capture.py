@@ -68,7 +68,7 @@ class Capture:
     def attach(self) -> None:
         """Puts the recording into the optimizers."""
         for optimizer in self._optimizers:
-            check_free(optimizer)
+            check_free(optimizer, self._model)
         self._prepare_if_built()
         self._taps = [
             Tap(optimizer, number, self._recording_apply, lambda: self.is_live)
@@ -115,6 +115,8 @@ class Capture:
         """Hands over the rows written since the last drain; their number for each optimizer."""
         # On JAX a step that fails has deleted its state.
         if self._state is None or any(getattr(s, "is_deleted", bool)() for s in self._state):
+            if not self._prepared:  # no optimizer has been called
+                self.next_steps = self._first_steps
             return np.zeros(len(self._optimizers), int)
         rows, written, steps = self._ring.read(self._state, self._drained)
         self.lost += written - self._drained - len(rows.steps)

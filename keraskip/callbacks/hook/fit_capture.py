@@ -11,7 +11,7 @@ from keraskip.callbacks.book.batches import LabelTotals
 from keraskip.callbacks.columns import Rows
 from keraskip.callbacks.hook.batch_watch import BatchWatch
 from keraskip.callbacks.hook.capture import CAPACITY, Capture
-from keraskip.callbacks.hook.taps import ON_JAX
+from keraskip.callbacks.hook.taps import ON_JAX, already_recorded
 from keraskip.callbacks.step.measurement import Measurement
 
 
@@ -54,7 +54,7 @@ class FitCapture(Capture):
         """Puts the recording into the training step."""
         model = self._model
         if "make_train_function" in vars(model):
-            raise ValueError("A model is recorded by one GradientRecorder at a time.")
+            raise already_recorded(model)
         self._unmonitored_step = model.train_function
         super().attach()
         self._batches.attach()

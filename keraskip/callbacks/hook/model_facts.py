@@ -8,8 +8,8 @@ import numpy as np
 
 
 def all_frozen(model: keras.Model) -> bool:
-    """Whether a model has its weights, and none that trains."""
-    return bool(model.weights) and not model.trainable_weights
+    """Whether no weight of a model trains, as far as that is known before its first step."""
+    return not model.trainable_weights and (bool(model.weights) or not model.trainable)
 
 
 def norm_of(variables: Sequence[keras.Variable]) -> float | None:

@@ -1,18 +1,20 @@
 """A look into a model between epochs, by passes outside of the training step."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keraskip.callbacks.hook.probe_passes import Seen, Shifts, forward, gradients, packed
+from keraskip.callbacks.hook.probe_sites import Site, is_floating, sites_of
+from keraskip.callbacks.hook.probe_values import branches, dead, over_time, shattering, signal
 from keraskip.callbacks.step.optimizers import loss_scale
-from keraskip.graph import depths as depths_of
-from keraskip.graph import trace
+from keraskip.graph import has_graph
 
 # How far the samples move for `shattering`, in standard deviations of their values.
 NEARBY = 0.01
+NOTHING = Shifts({}, {}, {})
 
 
 class Probe:
@@ -22,204 +24,136 @@ class Probe:
     to `compile`. Unknown values, such as the correlation of gradients that are 0, are NaN.
 
     Args:
-        x: samples `[batch, ...]`.
-        y: their labels.
+        x: samples `[batch, ...]`: an array, or a list or dict of arrays, one for each input.
+        y: their labels: an array, or a list or dict of arrays, one for each output.
     """
 
     def __init__(self, x: Any, y: Any) -> None:
-        self._x, self._y = np.asarray(x), np.asarray(y)
+        self._x, self._y = x, y
 
     def check(self, model: keras.Model) -> None:
         """A ValueError or TypeError for a model that cannot be looked into."""
         graph = _graph(model)
-        _known_depths(graph)
-        kinds = [tensor.dtype for tensor in graph.inputs]
-        if len(kinds) != 1 or "float" not in kinds[0]:
+        sites_of(graph)
+        given = len(keras.tree.flatten(self._x))
+        # A dict may hold more than the model takes.
+        if not isinstance(self._x, dict) and given != len(graph.inputs):
             raise ValueError(
-                "probe needs a model with one input of floating point. "
-                f"Received: model {model.name!r} with inputs of {kinds}"
+                f"probe needs one array for each input of the model. Received: {given} for "
+                f"model {model.name!r} with inputs {[tensor.name for tensor in graph.inputs]}"
             )
 
     def look(self, model: keras.Model) -> list[dict[str, Any]]:
         """The probes of the model as it is now: rows with `probe`, `layer`, `depth` and `value`.
 
+        A layer inside of a nested model has the names of the models around it before its own, such
+        as `encoder/dense`. A layer that is called several times has a row for each call, numbered
+        in the order of the graph: `dense`, `dense (2)` and so on. Layers that another layer calls,
+        as `TimeDistributed` does, have no rows of their own.
+
         The probes are:
 
         `signal`: for each layer with a kernel and each merge of paths, in the order of the graph,
-        the L2 norm of the gradient of the loss with respect to its output.
+        the L2 norm of the gradient of the loss with respect to its output; of several outputs, all
+        together. An activity regularizer of the layer itself does not count, those of later layers
+        do.
 
         `branch_share`: for each addition of a branch to a shortcut, the variance of the branch over
         the variance of the shortcut (De & Smith 2020, arXiv 2002.10444).
 
         `dead`: for each ReLU, the share of its channels that are 0 for all samples and positions.
 
-        `shattering`: the correlation of the gradients with respect to the samples here and a
-        hundredth of a standard deviation away, mean over the samples (Balduzzi et al. 2017, arXiv
-        1702.08591): 1 where the gradient is smooth, 0 where it is noise.
+        `time`: for each recurrent layer (`RNN`, which `SimpleRNN`, `LSTM`, `GRU` and `ConvLSTM`
+        are, and `Bidirectional`), a list: for each time step the L2 norm, over samples and
+        features, of the gradient of the loss with respect to the layer's input at that step. It
+        sums all ways from that input through this layer to the loss, also those through the states
+        of later steps; ways past the layer, such as a skip connection, do not count. Where only
+        the last output is used, a layer that forgets shows as a fall from the last step to the
+        first, by `log10(value[-1] / value[0])` orders of magnitude. With `Bidirectional` the
+        values are high at both ends then, and low in the middle. Where the outputs of all steps
+        are used, the way of each step's own output hides such a fall. A sample whose step is
+        masked adds 0; a step that is masked in all samples is NaN.
+
+        `shattering`: for each input of floating point, the correlation of the gradients with
+        respect to the samples here and a hundredth of a standard deviation away, mean over the
+        samples (Balduzzi et al. 2017, arXiv 1702.08591): 1 where the gradient is smooth, 0 where it
+        is noise. Integers, such as tokens, have none: between two tokens there is no nearby sample.
         """
         graph = _graph(model)
-        depths = _known_depths(graph)
-        x = self._x.astype(graph.inputs[0].dtype)
-        noise = np.random.default_rng(0).standard_normal(x.shape)
-        nearby = (x + NEARBY * x.std() * noise).astype(x.dtype)
-        _, seen = self._forward(graph, ops.convert_to_tensor(x), {})
-        boundaries = [each for each in graph.operations if _is_boundary(each, depths, graph)]
-        here = self._gradients(model, graph, x, seen, [each.name for each in boundaries])
-        there = self._gradients(model, graph, nearby, seen, [])
-        signal = [
-            _row("signal", operation, depths, float(np.linalg.norm(gradient.astype(float))))
-            for operation, gradient in zip(boundaries, here[1:], strict=True)
-        ]
-        shattering = _row(
-            "shattering", graph.operations[0], depths, _correlation(here[0], there[0])
-        )
-        return [*signal, *_branches(graph, depths, seen), *_dead(graph, depths, seen), shattering]
-
-    def _forward(self, graph: keras.Function, x: Any, shifts: dict[str, Any]) -> tuple[Any, dict]:
-        """The output, and the inputs and outputs of each operation."""
-        seen = {}
-
-        def watched(operation: Any) -> Callable:
-            def call(*args: Any, **kwargs: Any) -> Any:
-                if "training" in getattr(operation, "_call_context_args", ()):
-                    kwargs["training"] = True
-                outputs = operation(*args, **kwargs)
-                if operation.name in shifts:
-                    outputs = outputs + shifts[operation.name]
-                seen[operation.name] = keras.tree.flatten(args), outputs
-                return outputs
-
-            return call
-
-        # The scope keeps changes of variables, such as moving averages, from the model.
+        sites = sites_of(graph)
+        x = graph._standardize_inputs(self._x)
         with keras.StatelessScope():
-            return graph._run_through_graph(x, watched), seen
+            _, seen = forward(graph, x, NOTHING)
+        samples = {index: tensor for index, tensor in enumerate(x) if is_floating(tensor)}
+        here = self._gradients(model, graph, x, _zeros(sites, seen)._replace(inputs=samples))
+        there = self._gradients(model, graph, x, NOTHING._replace(inputs=_nearby(samples)))
+        entrances = {index: _entrance(graph, sites, index) for index in samples}
+        return [
+            *signal(sites, here.outputs),
+            *branches(sites, seen),
+            *dead(sites, seen),
+            *over_time(sites, seen, here.sequences),
+            *shattering(entrances, here.inputs, there.inputs),
+        ]
 
     def _gradients(
-        self, model: keras.Model, graph: keras.Function, x: np.ndarray, seen: dict, names: list[str]
-    ) -> list[np.ndarray]:
-        """The gradients of the loss with respect to the samples and the outputs of operations."""
-        shifts = [ops.zeros_like(seen[name][1]) for name in names]
-
-        def loss(tensors: list) -> Any:
-            outputs, _ = self._forward(
-                graph, tensors[0], dict(zip(names, tensors[1:], strict=True))
-            )
-            with keras.StatelessScope():
-                value = model.compute_loss(tensors[0], ops.convert_to_tensor(self._y), outputs)
-            return value * scale
-
+        self, model: keras.Model, graph: keras.Function, x: list, shifts: Shifts
+    ) -> Shifts:
+        """The gradients of the loss, as arrays."""
         # As in training, against underflow in float16.
         scale = float(ops.convert_to_numpy(loss_scale(model.optimizer) or 1.0))
-        gradients = GRADIENTS[keras.backend.backend()](loss, [ops.convert_to_tensor(x), *shifts])
-        return [ops.convert_to_numpy(ops.cast(each, "float32")) / scale for each in gradients]
+        y = keras.tree.map_structure(ops.convert_to_tensor, self._y)
+
+        def loss(shifts: Shifts) -> Any:
+            # One scope, which also holds the losses that layers add on the way.
+            with keras.StatelessScope(collect_losses=True):
+                outputs, _ = forward(graph, x, shifts)
+                return scale * model.compute_loss(packed(graph._inputs_struct, x), y, outputs)
+
+        def unscaled(gradient: Any) -> np.ndarray:
+            return ops.convert_to_numpy(ops.cast(gradient, "float32")).astype(float) / scale
+
+        return Shifts(*keras.tree.map_structure(unscaled, tuple(gradients(loss, shifts))))
 
 
 def _graph(model: keras.Model) -> keras.Function:
-    graph = getattr(model, "_functional", model)
-    if not isinstance(graph, keras.Function):
+    if not has_graph(model):
         raise TypeError(
             "probe needs a functional model, or Sequential with an Input. "
             f"Received: model of class {type(model).__name__}"
         )
-    return graph
+    return getattr(model, "_functional", model)
 
 
-def _known_depths(graph: keras.Function) -> dict[int, int]:
-    calls = trace(graph)
-    known = {
-        id(tensor): depth
-        for call, depth in zip(calls, depths_of(calls).calls, strict=True)
-        for tensor in call.graph_outputs
+def _entrance(graph: keras.Function, sites: list[Site], index: int) -> Site:
+    """The call that stands for an input of the model."""
+    layer = graph.inputs[index]._keras_history.operation
+    return next(site for site in sites if site.layer is layer)
+
+
+def _nearby(samples: dict[int, Any]) -> dict[int, Any]:
+    generator, moved = np.random.default_rng(0), {}
+    for index, tensor in samples.items():
+        x = ops.convert_to_numpy(tensor)
+        noise = generator.standard_normal(x.shape)
+        moved[index] = ops.convert_to_tensor((x + NEARBY * x.std() * noise).astype(x.dtype))
+    return moved
+
+
+def _zeros(sites: list[Site], seen: list[Seen]) -> Shifts:
+    """What to add where gradients are asked for."""
+    outputs = {
+        number: {
+            index: ops.zeros_like(output)
+            for index, output in enumerate(seen[number].outputs)
+            if is_floating(output)
+        }
+        for number, site in enumerate(sites)
+        if site.is_boundary
     }
-    # A layer inside of a nested model has a path for a name. `output` is that of the first call.
-    outputs = [tensor for each in graph.operations for tensor in keras.tree.flatten(each.output)]
-    nested = any("/" in call.name for call in calls)
-    if nested or len(calls) > len(graph.operations) or not {*map(id, outputs)} <= {*known}:
-        raise ValueError(
-            "probe needs a model without nested models and layers that are called twice. "
-            f"Received: model {graph.name!r}"
-        )
-    return known
-
-
-def _row(probe: str, operation: Any, depths: dict[int, int], value: float) -> dict[str, Any]:
-    depth = depths[id(keras.tree.flatten(operation.output)[0])]
-    return {"probe": probe, "layer": operation.name, "depth": depth, "value": float(value)}
-
-
-def _is_boundary(operation: Any, depths: dict[int, int], graph: keras.Function) -> bool:
-    inputs = keras.tree.flatten(operation.input)
-    output = keras.tree.flatten(operation.output)[0]
-    deeper = depths[id(output)] > max((depths[id(one)] for one in inputs), default=0)
-    return (deeper or len(inputs) > 1) and operation.name not in graph.output_names
-
-
-def _branches(graph: keras.Function, depths: dict[int, int], seen: dict) -> list[dict]:
-    rows = []
-    for operation in graph.operations:
-        inputs = keras.tree.flatten(operation.input)
-        if type(operation).__name__ != "Add" or len(inputs) != 2:
-            continue
-        values = [ops.convert_to_numpy(value) for value in seen[operation.name][0]]
-        shortcut, branch = sorted((0, 1), key=lambda index: depths[id(inputs[index])])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.var(values[branch], dtype=float) / np.var(values[shortcut], dtype=float)
-        rows.append(_row("branch_share", operation, depths, share))
-    return rows
-
-
-def _dead(graph: keras.Function, depths: dict[int, int], seen: dict) -> list[dict]:
-    rows = []
-    for operation in graph.operations:
-        kind = getattr(getattr(operation, "activation", operation), "__name__", "")
-        if kind == "relu" or type(operation).__name__ in ("ReLU", "Relu"):
-            values = ops.convert_to_numpy(seen[operation.name][1])
-            silent = (values == 0).all(axis=tuple(range(values.ndim - 1)))
-            rows.append(_row("dead", operation, depths, silent.mean()))
-    return rows
-
-
-def _correlation(here: np.ndarray, there: np.ndarray) -> float:
-    """The mean over samples of the correlation of two gradients."""
-    rows = [
-        each.reshape(len(each), -1) - each.reshape(len(each), -1).mean(axis=1, keepdims=True)
-        for each in (here.astype(float), there.astype(float))
-    ]
-    lengths = [np.linalg.norm(each, axis=1) for each in rows]
-    products = (rows[0] * rows[1]).sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        return float(np.mean(products / (lengths[0] * lengths[1])))
-
-
-def _tensorflow_gradients(loss: Callable, tensors: list) -> list:
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        tape.watch(tensors)
-        value = loss(tensors)
-    return tape.gradient(value, tensors, unconnected_gradients="zero")
-
-
-def _jax_gradients(loss: Callable, tensors: list) -> list:
-    import jax
-
-    return jax.grad(loss)(tensors)
-
-
-def _torch_gradients(loss: Callable, tensors: list) -> list:
-    import torch
-
-    tensors = [tensor.detach().requires_grad_() for tensor in tensors]
-    gradients = torch.autograd.grad(loss(tensors), tensors, allow_unused=True)
-    return [
-        torch.zeros_like(tensor) if gradient is None else gradient
-        for tensor, gradient in zip(tensors, gradients, strict=True)
-    ]
-
-
-GRADIENTS = {
-    "tensorflow": _tensorflow_gradients,
-    "jax": _jax_gradients,
-    "torch": _torch_gradients,
-}
+    sequences = {
+        number: ops.zeros_like(seen[number].inputs[0])
+        for number, site in enumerate(sites)
+        if site.is_recurrent
+    }
+    return Shifts({}, outputs, sequences)

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keraskip.graph import weight_depths
+from keraskip.graph import Places, weight_places
 
 
 def recorded_weights(
@@ -28,7 +28,9 @@ def recorded_weights(
     Raises:
         ValueError: if that leaves no weight.
     """
-    depth_of, order = weight_depths(model)
+    _check_trained(model)
+    places = weight_places(model)
+    depth_of = places.depths
     wanted = re.compile(layers).search if isinstance(layers, str) else layers
     variables = sorted(
         (v for v in model.trainable_variables if wanted is None or wanted(v.path)),
@@ -40,19 +42,42 @@ def recorded_weights(
             "layers must leave at least one trainable weight. "
             f"Received: layers={layers!r}, weights such as {paths[:3]}"
         )
-    rows = [_row(variable, depth_of.get(id(variable), 0)) for variable in variables]
-    # Also where only some weights are recorded.
+    # Of all weights, also where only some are recorded.
+    followed = {name for way in places.ways.values() for name in way.after}
+    rows = [_row(variable, places, followed) for variable in variables]
     deepest = max(depth_of.get(id(variable), 0) for variable in model.trainable_variables)
-    return variables, rows, {"depth_from": order, "depth": deepest}
+    return variables, rows, {"depth_from": places.order, "depth": deepest}
 
 
-def _row(variable: keras.Variable, depth: int) -> dict[str, Any]:
+def _check_trained(model: keras.Model) -> None:
+    if not model.weights:
+        raise ValueError(
+            "A model must have its weights before they can be recorded: call it on a batch, or "
+            f"build it. Received: model {model.name!r} without weights"
+        )
+    if not model.trainable_variables:
+        raise ValueError(
+            "A recorded model must have a layer that trains: set `trainable = True` on the layers "
+            f"to train. Received: model {model.name!r}, all layers frozen"
+        )
+
+
+def _row(variable: keras.Variable, places: Places, followed: set[str]) -> dict[str, Any]:
+    """The facts about a weight.
+
+    `positions` and `after` are explained by `keraskip.graph.ways.Way`; `last` says that no other
+    layer with weights lies behind its own. The three are None where the calls are not known.
+    """
     layer, _, role = variable.path.rpartition("/")
+    way = places.ways.get(id(variable))
     return {
         "path": variable.path,
         "layer": layer,
         "role": role,
-        "depth": depth,
+        "depth": places.depths.get(id(variable), 0),
         "shape": list(variable.shape),
         "size": math.prod(variable.shape),
+        "positions": way.positions if way else None,
+        "after": list(way.after) if way else None,
+        "last": layer not in followed if way else None,
     }

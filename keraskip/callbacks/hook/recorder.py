@@ -1,8 +1,9 @@
 """The callback: its arguments, and when a record begins and ends."""
 
+import atexit
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from keraskip.callbacks.columns import columns_of
 from keraskip.callbacks.hook.arguments import (
     all_statistics,
     checked_filter,
+    checked_folder,
+    checked_info,
     made_probe,
     schedule,
 )
@@ -35,6 +38,21 @@ from keraskip.callbacks.step.measurement import KINDS, Measurement
 from keraskip.checks import check_choice, check_integer
 
 ON_NONFINITE = ("warn", "stop", "ignore")
+NO_OPTIMIZER = (
+    "Nothing is recorded: the model has no optimizer. Compile it with one, or make the optimizer "
+    "of a training step of your own an attribute of the model or of one of its layers."
+)
+NO_STEP = (
+    "No step was recorded in this epoch: no optimizer that can be recorded was called. A training "
+    "step of your own must call `apply` or `apply_gradients` of an optimizer that is an attribute "
+    "of the model or of one of its layers; a loop of your own records with "
+    "`GradientRecorder.recording`."
+)
+STEP_MADE_ANEW = (
+    "Recording has ended before training: the training step was made anew, as `compile` and "
+    "`train_on_batch` do it inside of `fit`. A loop of your own records with "
+    "`GradientRecorder.recording`."
+)
 
 
 class GradientRecorder(keras.callbacks.Callback):
@@ -54,16 +72,17 @@ class GradientRecorder(keras.callbacks.Callback):
     to the output. Progress bar and history show them, and callbacks that come later in the list,
     such as `CSVLogger` and `TensorBoard`, keep them too.
 
-    A second `fit` with the same recorder goes on with the same run; if layers were frozen or
-    unfrozen in between, in a folder beside it, because the weights differ. A new recorder starts a
-    new run. If the folder has one already, the new one is written beside it, to `run_dir` with
-    `-2`, `-3` and so on, and a warning names it. A training that is started again after an epoch,
-    by `BackupAndRestore` or `fit(initial_epoch=...)`, goes on with the run that it left. If the
-    folder can no longer be written during training, recording stops with a warning and training
+    A second `fit` of the model with the same recorder goes on with the same run; if layers were
+    frozen or unfrozen in between, in a folder beside it, because the weights differ. A new recorder
+    starts a new run. If the folder has one already, the new one is written beside it, to `run_dir`
+    with `-2`, `-3` and so on, and a warning names it. A training that is started again after an
+    epoch, by `BackupAndRestore` or `fit(initial_epoch=...)`, goes on with the run that it left. If
+    the folder can no longer be written during training, recording stops with a warning and training
     goes on.
 
     However `fit` ends, what was measured is written. After an exception, such as Ctrl-C or the stop
-    button of a notebook, the status of the run is `"interrupted"`, and the next `fit` works.
+    button of a notebook, or where the process ends in the middle of it, the status of the run is
+    `"interrupted"`, and the next `fit` works.
 
     On several devices (`tf.distribute.MirroredStrategy`, `keras.distribution.DataParallel`) the
     gradient is the one of the whole batch. Of several JAX processes the first one writes.
@@ -112,9 +131,11 @@ class GradientRecorder(keras.callbacks.Callback):
             is started again goes on with the curves; W&B and MLflow keep the steps that an
             interrupted epoch had shown, which then appear twice.
         probe: a batch `(x, y)` on which to look into a functional model after each epoch, outside
-            of the training step: the gradient of the loss with respect to the outputs of layers,
-            the share of residual branches, dead units, shattered gradients. `Run.probes` has them,
-            and `keraskip.callbacks.hook.probe.Probe.look` defines them.
+            of the training step: the gradient of the loss with respect to the outputs of layers and
+            to the input of recurrent layers at each time step, the share of residual branches, dead
+            units, shattered gradients. `x` and `y` are arrays, or lists or dicts of arrays, as in
+            `fit`. `Run.probes` has the values, and `keraskip.callbacks.hook.probe.Probe.look`
+            defines them.
         info: further facts to keep in `run.json`, as JSON values.
         overwrite: whether a new run replaces an earlier one in the folder.
         initial_epoch: as in `fit`; needed only for a training that goes back in a finished run: the
@@ -124,7 +145,8 @@ class GradientRecorder(keras.callbacks.Callback):
     Raises:
         ValueError: for other values of `every`, `statistics`, `kind`, `on_nonfinite`, `trackers` or
             `initial_epoch`, a bad regular expression and, when training begins, if `layers` leaves
-            no weight or the run in the folder has fewer epochs.
+            no weight, the run in the folder has fewer epochs, another recorder records the model,
+            or this one has recorded another model.
         TypeError: for arguments of another type.
         OSError: when training begins, if the folder cannot be written.
         ImportError: for a tracker whose package is not installed.
@@ -160,10 +182,10 @@ class GradientRecorder(keras.callbacks.Callback):
         self._due = schedule(every)
         self._layers = checked_filter(layers)
         self._statistics = all_statistics([*statistics, "histogram"] if shown_by else statistics)
-        self._kind, self._probe, self._info = kind, made_probe(probe), dict(info or {})
+        self._kind, self._probe, self._info = kind, made_probe(probe), checked_info(info)
         self._on_nonfinite = on_nonfinite
         self._journal = Journal(
-            Path(run_dir),
+            checked_folder(run_dir),
             columns_of(self._statistics),
             on_nonfinite != "ignore",
             self._stop,
@@ -173,7 +195,9 @@ class GradientRecorder(keras.callbacks.Callback):
         )
         watch_fit()
         self._capture: Capture | None = None
-        self._told_of_no_step = False
+        # Whether anything of the `fit` that runs is recorded.
+        self._records = False
+        self._told_of_missing_steps = False
         # The model of the run so far, the names of its optimizers, and the recorded weights.
         self._recorded_model: keras.Model | None = None
         self._optimizers: list[str] = []
@@ -189,6 +213,7 @@ class GradientRecorder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Hook into the training step."""
+        self._records = False
         if all_frozen(self.model):
             warnings.warn(
                 "Nothing is recorded: all layers of the model are frozen, so there is no gradient. "
@@ -196,9 +221,12 @@ class GradientRecorder(keras.callbacks.Callback):
                 stacklevel=2,
             )
             return
+        optimizers = trained_by(self.model)
+        if not optimizers:
+            warnings.warn(NO_OPTIMIZER, stacklevel=2)
+            return
         # Known here only where it was asked for; a backup may be restored after this.
         self._epoch, next_steps = self.initial_epoch or None, self._next_steps()
-        optimizers = trained_by(self.model)
         self._capture = FitCapture(
             self.model,
             optimizers,
@@ -209,6 +237,8 @@ class GradientRecorder(keras.callbacks.Callback):
             next_steps,
         )
         self._capture.attach()
+        atexit.register(self._leave)
+        self._records = True
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the run before the first epoch, or go on with it."""
@@ -218,11 +248,13 @@ class GradientRecorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the steps of the epoch, and its logs."""
-        if not self._capture or not self._capture.is_attached:
+        if not self._capture or not self._records:
             return
+        if not self._capture.is_attached:
+            return self._warn_once(STEP_MADE_ANEW)
         self._capture.drain()
         if not self._capture.has_counted:
-            return self._warn_of_no_step()
+            return self._warn_once(NO_STEP)
         next_steps = self._capture.next_steps.tolist()
         self._describe_labels()
         size = norm_of(self._variables)
@@ -299,6 +331,7 @@ class GradientRecorder(keras.callbacks.Callback):
         )
         self._capture = capture
         capture.attach()
+        atexit.register(self._leave)
         (first,) = capture.next_steps
         status = "interrupted"
         try:
@@ -340,16 +373,15 @@ class GradientRecorder(keras.callbacks.Callback):
             size = norm_of(self._variables) if self._epoch else None
             first_steps = self._journal.open(weights, info, self._epoch, writes, size)
             self._capture.start_at(first_steps)
-        elif (self._journal.weights, self._optimizers) == (weights, facts["optimizers"]):
-            self._journal.go_on()
-        elif self._recorded_model is model:
-            self._journal.open_phase(weights, info, writes)
-        else:
+        elif self._recorded_model is not model:
             raise ValueError(
                 "A recorder goes on with the model it began with; for another model make a new "
-                f"one. Received: model {model.name!r} with {len(weights)} weights to record, "
-                f"before {len(self._journal.weights)}"
+                f"one. Received: model {model.name!r}, another one than that of {self.run_dir}"
             )
+        elif (self._journal.weights, self._optimizers) == (weights, facts["optimizers"]):
+            self._journal.go_on()
+        else:
+            self._journal.open_phase(weights, info, writes)
         self._recorded_model, self._optimizers = model, facts["optimizers"]
 
     def _stop(self, in_gradient: bool) -> None:
@@ -360,16 +392,11 @@ class GradientRecorder(keras.callbacks.Callback):
         if self._on_nonfinite == "stop" and not (any(scales) and in_gradient):
             model.stop_training = True
 
-    def _warn_of_no_step(self) -> None:
-        if self._told_of_no_step:
-            return
-        self._told_of_no_step = True
-        warnings.warn(
-            "No step was recorded in this epoch: no optimizer that can be recorded was called. A "
-            "training step of your own must call `apply` or `apply_gradients` of an optimizer that "
-            "is an attribute of the model or of one of its layers.",
-            stacklevel=2,
-        )
+    def _warn_once(self, message: str) -> None:
+        """Tells that steps are missing."""
+        if not self._told_of_missing_steps:
+            self._told_of_missing_steps = True
+            warnings.warn(message, stacklevel=3)
 
     def _next_steps(self) -> list[int]:
         """The numbers with which to go on, after the rest of an interrupted training is written."""
@@ -379,7 +406,13 @@ class GradientRecorder(keras.callbacks.Callback):
         self._journal.drop_norms()
         return self._capture.next_steps.tolist()
 
+    def _leave(self) -> None:
+        """Writes what is left when the process ends in the middle of a training."""
+        with suppress(Exception):  # the backend may be gone
+            self._end("interrupted")
+
     def _end(self, status: str) -> None:
+        atexit.unregister(self._leave)
         if self._capture:
             self._capture.drain()
             self._describe_labels()

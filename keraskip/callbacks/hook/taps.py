@@ -47,11 +47,19 @@ class Tap:
         return self._read(self, *args, **kwargs)
 
 
-def check_free(optimizer: keras.optimizers.Optimizer) -> None:
+def check_free(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> None:
     """Refuses a second recorder of the same steps."""
     other = getattr(vars(optimizer).get(HOOK), "__self__", None)
     if isinstance(other, Tap) and other._is_live():
-        raise ValueError("A model is recorded by one GradientRecorder at a time.")
+        raise already_recorded(model)
+
+
+def already_recorded(model: keras.Model) -> ValueError:
+    """The refusal of a second recorder."""
+    return ValueError(
+        "A model is recorded by one GradientRecorder at a time; take the others out of `callbacks`."
+        f" Received: a second one for model {model.name!r}"
+    )
 
 
 def trained_by(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
