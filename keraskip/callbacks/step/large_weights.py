@@ -92,24 +92,14 @@ class LargeWeights:
 
         if not seen.layout:
             return tf.fill([len(self._row_of), len(STATISTICS)], float("nan"))
-        layout, before = seen.layout, seen.weights
-        after = [tf.convert_to_tensor(variables[i].value) for i in seen.indices.values()]
-        change = _joined(layout, after) - before
-        squares = _squares(layout, change)
-        # This order lets TensorFlow write the signs over the change.
-        with tf.control_dependencies([squares]):
-            changed = _squares(layout, tf.sign(change))
-        quick = tf.sqrt(squares), layout.share(layout.sizes - tf.round(changed))
-        update = quick_or_exact(
-            layout.are_exact(squares[:, None]),
-            quick,
-            lambda before, *after: exact_of_update(layout, before, _joined(layout, after)),
-            before,
-            *after,
-        )
+        layout, after = seen.layout, [variables[index].value for index in seen.indices.values()]
+        weight = tf.sqrt(_squares(layout, seen.weights))
+        # This order lets TensorFlow write the change over the weights from before.
+        with tf.control_dependencies([weight]):
+            change = _joined(layout, after) - seen.weights
+        update = _of_change(layout, change)
         if updated is not True:
             update = [tf.where(updated, column, float("nan")) for column in update]
-        weight = tf.sqrt(_squares(layout, before))
         table = tf.stack([*seen.of_gradient, weight, *update], axis=-1)
         return self._with_all_rows(table, seen.indices, exist)
 
@@ -125,8 +115,8 @@ class LargeWeights:
         return tf.tensor_scatter_nd_update(nothing, rows, table)
 
 
-def groups_of_large(variables: Sequence[keras.Variable]) -> list[list[int]]:
-    """The rows of the large weights, group by group; none where there is a GPU.
+def groups_of_large(variables: Sequence[keras.Variable], rows: Sequence[int]) -> list[list[int]]:
+    """The large weights among some, by their rows, group by group; none where there is a GPU.
 
     A GPU waits longer for operations to begin than for memory.
     """
@@ -136,7 +126,8 @@ def groups_of_large(variables: Sequence[keras.Variable]) -> list[list[int]]:
         return []
     groups: list[list[int]] = [[]]
     filled = 0
-    for row, variable in enumerate(variables):
+    for row in rows:
+        variable = variables[row]
         size = prod(variable.shape)
         if size >= LARGE and variable.dtype == "float32":
             groups[-1].append(row)
@@ -161,6 +152,24 @@ def _of_gradients(layout: Layout, grads: Sequence[Any]) -> Sequence[Any]:
         lambda *grads: exact_of_gradient(layout, _joined(layout, grads)),
         *grads,
     )
+
+
+def _of_change(layout: Layout, change: Any) -> list[Any]:
+    """Its norm, and the share of elements without a change."""
+    import tensorflow as tf
+
+    squares = _squares(layout, change)
+    norm, frozen = quick_or_exact(
+        layout.are_exact(squares[:, None]),
+        (tf.sqrt(squares), tf.fill([layout.weights], -1.0)),
+        lambda change: exact_of_update(layout, tf.zeros_like(change), change),
+        change,
+    )
+    # This order lets TensorFlow write the signs over the change.
+    with tf.control_dependencies([norm]):
+        changed = _squares(layout, tf.sign(change))
+    quick = layout.share(layout.sizes - tf.round(changed))
+    return [norm, tf.where(frozen < 0, quick, frozen)]
 
 
 def _squares(layout: Layout, matrix: Any) -> Any:

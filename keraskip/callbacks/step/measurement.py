@@ -12,21 +12,36 @@ from keraskip.callbacks.step import optimizers
 from keraskip.callbacks.step.earlier_gradients import EarlierGradients
 from keraskip.callbacks.step.large_weights import LargeWeights, groups_of_large
 from keraskip.callbacks.step.matrix import Layout
+from keraskip.callbacks.step.sparse_rows import SparseRows
 from keraskip.callbacks.step.statistics import measure
 
 KINDS = ("raw", "effective")
+
+
+class Parts(NamedTuple):
+    """The weights, divided among those who measure them.
+
+    Attributes:
+        members: they, each for some of the weights.
+        order: puts their tables, one below the other, into the order of the row.
+    """
+
+    members: list[Any]
+    order: np.ndarray
 
 
 class SeenStep(NamedTuple):
     """A view of gradients and weights before a step.
 
     Attributes:
-        parts: the view of each part of the measurement.
+        parts: who measures the weights in this step.
+        views: the view of each of them.
         scalars: the scale of the loss, the factor by which the optimizer clips, and its rate.
         updating: whether the step will change the weights.
     """
 
-    parts: list[Any]
+    parts: Parts
+    views: list[Any]
     scalars: list[Any]
     updating: Any
 
@@ -47,16 +62,16 @@ class Measurement:
         self, variables: Sequence[keras.Variable], statistics: Sequence[str], kind: str
     ) -> None:
         self._kind = kind
-        parts = _parts(variables, statistics)
-        self._parts = [part for part, _ in parts]
-        # The tables of the parts, one below the other, are put into the order of the row.
-        self._order = np.argsort(np.concatenate([rows for _, rows in parts]))
+        self._weights, self._statistics = list(variables), tuple(statistics)
+        self._by_rows: dict[int, SparseRows] = {}
+        self._parts = {frozenset[int](): self._divided(frozenset())}
         self.shape = len(variables), len(columns_of(statistics))
 
     @property
     def variables(self) -> list[keras.Variable]:
         """The variables that the measurement keeps from step to step."""
-        return [variable for part in self._parts for variable in part.variables]
+        members = self._parts[frozenset()].members
+        return [variable for member in members for variable in member.variables]
 
     def before(
         self,
@@ -74,13 +89,20 @@ class Measurement:
             values: the values of the variables.
         """
         measured, scalars, updating = self._gradients(optimizer, grads, variables)
-        parts = [part.before(variables, measured, values) for part in self._parts]
-        return SeenStep(parts, scalars, updating)
+        sparse = {
+            id(variables[index]) for index, grad in measured.items() if optimizers.is_sparse(grad)
+        }
+        rows = frozenset(row for row, v in enumerate(self._weights) if id(v) in sparse)
+        if rows not in self._parts:
+            self._parts[rows] = self._divided(rows)
+        parts = self._parts[rows]
+        views = [member.before(variables, measured, values) for member in parts.members]
+        return SeenStep(parts, views, scalars, updating)
 
     def handed_on(self, seen: SeenStep, grads: Sequence[Any]) -> Sequence[Any]:
         """The same gradients, for the optimizer."""
-        for part, part_seen in zip(self._parts, seen.parts, strict=True):
-            grads = part.handed_on(part_seen, grads)
+        for member, view in zip(seen.parts.members, seen.views, strict=True):
+            grads = member.handed_on(view, grads)
         return grads
 
     def row(self, seen: SeenStep, variables: Sequence[keras.Variable]) -> Any:
@@ -88,12 +110,32 @@ class Measurement:
         # An effective gradient exists only where there is an update.
         exist = seen.updating if self._kind == "effective" else True
         tables = [
-            part.table(part_seen, variables, seen.updating, exist)
-            for part, part_seen in zip(self._parts, seen.parts, strict=True)
+            member.table(view, variables, seen.updating, exist)
+            for member, view in zip(seen.parts.members, seen.views, strict=True)
         ]
         if len(tables) == 1:
             return tables[0]
-        return ops.take(ops.concatenate(tables), self._order, axis=0)
+        return ops.take(ops.concatenate(tables), seen.parts.order, axis=0)
+
+    def _divided(self, sparse: frozenset[int]) -> Parts:
+        """The parts where the gradients of some weights, by their rows, are sparse."""
+        rows = [[row] for row in sparse]
+        for row in sparse - set(self._by_rows):
+            self._by_rows[row] = SparseRows([self._weights[row]])
+        members: list = [self._by_rows[row] for row in sparse]
+        dense = [row for row in range(len(self._weights)) if row not in sparse]
+        # All other statistics need matrices.
+        is_tensorflow = keras.backend.backend() == "tensorflow"
+        if is_tensorflow and self._statistics == STATISTICS:
+            for group in groups_of_large(self._weights, dense):
+                members.append(LargeWeights([self._weights[row] for row in group]))
+                rows.append(group)
+        rest = sorted(set(dense) - {row for group in rows for row in group})
+        if rest or not rows:
+            weights = [self._weights[row] for row in rest]
+            members.append(JoinedWeights(weights, self._statistics))
+            rows.append(rest)
+        return Parts(members, np.argsort(np.concatenate(rows)))
 
     def _gradients(
         self, optimizer: keras.optimizers.Optimizer, grads: Sequence[Any], variables: Sequence[Any]
@@ -106,20 +148,36 @@ class Measurement:
         raw = optimizers.aside(optimizer, [grads[index] for index in given])
         if scale is not None:
             raw = [ops.divide(grad, scale) for grad in raw]
-        mean = optimizers.accumulated(optimizer, raw, [variables[index] for index in given])
+        updated = [variables[index] for index in given]
+        mean = optimizers.accumulated(optimizer, raw, updated)
         # Before the rows of an embedding's gradient are summed, as the optimizer does it.
         effective, factor = optimizers.clipped(optimizer, mean), 1.0
         wanted = effective if self._kind == "effective" else raw
+        by_rows = self._measured_by_rows(optimizer, effective, updated)
         if effective is not mean:
-            norms = [_total_norm(optimizers.of_whole_batch(each)) for each in (effective, mean)]
+            whole = [optimizers.of_whole_batch(each, by_rows) for each in (effective, mean)]
+            norms = [_total_norm(each) for each in whole]
             factor = ops.where(norms[1] == 0, 1.0, norms[0] / norms[1])
         factor = ops.where(updating, factor, float("nan"))
         rate = optimizers.learning_rate(optimizer)
         scalars = [1.0 if scale is None else scale, factor, rate]
-        return dict(zip(given, optimizers.of_whole_batch(wanted), strict=True)), scalars, updating
+        whole = optimizers.of_whole_batch(wanted, by_rows)
+        return dict(zip(given, whole, strict=True)), scalars, updating
+
+    def _measured_by_rows(
+        self, optimizer: keras.optimizers.Optimizer, grads: list, variables: Sequence[Any]
+    ) -> list[bool]:
+        """Which of the gradients that the optimizer uses are measured by their rows."""
+        if self._statistics != STATISTICS:
+            return [False] * len(grads)
+        return [
+            optimizers.is_sparse(grad) and optimizers.changes_rows_only(optimizer, variable)
+            for grad, variable in zip(grads, variables, strict=True)
+        ]
 
 
 def _total_norm(grads: list) -> Any:
+    grads = [grad.values if optimizers.is_sparse(grad) else grad for grad in grads]
     return ops.sqrt(sum(ops.sum(ops.square(ops.cast(grad, "float32"))) for grad in grads))
 
 
@@ -205,19 +263,3 @@ class JoinedWeights:
         if given is True:
             return table
         return ops.where(ops.reshape(given, (-1, 1)), table, float("nan"))
-
-
-def _parts(
-    variables: Sequence[keras.Variable], statistics: Sequence[str]
-) -> list[tuple[JoinedWeights | LargeWeights, list[int]]]:
-    """The weights in the parts that measure them, each with its rows."""
-    groups = []
-    # All other statistics need matrices.
-    if keras.backend.backend() == "tensorflow" and tuple(statistics) == STATISTICS:
-        groups = groups_of_large(variables)
-    large = {row for group in groups for row in group}
-    rest = [row for row in range(len(variables)) if row not in large]
-    parts: list = [(LargeWeights([variables[row] for row in group]), group) for group in groups]
-    if rest or not groups:
-        parts.append((JoinedWeights([variables[row] for row in rest], statistics), rest))
-    return parts

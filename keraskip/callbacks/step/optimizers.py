@@ -1,10 +1,14 @@
 """The changes that Keras' optimizers make to gradients before they use them."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import keras
 from keras import ops
+
+# Elements: a smaller weight costs less as part of a matrix than by its rows.
+LARGE_TABLE = 2**16
 
 
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> Any:
@@ -89,15 +93,77 @@ def _maker(tensor: Any) -> Any:
 def _product_again(tensor: Any) -> Any:
     import tensorflow as tf
 
+    if is_sparse(tensor):
+        values = _product_again(tensor.values)
+        return tf.IndexedSlices(values, tensor.indices, tensor.dense_shape)
     if not tf.is_symbolic_tensor(tensor) or not is_product(tensor):
         return tensor
     first, second = _maker(tensor).inputs
     return tf.raw_ops.Mul(x=first, y=second)
 
 
-def of_whole_batch(grads: list) -> list:
-    """The gradients as whole tensors, summed over the replicas of a `tf.distribute` strategy."""
-    grads = [dense(grad) for grad in grads]
+def changes_rows_only(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
+    """Whether a step with a sparse gradient leaves all other rows of a weight as they are.
+
+    Keras' plain SGD hands the rows to `scatter_sub`. Momentum and weight decay change the whole
+    weight, as all other optimizers do or may do. A step compiled by XLA is measured whole.
+    """
+    import tensorflow as tf
+    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+    optimizer = _updating(optimizer)
+    return (
+        type(optimizer) is keras.optimizers.SGD
+        and not (optimizer.momentum or optimizer.use_ema or optimizer.gradient_accumulation_steps)
+        and optimizer.weight_decay is None
+        and variable.constraint is None
+        and variable.dtype == "float32"
+        and len(variable.shape) == 2
+        and prod(variable.shape) >= LARGE_TABLE
+        and tf.distribute.get_strategy().num_replicas_in_sync == 1
+        and not GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    )
+
+
+def is_sparse(gradient: Any) -> bool:
+    """Whether a gradient is rows and their indices."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return isinstance(gradient, tf.IndexedSlices)
+
+
+def summed(gradient: Any) -> Any:
+    """A sparse gradient with each row once, in the order of their indices.
+
+    Rows of zeros, with an index that no weight has, fill it up to the number of rows it had.
+    """
+    import tensorflow as tf
+
+    indices = tf.cast(gradient.indices, "int32")
+    order = tf.argsort(indices, stable=True)
+    indices = tf.gather(indices, order)
+    begins = tf.not_equal(indices, tf.concat([[-1], indices[:-1]], 0))
+    number = tf.cumsum(tf.cast(begins, "int32")) - 1
+    length = tf.size(indices)
+    values = tf.gather(gradient.values, order)
+    values = tf.math.unsorted_segment_sum(values, number, length)
+    # The minimum of nothing is the largest integer.
+    rows = tf.math.unsorted_segment_min(indices, number, length)
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
+
+
+def of_whole_batch(grads: list, by_rows: Sequence[bool]) -> list:
+    """The gradients as whole tensors, summed over the replicas of a `tf.distribute` strategy.
+
+    Args:
+        grads: the gradients.
+        by_rows: which of them stay sparse, then with each row once.
+    """
+    grads = [
+        summed(grad) if stays else dense(grad) for grad, stays in zip(grads, by_rows, strict=True)
+    ]
     if keras.backend.backend() != "tensorflow":
         return grads
     import tensorflow as tf
