@@ -2,10 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import classifier, falling, flat, run_of, with_optimizer
 from test_analysis import write_run
 
 import keraskip
@@ -70,7 +73,7 @@ def test_pictures(runs, tmp_path, suffix, start):
 def test_json_has_the_numbers_and_where_they_come_from(runs, tmp_path):
     comparison = keraskip.compare(*runs)
     saved = json.loads(comparison.save(tmp_path / "report.json").read_text())
-    assert saved["schema_version"] == 1
+    assert saved["schema_version"] == 2
     fading = saved["runs"][0]
     assert (fading["run"], fading["verdict"]) == ("fading", "vanishing")
     assert fading["attenuation"]["value"] == comparison.verdicts[0].attenuation.value
@@ -121,3 +124,43 @@ def test_a_run_without_steps_can_be_reported(tmp_path, runs):
     comparison = keraskip.compare(empty)
     assert "no step was recorded" in comparison.findings[0]
     assert comparison.save(tmp_path / "report.html").stat().st_size > 500_000
+
+
+@pytest.fixture
+def failing():
+    info = {**INFO, **with_optimizer(classifier(), learning_rate=0.0)}
+    return run_of(flat(), info=info, layers=20, learning_rate=0.0, frozen=1.0)
+
+
+def test_a_diagnosis_is_everywhere(failing, tmp_path):
+    comparison = keraskip.compare(failing)
+    kinds = [finding.kind for finding in comparison.diagnoses[0]]
+    assert kinds[0] == "learning rate 0"
+    assert comparison.table().splitlines()[2].split()[1:3] == ["healthy", "frozen"]
+    assert "it is frozen (the loss goes from 2.32 to 2.3, a constant" in comparison.findings[0]
+    assert "run: Frozen: updates change nothing" in comparison.findings[1]
+    for name in ("report.md", "report.html"):
+        assert "Frozen: updates change nothing" in comparison.save(tmp_path / name).read_text()
+    assert "What is wrong, and what to change" in comparison._repr_html_()
+    saved = json.loads(comparison.save(tmp_path / "report.json").read_text())
+    run = saved["runs"][0]
+    assert run["learning"]["state"] == "frozen"
+    assert run["learning"]["end"]["low"] < run["learning"]["end"]["value"]
+    assert [finding["kind"] for finding in run["diagnosis"]] == kinds
+    frame = pd.read_csv(comparison.save(tmp_path / "report.csv"))
+    assert frame["learning_state"][0] == "frozen"
+    assert frame["findings"][0].split("; ") == kinds
+    assert "keras.optimizers.SGD" in frame["remedy"][0]
+
+
+def test_a_network_that_learns_has_no_finding_and_says_so(tmp_path):
+    comparison = keraskip.compare(run_of(falling(), info={**INFO, **classifier()}, layers=20))
+    assert comparison.diagnoses == [[]]
+    assert "it learns (the loss goes from 2.31 to 0.395" in comparison.findings[0]
+    assert "What is wrong" not in comparison._repr_html_()
+
+
+def test_seeds_that_differ_in_learning_are_counted(failing):
+    learns = run_of(falling(), info=failing.info, layers=20)
+    runs = [replace(failing, path=Path("net_seed0")), replace(learns, path=Path("net_seed1"))]
+    assert "of 2 seeds, 1 frozen, 1 learning" in keraskip.compare(*runs).findings[0]

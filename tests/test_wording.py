@@ -22,7 +22,7 @@ def sentence(folder, rms=HEIGHTS, *, accuracy=None, kernel_rms=1e-3, **options):
         info["epochs"] = [{"epoch": 0, "steps": STEPS, "accuracy": accuracy}]
         (folder / "run.json").write_text(json.dumps(info))
         run = keraskip.load_run(folder)
-    (found,) = keraskip.compare(run).findings
+    (found,) = keraskip.compare(run).about_groups
     return found
 
 

@@ -33,14 +33,14 @@ class Comparison(Findings):
 
     @property
     def findings(self) -> list[str]:
-        """One sentence for each network, for the effect of its skips, and for more depth."""
+        """Sentences: networks, what is wrong with them, effects of skips, more depth."""
         return self.sentences
 
     def table(self) -> str:
         """The verdicts as a table of text."""
         table = new_table()
         for column in self.columns:
-            side: Any = "left" if column in ("run", "verdict") else "right"
+            side: Any = "left" if column in ("run", "verdict", "learning") else "right"
             table.add_column(Text(column), justify=side, no_wrap=column != "run")
         for row in self.rows:
             add_row(table, *row)

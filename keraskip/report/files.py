@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from keraskip.analysis.estimates import Estimate
+from keraskip.analysis.finding import Finding
+from keraskip.analysis.learning import LEARNING_RULES, Learning
 from keraskip.analysis.verdicts import RULES
 from keraskip.report.findings import Findings
 
 # Raised when a name goes or changes its meaning; new names leave it as it is.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # The numbers of a verdict that are estimates.
 ESTIMATES = ("attenuation", "at_start", "at_end")
 ESTIMATE_KEYS = ("value", "low", "high")
@@ -21,12 +23,28 @@ PROVENANCE = ("started", "status", "seed", "command", "versions", "device", "git
 
 
 def as_json(findings: Findings) -> str:
-    """All findings with their numbers; unknown numbers are null."""
+    """All findings with their numbers; unknown numbers are null.
+
+    Schema 2 has, at the top, `schema_version`, `findings` (the sentences), `rules` (of the
+    verdicts), `learning_rules`, `runs`, `groups`, `effects` and `degradations`. A run has
+
+    - the fields of `Verdict`: the signal;
+    - `learning`, the fields of `Learning`: `state`, `reason`, `start`, `end`, `guess`,
+      `accuracy`, `chance`, `since`, `source`;
+    - `diagnosis`, a list of the fields of `Finding`, the most upstream cause first: `kind`,
+      `sentence`, `remedy`, `source`, `layers`, `steps` (first and last, or null), `evidence`;
+      empty for a network that learns;
+    - `provenance`.
+
+    An estimate is an object of `value`, `low` and `high`, the ends of its 95 % interval. Schema 1
+    had neither `learning` nor `diagnosis`.
+    """
     return json.dumps(
         {
             "schema_version": SCHEMA_VERSION,
             "findings": findings.sentences,
             "rules": RULES,
+            "learning_rules": LEARNING_RULES,
             "runs": _runs(findings),
             "groups": _groups(findings),
             "effects": _effects(findings),
@@ -41,8 +59,15 @@ def as_json(findings: Findings) -> str:
 def as_csv(findings: Findings) -> str:
     """One line for each run, with the numbers of its verdict."""
     unknown = dict.fromkeys(ESTIMATE_KEYS)
+    pairs = zip(_verdicts(findings), findings.learnings, findings.diagnoses, strict=True)
     rows = [
-        {**row, **{name: row[name] or unknown for name in ESTIMATES}} for row in _verdicts(findings)
+        {
+            **{**row, **{name: row[name] or unknown for name in ESTIMATES}},
+            "learning": _learning(learning, unknown),
+            "findings": "; ".join(finding.kind for finding in diagnosis),
+            "remedy": diagnosis[0].remedy if diagnosis else "",
+        }
+        for row, learning, diagnosis in pairs
     ]
     return pd.json_normalize(rows, sep="_").to_csv(index=False)
 
@@ -67,10 +92,30 @@ def _plain(text: str) -> str:
 
 
 def _runs(findings: Findings) -> list[dict[str, Any]]:
+    answers = zip(findings.learnings, findings.diagnoses, strict=True)
     return [
-        {**row, "provenance": {key: run.info.get(key) for key in PROVENANCE}}
-        for row, run in zip(_verdicts(findings), findings.runs, strict=True)
+        {
+            **row,
+            "learning": _learning(learning),
+            "diagnosis": [_finding(finding) for finding in diagnosis],
+            "provenance": {key: run.info.get(key) for key in PROVENANCE},
+        }
+        for row, run, (learning, diagnosis) in zip(
+            _verdicts(findings), findings.runs, answers, strict=True
+        )
     ]
+
+
+def _learning(learning: Learning, unknown: dict | None = None) -> dict[str, Any]:
+    """The fields of a learning; `unknown` stands for an estimate that is not there."""
+    return {name: _number(value) for name, value in asdict(learning).items()} | {
+        name: _estimate(getattr(learning, name)) or unknown for name in ("start", "end")
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    evidence = {name: _number(float(value)) for name, value in finding.evidence.items()}
+    return {**asdict(finding), "evidence": evidence}
 
 
 def _verdicts(findings: Findings) -> list[dict[str, Any]]:

@@ -1,17 +1,21 @@
 """The findings about several runs: verdicts, contrasts, sentences, and the cells of the table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from keraskip.analysis.causes import diagnose
 from keraskip.analysis.contrasts import Degradation, Effect, degradations, effects
 from keraskip.analysis.estimates import Estimate, mean
+from keraskip.analysis.finding import Finding
 from keraskip.analysis.groups import Group, grouped
+from keraskip.analysis.learning import Learning, learning_of
 from keraskip.analysis.outlook import FEWEST_OF_A_LINE, PLAIN_REASONS
 from keraskip.analysis.shapes import HEALTHY_ORDERS
 from keraskip.analysis.verdicts import SPECIAL, Verdict
+from keraskip.report.diagnoses import SHORT, about_diagnosis, learning_words
 from keraskip.report.wording import change, factor, number, over_seeds, plain_change, with_interval
 from keraskip.runs import Run
 
@@ -45,6 +49,17 @@ class Findings:
         return [verdict_by_run[run.name] for run in self.runs]
 
     @cached_property
+    def learnings(self) -> list[Learning]:
+        """Whether the network of each run learns."""
+        return [learning_of(run) for run in self.runs]
+
+    @cached_property
+    def diagnoses(self) -> list[list[Finding]]:
+        """The findings about each run, the most upstream cause first; none for one that learns."""
+        numbers = zip(self.runs, self.verdicts, self.learnings, strict=True)
+        return [diagnose(run, verdict, learning) for run, verdict, learning in numbers]
+
+    @cached_property
     def groups(self) -> list[Group]:
         """Groups of runs of one network each, which differ in nothing but their seeds."""
         return grouped(self.runs)
@@ -62,7 +77,17 @@ class Findings:
     @property
     def about_groups(self) -> list[str]:
         """One sentence for each network."""
-        return list(map(_about_group, self.groups))
+        learning_by_run = dict(zip((run.name for run in self.runs), self.learnings, strict=True))
+        return [
+            _about_group(group, [learning_by_run[run.name] for run in group.runs])
+            for group in self.groups
+        ]
+
+    @property
+    def about_diagnoses(self) -> list[str]:
+        """One sentence for each run that does not learn: the cause, and what to change."""
+        pairs = zip(self.runs, self.diagnoses, strict=True)
+        return [about_diagnosis(run, findings) for run, findings in pairs if findings]
 
     @property
     def about_effects(self) -> list[str]:
@@ -76,25 +101,35 @@ class Findings:
 
     @property
     def sentences(self) -> list[str]:
-        """All sentences: about each network, the effect of its skips, and more depth."""
-        return [*self.about_groups, *self.about_effects, *self.about_degradations]
+        """All sentences: networks, what is wrong with them, effects of skips, more depth."""
+        return [
+            *self.about_groups,
+            *self.about_diagnoses,
+            *self.about_effects,
+            *self.about_degradations,
+        ]
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The heads of the table."""
-        return tuple(CELLS)
+        run, verdict, *rest = CELLS
+        return (run, verdict, "learning", *rest)
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """The cells of the table, one row for each run."""
-        return [tuple(cell(verdict) for cell in CELLS.values()) for verdict in self.verdicts]
+        states = [SHORT.get(learning.state, learning.state) for learning in self.learnings]
+        cells = [[cell(verdict) for cell in CELLS.values()] for verdict in self.verdicts]
+        return [(*row[:2], state, *row[2:]) for row, state in zip(cells, states, strict=True)]
 
 
-def _about_group(group: Group) -> str:
-    """The verdict on the signal of one network, how well it trained, and what was not judged."""
+def _about_group(group: Group, learnings: Sequence[Learning]) -> str:
+    """The verdict on the signal of one network, whether it learns, and what was not judged."""
     seeds = f" ({len(group.runs)} seeds)" if len(group.runs) > 1 else ""
     verb = "has" if group.verdict == "no gradient" else "is"
-    sentence = f"{group.label}{seeds} {verb} {group.verdict}: {_why(group)}{_outcome(group)}."
+    name = f"{group.label}{seeds}"
+    learns = learning_words(learnings)
+    sentence = f"{name} {verb} {group.verdict}: {_why(group)}; {learns}{_outcome(group)}."
     notes = dict.fromkeys(note for verdict in group.verdicts for note in verdict.notes)
     return " ".join([sentence, *(f"{note[0].upper()}{note[1:]}." for note in notes)])
 
@@ -200,7 +235,6 @@ CELLS: dict[str, Callable[[Verdict], str]] = {
     "orders lost [95 %]": lambda verdict: with_interval(verdict.attenuation),
     "1st grad.": lambda verdict: number(verdict.first_rms, ".1e"),
     "Δw:w": lambda verdict: number(verdict.update_ratio, ".1e"),
-    "frozen": lambda verdict: number(verdict.first_frozen, ".0%"),
     "train": lambda verdict: number(verdict.accuracy, ".2f"),
     "held-out": lambda verdict: number(verdict.held_out, ".2f"),
 }

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
+from keraskip.analysis.learning import LEARNING_RULES
 from keraskip.analysis.moments import Moment, moments, profiles_at
 from keraskip.analysis.verdicts import RULES
 from keraskip.report.chart_kinds import PARAMETERS
@@ -51,7 +52,9 @@ def _rendered(findings: Findings, template: str, **more: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keraskip.report", "."), autoescape=True, trim_blocks=True
     )
-    return environment.get_template(template).render(findings=findings, rules=RULES, **more)
+    return environment.get_template(template).render(
+        findings=findings, rules=RULES, learning_rules=LEARNING_RULES, **more
+    )
 
 
 def _looks(findings: Findings) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -1,0 +1,74 @@
+"""Causes of failing training: `diagnose` asks each of them about a run.
+
+A cause is a function from evidence to a finding or None, and a row of `CAUSES`. A network that
+learns has no finding.
+"""
+
+from collections.abc import Callable
+
+from keraskip.analysis.causes import course, depth, frozen, inputs, labels, layers, outputs, time
+from keraskip.analysis.evidence import Evidence
+from keraskip.analysis.finding import Finding
+from keraskip.analysis.learning import Learning, learning_of
+from keraskip.analysis.verdicts import Verdict, judge
+from keraskip.runs import Run
+
+# The most upstream cause first: data, loss, start, updates, course, depth. A finding stands for
+# what follows from it, so the order is that of the answer.
+CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
+    "inputs not finite": inputs.inputs_not_finite,
+    "softmax over one unit": outputs.softmax_over_one_unit,
+    "too few output units": outputs.too_few_units,
+    "targets out of reach": outputs.targets_out_of_reach,
+    "logits taken for probabilities": outputs.logits_taken_for_probabilities,
+    "probabilities taken for logits": outputs.probabilities_taken_for_logits,
+    "learning rate 0": frozen.rate_zero,
+    "clipping": frozen.clipping,
+    "units alike": layers.units_alike,
+    "inputs too large": inputs.inputs_too_large,
+    "targets too large": inputs.targets_too_large,
+    "float16 underflow": depth.half_precision,
+    "updates too small": frozen.updates_too_small,
+    "overflow in the first step": course.overflow_at_once,
+    "weight decay": course.weight_decay,
+    "one bad layer": layers.one_bad_layer,
+    "exploding": depth.exploding,
+    "learning rate too high": course.rate_too_high,
+    "late failure": course.late_failure,
+    "cut off": depth.no_way_for_the_gradient,
+    "no gradient": outputs.no_gradient,
+    "dead layer": layers.dead_layer,
+    "attention collapse": layers.attention_collapse,
+    "vanishing": depth.vanishing,
+    "no softmax with a categorical loss": outputs.sigmoid_with_a_categorical_loss,
+    "time": time.vanishing_over_time,
+    "too slow": frozen.too_slow,
+    "weak lower layers": depth.weak_lower_layers,
+}
+# Said only where no cause was found.
+LAST_RESORTS: dict[str, Callable[[Evidence], Finding | None]] = {
+    "nothing to learn": labels.nothing_to_learn,
+    "unexplained": labels.unexplained,
+    "time not seen": time.time_not_seen,
+}
+
+
+def diagnose(
+    run: Run, verdict: Verdict | None = None, learning: Learning | None = None
+) -> list[Finding]:
+    """The causes found in a run, the most upstream one first; empty for a network that learns.
+
+    Args:
+        run: a run, finished or not.
+        verdict: what happens to its signal, `judge(run)` by default.
+        learning: whether it learns, `learning_of(run)` by default.
+
+    Example:
+
+    >>> for finding in diagnose(load_run("runs/mine")):  # doctest: +SKIP
+    ...     print(finding)
+    """
+    evidence = Evidence(run, learning or learning_of(run), verdict or judge(run))
+    found = [finding for finding in (cause(evidence) for cause in CAUSES.values()) if finding]
+    last = (cause(evidence) for cause in LAST_RESORTS.values())
+    return found or [finding for finding in last if finding]

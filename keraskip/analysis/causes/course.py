@@ -1,0 +1,165 @@
+"""Causes that show in the course of the training: rates too high, decay, late failure."""
+
+import numpy as np
+
+from keraskip.analysis.causes.rates import UPDATES, one_digit, optimizer_line, rate_for
+from keraskip.analysis.evidence import FIRST_STEPS, USUAL_RATIO, Evidence
+from keraskip.analysis.finding import Finding
+from keraskip.analysis.losses import Losses, losses_of
+
+# An update of a tenth of a kernel is a hundred times the usual one.
+HIGH_RATIO = 0.1
+# Weights that fell to a tenth.
+SHRUNK = 0.1
+# A network that had learned this share of what a constant guess leaves open did learn.
+LEARNED_FIRST = 0.2
+
+
+def rate_too_high(evidence: Evidence) -> Finding | None:
+    """Updates that throw the weights away, at first or before a break, in a network that fails."""
+    if not evidence.fails:
+        return None
+    row, ratio = _first_high(evidence, evidence.first_rows)
+    if row is None and not late_failure(evidence):
+        row, ratio = _first_high(evidence, evidence.rows_before_the_break)
+    if row is None:
+        return None
+    rate = evidence.scalar("learning_rate")[row]
+    rate = evidence.rate if np.isnan(rate) else float(rate)
+    # The kernel that moves most may move three times as much as usual.
+    right = rate_for(evidence, ratio / 3, rate)
+    if (evidence.is_adaptive and rate <= 3e-3) or right > rate / 2:
+        return None
+    start, end = evidence.learning.start, evidence.learning.end
+    course = f"; the loss goes from {start.value:.3g} to {end.value:.3g}" if start and end else ""
+    with_rate = "" if np.isnan(rate) else f" with a learning rate of {rate:g}"
+    when = "first updates" if row < FIRST_STEPS else f"updates of step {evidence.run.steps[row]}"
+    return Finding(
+        "learning rate too high",
+        f"The {when} change a kernel by {ratio:.2g} of itself{with_rate}; about {USUAL_RATIO:g} is "
+        f"usual{course}.",
+        f"`{optimizer_line(evidence, learning_rate=right)}`",
+        UPDATES,
+        steps=evidence.span,
+        evidence={"update_ratio": ratio, "learning_rate": rate, "right_rate": right},
+    )
+
+
+def _first_high(evidence: Evidence, rows: np.ndarray) -> tuple[int | None, float]:
+    """The first of some rows whose update is far too large, and its size beside the weights.
+
+    What comes after it is chaos, and its numbers give no rate.
+    """
+    ratios = evidence.largest_ratios(rows)
+    high = np.flatnonzero(ratios > HIGH_RATIO)
+    return (int(rows[high[0]]), float(ratios[high[0]])) if len(high) else (None, 0.0)
+
+
+def overflow_at_once(evidence: Evidence) -> Finding | None:
+    """NaN in step 0, before any update, from finite inputs."""
+    run = evidence.run
+    is_input = (evidence.scalar("input_nonfinite")[:1] > 0).any()
+    if evidence.learning.since != 0 or is_input or not len(run.steps) or run.steps[0] != 0:
+        return None
+    return Finding(
+        "overflow in the first step",
+        "Gradients are NaN or infinite in step 0, before any update: the activations overflow on "
+        "their way up.",
+        'bounded growth: `activation="relu"` with `kernel_initializer="he_normal"`, or '
+        "`keras.layers.BatchNormalization()` after each hidden layer",
+        "He et al. 2015b, section 2.2",
+        steps=(0, 0),
+        evidence={"step": 0.0},
+    )
+
+
+def weight_decay(evidence: Evidence) -> Finding | None:
+    """Half of the kernels, or more, shrank to a tenth or less, in a network that fails."""
+    run, sound = evidence.run, evidence.sound
+    if not evidence.fails or len(sound) < 2 or not len(evidence.kernels):
+        return None
+    norms = run.weight_norm[sound][:, evidence.kernels].astype(float)
+    norms = norms[:, np.isfinite(norms).all(axis=0) & (norms[0] > 0)]
+    # The median kernel: that of the output may be left out of a penalty.
+    share = np.median(norms / norms[0], axis=1) if norms.size else np.ones(1)
+    if share[-1] > SHRUNK:
+        return None
+    factor = 1 / max(float(share[-1]), 1e-300)
+    since = int(run.steps[sound[np.flatnonzero(share <= SHRUNK)[0]]])
+    decay = evidence.optimizer.get("weight_decay")
+    settings = {} if np.isnan(evidence.rate) else {"learning_rate": evidence.rate}
+    remedy = (
+        f"`{optimizer_line(evidence, **settings, weight_decay=1e-4)}`"
+        if decay
+        else "a weaker penalty on the weights: `kernel_regularizer=keras.regularizers.L2(1e-5)`"
+    )
+    return Finding(
+        "weight decay",
+        f"The weights shrank {factor:,.0f}-fold, and the signal with them."
+        if factor < 1e6
+        else f"The weights shrank {factor:.0e}-fold, and the signal with them.",
+        remedy,
+        "He et al. 2015, section 3.4: a weight decay of 1e-4",
+        steps=(since, int(run.steps[-1])),
+        evidence={"factor": factor, "weight_decay": float(decay or np.nan)},
+    )
+
+
+def late_failure(evidence: Evidence) -> Finding | None:
+    """A network that had learned, and lost it."""
+    losses = losses_of(evidence.run)
+    if not evidence.fails or losses is None or losses.source != "steps":
+        return None
+    guess = evidence.learning.guess
+    limit = guess if guess > 0 else losses.start.value
+    best, since = _turning_point(losses, limit)
+    if since is None or best > limit - LEARNED_FIRST * abs(limit):
+        return None
+    if evidence.learning.since is not None:
+        since = min(since, evidence.learning.since)
+    return _fell_back(evidence, since, best, losses.end.value)
+
+
+def _turning_point(losses: Losses, limit: float) -> tuple[float, int | None]:
+    """The best mean loss of a stretch, and the step from which on it is half lost."""
+    width = max(10, len(losses.values) // 50)
+    if len(losses.values) < 3 * width:
+        return np.inf, None
+    smooth = np.convolve(losses.values, np.ones(width) / width, "valid")
+    best = int(smooth.argmin())
+    # Batches that are easier than others come back in every epoch.
+    if smooth[-len(smooth) // 4 :].min() < (smooth[best] + limit) / 2:
+        return float(smooth[best]), None
+    lost = np.flatnonzero(smooth[best:] > (smooth[best] + limit) / 2)
+    first = best + int(lost[0]) + width // 2 if len(lost) else len(losses.steps) - 1
+    return float(smooth[best]), int(losses.steps[first])
+
+
+def _fell_back(evidence: Evidence, since: int, best: float, end: float) -> Finding:
+    run = evidence.run
+    before = evidence.sound[run.steps[evidence.sound] < since]
+    squares = np.square(run.grad_norm[before].astype(float))
+    norm = float(np.median(np.sqrt(np.nansum(squares, axis=1)))) if len(before) else 1.0
+    then = "NaN" if evidence.learning.state == "diverged" else f"a loss of {end:.3g}"
+    remedy, rose = _steadier(evidence, before, float(f"{max(norm, 1e-3):.1g}"))
+    return Finding(
+        "late failure",
+        f"Healthy until step {since}, with a loss of {best:.3g}, then {then}{rose}.",
+        remedy,
+        "Pascanu et al. 2013, section 3.2",
+        steps=(since, int(run.steps[-1])),
+        evidence={"best_loss": best, "end_loss": end, "gradient_norm": norm},
+    )
+
+
+def _steadier(evidence: Evidence, before: np.ndarray, norm: float) -> tuple[str, str]:
+    """The remedy, and what the learning rate did, after a training that was sound before."""
+    rates = evidence.scalar("learning_rate")
+    if not len(before) or np.isnan(rates[before]).any():
+        return f"clip: `{optimizer_line(evidence, global_clipnorm=norm)}`", ""
+    rate, highest = float(np.median(rates[before])), float(np.nanmax(rates))
+    if highest > 2 * rate:
+        rose = f"; the learning rate rose from {rate:g} to {highest:g}"
+        return f"keep the rate: `{optimizer_line(evidence, learning_rate=rate)}`", rose
+    line = optimizer_line(evidence, learning_rate=one_digit(rate / 3), global_clipnorm=norm)
+    return f"clip at the usual norm of the gradient, and lower the rate: `{line}`", ""

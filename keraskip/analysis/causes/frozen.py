@@ -1,0 +1,99 @@
+"""Causes for which updates change nothing, though a gradient is there."""
+
+import numpy as np
+
+from keraskip.analysis.causes.rates import UPDATES, one_digit, optimizer_line, rate_for
+from keraskip.analysis.evidence import USUAL_RATIO, Evidence
+from keraskip.analysis.finding import Finding
+from keraskip.analysis.losses import losses_of
+
+# Below this share of the gradient that is left, clipping rules the size of the updates.
+LITTLE_LEFT = 1e-3
+# The same, where updates are small, too.
+SOME_LEFT = 0.1
+TOO_SLOW = 1e-4
+# A loss that falls in small steps gets a rate this many times as high.
+FASTER = 10.0
+
+
+def rate_zero(evidence: Evidence) -> Finding | None:
+    """A learning rate of 0, in a network that is frozen."""
+    known = evidence.scalar("learning_rate")[evidence.late]
+    rate = float(np.nanmedian(known)) if np.isfinite(known).any() else evidence.rate
+    if not (evidence.fails and rate == 0):
+        return None
+    right = rate_for(evidence, np.nan)
+    return Finding(
+        "learning rate 0",
+        "Frozen: updates change nothing, the learning rate is 0.",
+        f"`{optimizer_line(evidence, learning_rate=right)}`",
+        UPDATES,
+        steps=evidence.span,
+        evidence={"learning_rate": 0.0},
+    )
+
+
+def clipping(evidence: Evidence) -> Finding | None:
+    """Clipping that leaves next to nothing of the gradient, in a network that fails."""
+    left = evidence.scalar("clip_factor")[evidence.sound]
+    left = left[np.isfinite(left)]
+    share = float(np.median(left)) if len(left) else 1.0
+    is_slow = share < SOME_LEFT and evidence.ratio(evidence.sound) < TOO_SLOW
+    if not (evidence.fails and (share < LITTLE_LEFT or is_slow)):
+        return None
+    squares = np.square(evidence.run.grad_norm[evidence.early].astype(float))
+    norm = float(np.median(np.sqrt(np.nansum(squares, axis=1))))
+    settings = {"global_clipnorm": float(f"{norm:.1g}")}
+    if np.isfinite(evidence.rate):
+        settings = {"learning_rate": evidence.rate, **settings}
+    return Finding(
+        "clipping",
+        f"Frozen: clipping keeps {share:.1g} of the gradient, the signal is fine."
+        if evidence.learning.state == "frozen"
+        else f"Clipping keeps {share:.1g} of the gradient.",
+        f"clip only what is larger than usual: `{optimizer_line(evidence, **settings)}`",
+        "Pascanu et al. 2013, section 3.2: a threshold of about the gradient's average norm",
+        steps=evidence.span,
+        evidence={"clip_factor": share, "gradient_norm": norm},
+    )
+
+
+def updates_too_small(evidence: Evidence) -> Finding | None:
+    """Updates that float arithmetic swallows, in a network that is frozen."""
+    if evidence.learning.state != "frozen" or rate_zero(evidence) or clipping(evidence):
+        return None
+    ratio = evidence.ratio(evidence.sound)
+    right = rate_for(evidence, ratio)
+    with_rate = "" if np.isnan(evidence.rate) else f", with a learning rate of {evidence.rate:g}"
+    return Finding(
+        "updates too small",
+        f"Frozen: updates change nothing, they are {ratio:.1g} of the weights{with_rate}; about "
+        f"{USUAL_RATIO:g} is usual.",
+        f"`{optimizer_line(evidence, learning_rate=right)}`",
+        UPDATES,
+        steps=evidence.span,
+        evidence={"update_ratio": ratio, "learning_rate": evidence.rate, "right_rate": right},
+    )
+
+
+def too_slow(evidence: Evidence) -> Finding | None:
+    """Updates far below the usual size, or a loss that still falls, in a network not learning."""
+    losses = losses_of(evidence.run)
+    if evidence.learning.state != "not learning" or losses is None:
+        return None
+    ratio = evidence.ratio(evidence.sound)
+    falls = losses.still_fall and ratio < USUAL_RATIO
+    if not (ratio < TOO_SLOW or falls):
+        return None
+    right = max(rate_for(evidence, ratio), one_digit(FASTER * evidence.rate))
+    if right <= evidence.rate:
+        return None
+    course = ", and the loss still falls at the end" if falls else ""
+    return Finding(
+        "too slow",
+        f"Updates are {ratio:.1g} of the weights; about {USUAL_RATIO:g} is usual{course}.",
+        f"`{optimizer_line(evidence, learning_rate=right)}`",
+        UPDATES,
+        steps=evidence.span,
+        evidence={"update_ratio": ratio, "learning_rate": evidence.rate, "right_rate": right},
+    )

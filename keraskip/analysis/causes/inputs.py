@@ -1,0 +1,83 @@
+"""Causes that lie in the data: inputs and targets."""
+
+import numpy as np
+
+from keraskip.analysis.evidence import Evidence
+from keraskip.analysis.finding import Finding
+from keraskip.analysis.heads import SQUARED
+
+# Inputs of about unit variance are usual (LeCun et al. 1998, section 4.3). Raw pixels reach 255.
+LARGE_INPUT = 30.0
+LARGE_TARGET = 30.0
+EFFICIENT = "LeCun et al. 1998, Efficient BackProp, section 4.3: inputs of mean 0 and variance 1"
+
+
+def inputs_not_finite(evidence: Evidence) -> Finding | None:
+    """Inputs that are NaN or infinite, in a network that fails."""
+    rows = np.flatnonzero(evidence.scalar("input_nonfinite") > 0)
+    if not (len(rows) and evidence.may_fail):
+        return None
+    first = int(evidence.run.steps[rows[0]])
+    count = float(evidence.scalar("input_nonfinite")[rows].sum())
+    since = evidence.learning.since
+    after = "" if since is None else f"; gradients or weights are NaN from step {since} on"
+    return Finding(
+        "inputs not finite",
+        f"The inputs of step {first} were not finite ({count:.0f} such values in all){after}.",
+        "leave these samples out: `good = np.isfinite(x).reshape(len(x), -1).all(axis=1); "
+        "x, y = x[good], y[good]`",
+        "IEEE 754: a sum with NaN is NaN",
+        steps=(first, int(evidence.run.steps[rows[-1]])),
+        evidence={"values": count, "steps": len(rows)},
+    )
+
+
+def inputs_too_large(evidence: Evidence) -> Finding | None:
+    """Inputs far from unit size that nothing in the model scales, in a network that fails."""
+    low = evidence.extreme("input_min", largest=False)
+    high = evidence.extreme("input_max", largest=True)
+    reach = max(abs(low), abs(high))
+    if not (evidence.fails and reach > LARGE_INPUT) or _is_scaled_inside(evidence):
+        return None
+    is_image = low >= 0 and high <= 255
+    remedy = (
+        "scale them: `x = x / 255`"
+        if is_image
+        else "scale them: `x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-7)`"
+    )
+    return Finding(
+        "inputs too large",
+        f"The inputs reach {high if abs(high) == reach else low:.4g}.",
+        remedy,
+        EFFICIENT,
+        evidence={"input_min": low, "input_max": high},
+    )
+
+
+def _is_scaled_inside(evidence: Evidence) -> bool:
+    """Whether the model scales its inputs, or looks them up as tokens."""
+    info, weights = evidence.run.info, evidence.run.weights
+    with_kernel = set(weights["layer"][weights["shape"].map(len) > 1])
+    calls = info.get("calls") or []
+    first = next((n for n, name in enumerate(calls) if name in with_kernel), len(calls))
+    before = [name.lower() for name in calls[:first]]
+    looks_up = weights["role"].isin(["embeddings"]).any()
+    return bool(looks_up) or any("rescal" in name or "norm" in name for name in before)
+
+
+def targets_too_large(evidence: Evidence) -> Finding | None:
+    """Targets of a squared error far from unit size, in a network that fails."""
+    for head in evidence.heads:
+        variance = head.labels.get("variance", 0.0)
+        size = float(np.hypot(head.labels.get("mean", 0.0), np.sqrt(variance)))
+        if evidence.fails and head.loss in SQUARED and size > LARGE_TARGET:
+            return Finding(
+                "targets too large",
+                f"The targets have a root mean square of {size:.4g}, so the squared error and its "
+                "gradients are huge.",
+                "scale them: `y = (y - y.mean()) / y.std()`",
+                EFFICIENT,
+                layers=(head.name,) * bool(head.name),
+                evidence={"mean": head.labels.get("mean", np.nan), "variance": variance},
+            )
+    return None

@@ -1,0 +1,180 @@
+"""Causes that lie in single layers."""
+
+import numpy as np
+
+from keraskip.analysis.evidence import Evidence
+from keraskip.analysis.finding import Finding
+from keraskip.analysis.profiles import SMALLEST, hidden_weights, log_rms_of
+
+# A drop of this many orders between neighbours, and this share of the whole fall, is one layer's.
+DROP, DROP_SHARE = 2.0, 0.6
+# Queries and keys usually get about as much as values; below this share they do not learn.
+COLLAPSED = 1e-6
+# Far above the smallest number of float32, 1.4e-45.
+CLEARLY_ALIVE = 1e-20
+
+
+def units_alike(evidence: Evidence) -> Finding | None:
+    """Hidden layers whose units all begin alike, in a network that fails.
+
+    An output layer of zeros is fine: its units get different gradients from the labels.
+    """
+    outputs = {head.name for head in evidence.heads}
+    weights = evidence.run.weights
+    last = set(weights["layer"][weights["depth"] == weights["depth"].max()])
+    found = evidence.run.info.get("alike") or []
+    alike = [name for name in found if name not in outputs | last]
+    if not (alike and evidence.fails):
+        return None
+    which = f"layer {alike[0]}" if len(alike) == 1 else f"{len(alike)} layers, {alike[0]} first,"
+    return Finding(
+        "units alike",
+        f"All units of {which} begin with the same weights, and stay the same.",
+        '`kernel_initializer="glorot_uniform"`, or `"he_normal"` with ReLU',
+        "Goodfellow et al. 2016, Deep Learning, section 8.4: initialisation breaks the symmetry",
+        layers=tuple(alike),
+        evidence={"layers": float(len(alike))},
+    )
+
+
+def dead_layer(evidence: Evidence) -> Finding | None:
+    """A hidden layer that lets no gradient pass, while the layer behind it has one."""
+    run = evidence.run
+    dead = _stopped_at(evidence) if evidence.may_fail and len(evidence.late) else []
+    if not len(dead):
+        return None
+    column = _culprit(evidence, np.asarray(dead))
+    since = evidence.since(evidence.silent[:, column])
+    below = len({evidence.layer_of(other) for other in dead}) - 1
+    follow = "; the layers below only follow" if below else ""
+    name = evidence.layer_of(column)
+    return Finding(
+        "dead layer",
+        f"{name} answers 0 to everything since step {since}{follow}.",
+        _revive(evidence, since, name),
+        "Lu et al. 2019, Dying ReLU and Initialization",
+        layers=(name,),
+        steps=(since, int(run.steps[-1])),
+        evidence={"silent_layers": float(below + 1)},
+    )
+
+
+def _stopped_at(evidence: Evidence) -> np.ndarray | list[int]:
+    """The columns whose gradients are exactly 0 late, if all below them are, and none behind.
+
+    Where layers below get a gradient, it has another way, such as around the branch of a head that
+    is not trained. A signal that is nearly gone before it becomes 0 is an underflow.
+    """
+    run, late = evidence.run, evidence.late
+    silent = evidence.silent[late].mean(axis=0) > 0.5
+    depth = run.weights["depth"].to_numpy()
+    # A kernel is silent, too, if its input is 0; a bias only if its own layer is.
+    tells = run.weights["role"].isin(["bias", "beta"]).to_numpy()
+    tells = tells if (tells & (depth < depth.max())).any() else np.ones_like(tells)
+    dead = np.flatnonzero(silent & tells & (depth < depth.max()))
+    if not len(dead):
+        return []
+    deepest = depth[dead].max()
+    behind = np.flatnonzero(~silent & (depth > deepest))
+    if not len(behind) or not silent[tells & (depth < deepest)].all():
+        return []
+    nearest = behind[depth[behind] == depth[behind].min()]
+    strength = np.nan_to_num(run.grad_norm[late][:, nearest]).max()
+    return dead if strength > CLEARLY_ALIVE else []
+
+
+def _culprit(evidence: Evidence, dead: np.ndarray) -> int:
+    """The dead layer whose bias has run away, beside its kernel; without one, the deepest."""
+    run = evidence.run
+    rms = run.weight_norm[evidence.late[-1]] / np.sqrt(run.weights["size"].to_numpy())
+    size = np.nan_to_num(rms[dead].astype(float))
+    if size.max(initial=0) > 3 * np.median(size) and size.max() > 1:
+        return int(dead[size.argmax()])
+    return int(dead[run.weights["depth"].to_numpy()[dead].argmax()])
+
+
+def _revive(evidence: Evidence, since: int, name: str) -> str:
+    if since == evidence.run.steps[0]:
+        return (
+            f'{name} is dead from the start: `bias_initializer="zeros"`, '
+            '`kernel_initializer="he_normal"`'
+        )
+    rate = evidence.rate
+    lower = "a lower learning rate" if np.isnan(rate) else f"a learning rate of {rate / 10:g}"
+    return f'`activation="leaky_relu"` in {name}, and {lower}'
+
+
+def one_bad_layer(evidence: Evidence) -> Finding | None:
+    """A signal that drops at one layer and is level elsewhere, in a network that fails.
+
+    The first step shows it best: the layers above soon learn, and the profile changes.
+    """
+    if not (evidence.fails and len(evidence.sound)):
+        return None
+    columns = hidden_weights(evidence.run, evidence.verdict.signal)
+    depth = evidence.run.weights["depth"].to_numpy()[columns]
+    if len(np.unique(depth)) < 4:
+        return None
+    heights = log_rms_of(evidence.run, columns, evidence.sound[:1])[0]
+    levels = np.unique(depth)
+    profile = np.array([heights[depth == level].max() for level in levels])
+    if 10 ** profile.min() <= SMALLEST:
+        return None
+    steps = np.diff(profile)
+    index = int(steps.argmax())
+    rest = np.delete(steps, index)
+    drop = float(steps[index])
+    if drop < DROP or np.abs(rest).max() > 0.5 * drop or drop < DROP_SHARE * np.ptp(profile):
+        return None
+    name = _narrow(evidence, columns, depth, levels[index], levels[index + 1])
+    return Finding(
+        "one bad layer",
+        f"The signal drops {drop:.1f} orders at {name}; it is level elsewhere.",
+        f'another initialisation and activation of {name}: `kernel_initializer="he_normal"`, '
+        '`activation="relu"`',
+        "Glorot & Bengio 2010, section 4.2: the variance is kept from layer to layer",
+        layers=(name,),
+        evidence={"orders": drop},
+    )
+
+
+def _narrow(evidence: Evidence, columns: np.ndarray, depth: np.ndarray, low: int, high: int) -> str:
+    """The layer that the signal is lost in: the upper one if its kernel is small, else the lower.
+
+    The signal below a layer is the one above times its kernel and the slope of the activation.
+    """
+    run = evidence.run
+    kernels = evidence.kernels
+    rms = run.weight_norm[evidence.early[0]][kernels] / np.sqrt(
+        run.weights["size"].to_numpy()[kernels]
+    )
+    at = run.weights["depth"].to_numpy()[kernels]
+    is_small = rms[at == high].max(initial=0) < 0.1 * np.median(rms)
+    wanted = high if is_small else low
+    return evidence.layer_of(columns[depth == wanted][0])
+
+
+def attention_collapse(evidence: Evidence) -> Finding | None:
+    """Queries and keys that get next to nothing of what values get, in a network that fails."""
+    if not (evidence.fails and len(evidence.late)):
+        return None
+    path = evidence.run.weights["path"]
+    sizes = np.nan_to_num(evidence.run.grad_norm[evidence.late]).mean(axis=0)
+    asks = np.flatnonzero(path.str.contains(r"(?:query|key)/kernel$"))
+    values = np.flatnonzero(path.str.contains(r"value/kernel$"))
+    if not (len(asks) and len(values) and sizes[values].max() > 0):
+        return None
+    share = float(np.median(sizes[asks]) / np.median(sizes[values]))
+    if not share < COLLAPSED:
+        return None
+    return Finding(
+        "attention collapse",
+        f"Queries and keys get {share:.1g} of what values get: attention is the same for all "
+        "positions.",
+        "normalise before attention, and keep a skip around it: "
+        "`x = x + attention(h, h)` with `h = keras.layers.LayerNormalization()(x)`",
+        "Dong et al. 2021; Noci et al. 2022, section 3: rank collapse starves queries and keys",
+        layers=tuple(dict.fromkeys(evidence.layer_of(column) for column in asks)),
+        steps=evidence.span,
+        evidence={"share": share},
+    )

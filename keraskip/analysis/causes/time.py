@@ -1,0 +1,69 @@
+"""Causes that lie in the time steps of recurrent layers."""
+
+import numpy as np
+
+from keraskip.analysis.evidence import Evidence
+from keraskip.analysis.finding import Finding
+from keraskip.analysis.profiles import SMALLEST
+
+# Fewer orders than this over all time steps are no reason to fail.
+LOST = 4.0
+BENGIO = "Bengio et al. 1994; Hochreiter & Schmidhuber 1997"
+
+
+def vanishing_over_time(evidence: Evidence) -> Finding | None:
+    """A gradient that is lost on its way to the first time steps, in a network that fails.
+
+    The probe `time` has its norm at each time step.
+    """
+    rows = [row for row in evidence.run.info.get("probes") or [] if row["probe"] == "time"]
+    lost = {row["layer"]: _orders(np.array(row["value"], float)) for row in rows}
+    worst = max(lost, key=lambda layer: lost[layer], default="")
+    if not (evidence.fails and worst and lost[worst] > LOST):
+        return None
+    return Finding(
+        "time",
+        f"The signal is {evidence.verdict.verdict} over layers; over the time steps of {worst} the "
+        f"gradient loses {lost[worst]:.1f} orders of magnitude.",
+        _gates(evidence, [worst]),
+        BENGIO,
+        layers=(worst,),
+        steps=evidence.span,
+        evidence={"orders": lost[worst]},
+    )
+
+
+def _orders(norms: np.ndarray) -> float:
+    """Orders of magnitude between the largest norm and that at the first time step."""
+    known = np.maximum(norms[np.isfinite(norms)], SMALLEST)
+    return float(np.log10(known.max() / known[0])) if len(known) else 0.0
+
+
+def time_not_seen(evidence: Evidence) -> Finding | None:
+    """Recurrent layers whose time steps nobody looked at, in a network that does not learn."""
+    names = [
+        row["layer"] for row in evidence.run.info.get("probes") or [] if row["probe"] == "time"
+    ]
+    weights = evidence.run.weights
+    recurrent = weights["layer"][weights["role"] == "recurrent_kernel"]
+    layers = list(dict.fromkeys(map(str, recurrent)))
+    if evidence.learning.state != "not learning" or not layers or names:
+        return None
+    return Finding(
+        "time not seen",
+        f"Time was not looked at: the signal may vanish over the time steps of {layers[0]}.",
+        f"{_gates(evidence, layers)}, if `GradientRecorder(..., probe=(x[:32], y[:32]))` shows "
+        "that it is time",
+        BENGIO,
+        layers=tuple(layers),
+        evidence={"recurrent_layers": float(len(layers))},
+    )
+
+
+def _gates(evidence: Evidence, layers: list[str]) -> str:
+    weights = evidence.run.weights
+    here = weights[(weights["role"] == "recurrent_kernel") & weights["layer"].isin(layers)]
+    # A plain recurrent layer has a square kernel; gates make it wider.
+    if any(shape[0] == shape[-1] for shape in here["shape"]):
+        return "`keras.layers.LSTM` or `keras.layers.GRU` in place of `SimpleRNN`"
+    return "shorter sequences, such as the last steps: `x = x[:, -100:]`"

@@ -1,0 +1,136 @@
+"""The outputs of a model: each with its activation, its loss and its labels, as the run says."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keraskip.runs import Run
+
+CATEGORICAL = ("categoricalcrossentropy", "sparsecategoricalcrossentropy")
+BINARY = ("binarycrossentropy",)
+SQUARED = ("mse", "meansquarederror")
+ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy",
+              "binary_accuracy")  # fmt: skip
+
+
+class Head(NamedTuple):
+    """An output of a model.
+
+    Attributes:
+        name: the layer; empty if unknown.
+        units: the size of its last axis; 0 if unknown.
+        activation: its name; `"linear"` for none, empty if unknown.
+        loss: the name of the loss in small letters without underscores; empty if unknown.
+        from_logits: whether the loss takes logits.
+        labels: class `shares`, or `mean`, `variance` and, for several units, `means`; empty if
+            unknown.
+    """
+
+    name: str
+    units: int
+    activation: str
+    loss: str
+    from_logits: bool
+    labels: dict[str, Any]
+
+    @property
+    def is_categorical(self) -> bool:
+        """Whether the loss is a crossentropy over classes."""
+        return self.loss in CATEGORICAL
+
+    @property
+    def is_crossentropy(self) -> bool:
+        """Whether the loss is a crossentropy of any kind."""
+        return self.loss in CATEGORICAL + BINARY
+
+    @property
+    def shares(self) -> np.ndarray:
+        """The share of each class among the labels, numbers or one-hot rows; empty if unknown."""
+        shares = np.array(self.labels.get("shares") or (), float)
+        means = np.array(self.labels.get("means") or (), float)
+        is_one_hot = self.is_categorical and abs(means.sum() - 1) < 1e-3
+        return shares if len(shares) or not is_one_hot else means
+
+
+def heads_of(run: Run) -> list[Head]:
+    """The outputs that `run.json` describes, in order; those it does not are unknown."""
+    training = run.info.get("training") or {}
+    outputs = run.info.get("outputs") or []
+    labels = {row.get("output", 0): row for row in run.info.get("labels") or []}
+    losses = _by_output(training.get("loss"), [output["layer"] for output in outputs])
+    count = max(len(outputs), len(losses), len(labels))
+    heads = []
+    for number in range(count):
+        known = outputs[number] if number < len(outputs) else None
+        heads.append(
+            Head(
+                name=(known["layer"] or "") if known else "",
+                units=int(known.get("units") or 0) if known else 0,
+                activation=(known["activation"] or "linear") if known else "",
+                loss=losses[number] if number < len(losses) else "",
+                # A loss that is given by its name takes probabilities.
+                from_logits=bool(training.get("from_logits")),
+                labels=labels.get(number, {}),
+            )
+        )
+    return heads
+
+
+def _by_output(loss: Any, names: list[str]) -> list[str]:
+    if isinstance(loss, dict):
+        loss = [loss.get(name) for name in names] if names else list(loss.values())
+    elif not isinstance(loss, list):
+        loss = [] if loss is None else [loss]
+    return [str(name or "").lower().replace("_", "") for name in loss]
+
+
+def constant_guess(run: Run) -> float:
+    """The loss of the best constant answer; NaN where it cannot be known.
+
+    For a crossentropy it is the entropy of the class shares, for a squared error the variance.
+    """
+    heads = heads_of(run)
+    if len(heads) != 1 or not (heads[0].loss and heads[0].labels):
+        return _entropy_of_equal_classes(run)
+    head = heads[0]
+    if head.labels.get("weighted"):
+        return np.nan
+    if head.loss in SQUARED:
+        return float(head.labels.get("variance", np.nan))
+    if head.is_crossentropy and len(head.shares):
+        return _entropy(head.shares)
+    if head.loss in BINARY:
+        means = head.labels.get("means") or [head.labels["mean"]] * (head.units == 1)
+        entropies = [_entropy(np.array([mean, 1 - mean])) for mean in means]
+        return float(np.mean(entropies)) if entropies else np.nan
+    return np.nan
+
+
+def chance(run: Run) -> float:
+    """The accuracy of the best constant answer; NaN where it cannot be known."""
+    heads = heads_of(run)
+    if len(heads) == 1 and len(heads[0].shares):
+        return float(heads[0].shares.max())
+    if len(heads) == 1 and heads[0].loss in BINARY and 0 < heads[0].labels.get("mean", -1) < 1:
+        means = np.array(heads[0].labels.get("means") or [heads[0].labels["mean"]])
+        return float(np.maximum(means, 1 - means).mean())
+    return 1 / run.info["classes"] if run.info.get("classes") else np.nan
+
+
+def training_accuracy(run: Run) -> float:
+    """The accuracy of the last epoch on the training samples; NaN if there is none."""
+    for name in ACCURACIES:
+        if name in run.epochs and len(run.epochs):
+            return float(run.epochs[name].iloc[-1])
+    return np.nan
+
+
+def _entropy(shares: np.ndarray) -> float:
+    positive = shares[shares > 0]
+    return float(-(positive * np.log(positive)).sum())
+
+
+def _entropy_of_equal_classes(run: Run) -> float:
+    """For runs of studies recorded without labels: they train with a crossentropy."""
+    is_study = "trial" in run.info and "labels" not in run.info
+    return float(np.log(run.info["classes"])) if is_study and "classes" in run.info else np.nan

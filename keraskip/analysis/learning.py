@@ -1,0 +1,169 @@
+"""Whether a network learns: from its loss, and from what its updates change."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keraskip.analysis.estimates import Estimate
+from keraskip.analysis.losses import Losses
+from keraskip.analysis.progress import (
+    ABOVE_CHANCE,
+    BLOWN_UP,
+    FEWEST_STEPS,
+    LEARNED_SHARE,
+    Progress,
+    progress_of,
+)
+from keraskip.analysis.updates import frozen_all_along, frozen_at_the_end
+from keraskip.runs import Run
+
+# In fewer steps nothing is "not learning", nor is a loss that falls in fewer than the second
+# number.
+FEWEST_TO_FAIL, FEWEST_WHILE_FALLING = 50, 100
+# The same, where only the epochs have a loss.
+FEWEST_EPOCHS = 3
+
+LEARNING_RULES = {
+    "diverged": "weights or loss became NaN or infinite and stayed so, or the loss ends above "
+    f"{BLOWN_UP:g} times that of the start and of a constant guess",
+    "learning": "the 95 % interval of the loss at the end lies below that of a constant guess "
+    f"(where that is unknown, below the start) by more than {LEARNED_SHARE:.0%}, and below the "
+    f"start, or the accuracy has left chance by more than {ABOVE_CHANCE:.0%} of the way to 1",
+    "frozen": "updates leave more than 99 % of the elements of every kernel as they were, or all "
+    "of them together are below 1e-4 of the weights; gradients of exactly 0 do not count",
+    "not learning": "the loss does not fall below that of a constant guess (where it is unknown, "
+    f"below the start) in at least {FEWEST_TO_FAIL} steps, while it falls {FEWEST_WHILE_FALLING}",
+    "unknown": "anything else, such as a run without losses or of few steps",
+}
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Whether the network of a run learns.
+
+    Attributes:
+        state: the first one of `LEARNING_RULES` that holds.
+        reason: the numbers behind it, in a few words.
+        start: loss at the beginning; None if unknown.
+        end: loss at the end, with an interval that knows that neighbouring steps are alike; None
+            if unknown.
+        guess: the loss of the best constant answer; NaN where it cannot be known.
+        accuracy: of the last epoch, on the training samples; NaN if there is none.
+        chance: the accuracy of the best constant answer; NaN where it cannot be known.
+        since: the first step of what cannot be recovered, for a run that diverged; else None.
+        source: where the losses come from, `"steps"`, `"epochs"` or, without losses, empty.
+    """
+
+    state: str
+    reason: str
+    start: Estimate | None
+    end: Estimate | None
+    guess: float
+    accuracy: float
+    chance: float
+    since: int | None
+    source: str
+
+    @property
+    def fails(self) -> bool:
+        """Whether it is known that the network does not learn."""
+        return self.state in ("not learning", "frozen", "diverged")
+
+
+def learning_of(run: Run) -> Learning:
+    """Whether the network of a run learns, by `LEARNING_RULES`."""
+    progress = progress_of(run)
+    state, reason, since = _state(run, progress)
+    losses = progress.losses
+    return Learning(
+        state,
+        reason,
+        losses.start if losses else None,
+        losses.end if losses else None,
+        progress.guess,
+        progress.accuracy,
+        progress.chance,
+        since,
+        losses.source if losses else "",
+    )
+
+
+def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
+    """State, reason, and since when it cannot be recovered."""
+    broken = _broken_since(run)
+    words = progress.words
+    if broken is not None:
+        return "diverged", f"NaN or infinite from step {broken} on", broken
+    if progress.has_blown_up:
+        return "diverged", words, None
+    if frozen_all_along(run) and not (progress.fell and progress.is_low):
+        return "frozen", f"updates change nothing; {words}", None
+    if progress.is_above_chance or (progress.is_low and progress.fell):
+        return "learning", words, None
+    if frozen_at_the_end(run):
+        return "frozen", f"updates change nothing at the end; {words}", None
+    state, why = _without_success(run, progress)
+    return state, "; ".join(filter(None, (why, words))), None
+
+
+def _broken_since(run: Run) -> int | None:
+    """The step from which on gradients, weights or losses are not finite; None if they are."""
+    if not len(run.steps):
+        return None
+    here = ~run.missing
+    # Loss scaling skips a step whose numbers are infinite: its update is 0.
+    is_applied = (here & (run.update_norm != 0)).any(axis=1)
+    is_skipped = (run.scalars.get("loss_scale", np.ones(len(run.steps))) != 1) & ~is_applied
+    bad = (here & ~np.isfinite(run.weight_norm)).any(axis=1)
+    bad |= (np.nan_to_num(run.grad_nonfinite) > 0).any(axis=1) & is_applied
+    loss = run.scalars.get("loss", np.zeros(len(run.steps)))
+    # A loss that was never known is NaN, too.
+    was_known = np.maximum.accumulate(np.isfinite(loss))
+    bad |= (was_known & ~np.isfinite(loss) | np.isinf(loss)) & ~is_skipped
+    sound = np.flatnonzero(~bad)
+    first = int(sound[-1]) + 1 if len(sound) else 0
+    return int(run.steps[first]) if first < len(run.steps) else None
+
+
+def _without_success(run: Run, progress: Progress) -> tuple[str, str]:
+    """State, and the beginning of the reason, where nothing shows that the network learns."""
+    losses = progress.losses
+    if losses is None:
+        return _by_accuracy(run, progress)
+    if losses.source == "epochs":
+        return _by_epochs(losses)
+    count = int(run.steps[-1] - run.steps[0]) + 1
+    if len(losses.values) < FEWEST_STEPS or count < FEWEST_TO_FAIL:
+        return "unknown", f"{len(losses.values)} steps are too few to tell"
+    if losses.still_fall and count < FEWEST_WHILE_FALLING:
+        return "unknown", f"the loss falls, but {count} steps are too few to tell"
+    if progress.is_low:
+        known = "not learning" if progress.is_at_chance else "unknown"
+        return known, "the loss is low from the start, and does not fall"
+    if progress.might_be_low:
+        return "unknown", "the interval of the loss at the end contains the limit"
+    if losses.still_fall and _is_lifted(losses, progress):
+        return "unknown", "the loss falls, but is not below that of a constant guess"
+    return "not learning", ""
+
+
+def _is_lifted(losses: Losses, progress: Progress) -> bool:
+    """Whether regularisation, or a sum over the batch, may lift the loss above any guess."""
+    above = progress.limit + LEARNED_SHARE * abs(progress.limit)
+    return above < losses.end.value < losses.start.value / 2 and np.isnan(progress.accuracy)
+
+
+def _by_accuracy(run: Run, progress: Progress) -> tuple[str, str]:
+    """Where there is no loss at all, an accuracy that stays at chance still tells."""
+    if progress.is_at_chance and len(run.epochs) >= FEWEST_EPOCHS:
+        return "not learning", ""
+    return "unknown", "no loss was recorded"
+
+
+def _by_epochs(losses: Losses) -> tuple[str, str]:
+    if len(losses.values) < FEWEST_EPOCHS:
+        return "unknown", "no loss of each step was recorded, and the epochs are too few to tell"
+    fall = (losses.start.value - losses.end.value) / max(abs(losses.start.value), 1e-12)
+    if fall < LEARNED_SHARE:
+        return "not learning", ""
+    return "unknown", "the loss of each step was not recorded, and that of the epochs falls"

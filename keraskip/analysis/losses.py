@@ -1,0 +1,83 @@
+"""The loss of a run over its steps or, where it has none of them, over its epochs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keraskip.analysis.estimates import Estimate, mean
+from keraskip.analysis.series import mean_of_series
+from keraskip.runs import Run
+
+# The beginning is short, because most happens there.
+START_SHARE, FEWEST_AT_START = 0.02, 5
+# The end is long enough for an interval, and holds a whole epoch if it can: an epoch sees every
+# sample once, and the batches of its parts may differ.
+END_SHARE, FEWEST_AT_END = 0.1, 20
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """The loss of a training, at its beginning and at its end.
+
+    Attributes:
+        source: `"steps"` or `"epochs"`.
+        steps: the steps of the values; numbers of epochs for epochs.
+        values: the finite ones [N].
+        start: the mean at the beginning.
+        end: the mean at the end.
+        second_quarter, last_quarter: means of these parts of the run.
+    """
+
+    source: str
+    steps: np.ndarray
+    values: np.ndarray
+    start: Estimate
+    end: Estimate
+    second_quarter: Estimate
+    last_quarter: Estimate
+
+    @property
+    def still_fall(self) -> bool:
+        """Whether the loss goes on falling after the first quarter, where much happens."""
+        return (self.second_quarter - self.last_quarter).low > 0
+
+
+def losses_of(run: Run) -> Losses | None:
+    """The losses of a run; None if it has none."""
+    loss = run.scalars.get("loss", np.full(len(run.steps), np.nan)).astype(float)
+    known = np.isfinite(loss)
+    if known.any():
+        return _of_steps(run, run.steps[known], loss[known])
+    if "loss" in run.epochs:
+        values = run.epochs["loss"].to_numpy(float)
+        values = values[np.isfinite(values)]
+        if len(values):
+            return _of_epochs(values)
+    return None
+
+
+def _of_steps(run: Run, steps: np.ndarray, values: np.ndarray) -> Losses:
+    count = len(values)
+    first = min(count, max(FEWEST_AT_START, round(START_SHARE * count)))
+    last = min(max(1, count // 3), max(FEWEST_AT_END, round(END_SHARE * count), _epoch(run)))
+    return Losses(
+        "steps",
+        steps,
+        values,
+        # Too few for a correlation.
+        mean(values[:first].tolist()),
+        mean_of_series(values[-last:]),
+        mean_of_series(values[count // 4 : max(count // 2, 1)]),
+        mean_of_series(values[count * 3 // 4 :]),
+    )
+
+
+def _epoch(run: Run) -> int:
+    """The number of recorded steps of an epoch; 0 before the end of the first."""
+    return int(run.epochs["steps"].iloc[0]) if len(run.epochs) else 0
+
+
+def _of_epochs(values: np.ndarray) -> Losses:
+    """An epoch's loss is already a mean. Its error is unknown: the margins are NaN."""
+    start, end = Estimate(float(values[0]), np.nan), Estimate(float(values[-1]), np.nan)
+    return Losses("epochs", np.arange(len(values)), values, start, end, start, end)

@@ -1,0 +1,313 @@
+"""Findings on runs whose cause is known because the numbers were made for it."""
+
+import numpy as np
+import pytest
+from synthetic import (
+    GUESS,
+    classifier,
+    columns,
+    falling,
+    flat,
+    regression,
+    run_of,
+    with_optimizer,
+)
+
+from keraskip.analysis.causes import CAUSES, LAST_RESORTS, diagnose
+
+S, LAYERS = 300, 8
+STEP = np.arange(S)
+NAN_FROM_7 = np.where(STEP[:, None] >= 7, np.nan, np.ones((S, 2 * LAYERS)))
+
+
+def layered(factors):
+    """A statistic [S, 2 * LAYERS] of which each layer has its own value."""
+    return np.tile(np.repeat(factors, 2), (S, 1))
+
+
+def at(step, value, otherwise=0.0):
+    """A scalar that has another value in one step."""
+    return np.where(step == STEP, value, otherwise)
+
+
+def with_policy(policy):
+    info = classifier()
+    return {**info, "training": {**info["training"], "dtype_policy": policy}}
+
+
+def alike(*layers):
+    return classifier(alike=list(layers))
+
+
+def recurrent(run):
+    run.weights.loc[0, "role"] = "recurrent_kernel"
+    return run
+
+
+def attention(run):
+    run.weights.loc[[0, 2, 4], "path"] = ["a/query/kernel", "a/key/kernel", "a/value/kernel"]
+    run.statistics["grad_norm"][:, [0, 2]] = 1e-10
+    return run
+
+
+def late_collapse():
+    loss = falling(end=0.1)
+    loss[200:] = 4.0
+    return loss
+
+
+SILENT = columns(LAYERS, dict.fromkeys(range(4), 0.0))
+SILENT[8] = 0.0
+DRIFT = np.ones(2 * LAYERS)
+DRIFT[5] = 1e3  # the bias of the third layer
+FALL = 10.0 ** (-9 + LAYERS * np.linspace(0, 1, LAYERS))
+DROP = np.r_[np.full(3, 1e-7), np.full(5, 1e-2)]
+SHRINKING = np.exp(-STEP / 40)[:, None]
+DIVERGING = {
+    "grad_nonfinite": np.where(STEP[:, None] >= 7, 1.0, 0.0),
+    "grad_norm": NAN_FROM_7,
+    "weight_norm": NAN_FROM_7,
+    "update_norm": NAN_FROM_7,
+}
+AT_ONCE = {
+    "grad_nonfinite": 1.0,
+    **dict.fromkeys(("grad_norm", "weight_norm", "update_norm"), np.nan),
+}
+
+# The kind, a run that has it, and one that nearly has it: what is right there is another kind.
+KNOWN = {
+    "inputs not finite": (
+        {**DIVERGING, "input_nonfinite": at(6, 3), "info": classifier()},
+        {**DIVERGING, "input_nonfinite": 0.0, "info": classifier()},
+    ),
+    "softmax over one unit": (
+        {"info": classifier("softmax", "binary_crossentropy", 1)},
+        {"info": classifier("sigmoid", "binary_crossentropy", 1)},
+    ),
+    "too few output units": ({"info": classifier(units=5)}, {"info": classifier(units=12)}),
+    "targets out of reach": (
+        {"info": regression("sigmoid", 0.5, 1.0), "loss": flat(level=1.0)},
+        {"info": regression("sigmoid", 0.5, 0.24), "loss": flat(level=0.24, noise=0.01)},
+    ),
+    "logits taken for probabilities": (
+        {"info": classifier("linear")},
+        {"info": classifier("softmax")},
+    ),
+    "learning rate 0": (
+        {"info": classifier(), "learning_rate": 0.0, "frozen": 1.0},
+        {"info": classifier(), "learning_rate": 1e-9, "frozen": 1.0},
+    ),
+    "clipping": (
+        {"info": classifier(), "clip_factor": 2e-9, "frozen": 1.0},
+        {"info": classifier(), "clip_factor": 0.3},
+    ),
+    "units alike": ({"info": alike("dense", "dense_7")}, {"info": alike("dense_7")}),
+    "inputs too large": (
+        {"info": classifier(), "input_min": 0.0, "input_max": 255.0},
+        {"info": classifier(calls=["rescaling", "dense"]), "input_min": 0.0, "input_max": 255.0},
+    ),
+    "targets too large": (
+        {"info": regression(None, 1e4, 1.0), "loss": flat(level=1e8)},
+        {"info": regression(None, 2.0, 1.0), "loss": flat(level=1.0)},
+    ),
+    "float16 underflow": (
+        {"info": with_policy("mixed_float16"), "grad_norm": 1e-9},
+        {"info": with_policy("mixed_float16"), "grad_norm": 1e-9, "loss_scale": 1024.0},
+    ),
+    "updates too small": (
+        {"info": classifier(), "learning_rate": 1e-9, "update_norm": 1e-11, "frozen": 1.0},
+        {"info": classifier(), "learning_rate": 1e-9, "update_norm": 1e-5},
+    ),
+    "overflow in the first step": (
+        {**AT_ONCE, "info": classifier()},
+        {**DIVERGING, "info": classifier()},
+    ),
+    "weight decay": (
+        {"info": classifier(), "weight_norm": SHRINKING},
+        {"info": classifier(), "weight_norm": SHRINKING**0.2},
+    ),
+    "late failure": ({"info": classifier(), "loss": late_collapse()}, {"info": classifier()}),
+    "exploding": (
+        {"info": classifier(), "grad_norm": layered(FALL[::-1])},
+        {"info": classifier(), "grad_norm": layered(FALL[::-1] ** 0.1)},
+    ),
+    "learning rate too high": (
+        {"info": with_optimizer(classifier(), learning_rate=10.0), "update_norm": 0.5},
+        {"info": with_optimizer(classifier(), learning_rate=0.1), "update_norm": 0.01},
+    ),
+    "cut off": (
+        {"info": classifier(), "cut": True},
+        {"info": classifier()},
+    ),
+    "no gradient": (
+        {"info": classifier(), "grad_norm": np.where(STEP[:, None] > 50, 0.0, 1e-2)},
+        {"info": classifier(), "grad_norm": np.where(STEP[:, None] % 4 == 0, 0.0, 1e-2)},
+    ),
+    "dead layer": (
+        {"info": classifier(), "grad_norm": np.tile(1e-2 * SILENT, (S, 1)), "weight_norm": DRIFT},
+        {"info": classifier(), "grad_norm": 1e-2},
+    ),
+    "one bad layer": (
+        {"info": classifier(), "grad_norm": layered(DROP)},
+        {"info": classifier(), "grad_norm": layered(DROP**0.1)},
+    ),
+    "vanishing": (
+        {"info": classifier(), "grad_norm": layered(FALL)},
+        {"info": classifier(), "grad_norm": layered(FALL**0.1)},
+    ),
+    "no softmax with a categorical loss": (
+        {"info": classifier("sigmoid")},
+        {"info": classifier("softmax")},
+    ),
+    "too slow": (
+        {"info": classifier(), "update_norm": 2e-5, "learning_rate": 1e-3},
+        {"info": classifier(), "update_norm": 2e-4, "learning_rate": 1e-3},
+    ),
+    "weak lower layers": (
+        {"info": classifier(), "grad_norm": layered(FALL ** (1 / 6))},
+        {"info": classifier(), "grad_norm": layered(FALL**0.05)},
+    ),
+    "nothing to learn": ({"info": classifier()}, {"info": classifier(), "loss": flat(level=4.0)}),
+    "unexplained": ({"info": classifier(), "loss": flat(level=4.0)}, {"info": classifier()}),
+}
+LOGITS = "probabilities taken for logits"
+
+
+def kinds(case):
+    case = {"loss": flat(), "layers": LAYERS, **case}
+    is_cut = case.pop("cut", False)
+    run = run_of(**case)
+    if is_cut:
+        for statistic in ("grad_norm", "grad_nonfinite", "update_norm", "frozen"):
+            run.statistics[statistic][:, :2] = np.nan
+    return [finding.kind for finding in diagnose(run)]
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+def test_a_cause_is_found_first(kind):
+    assert kinds(KNOWN[kind][0])[0] == kind
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+def test_what_nearly_has_a_cause_has_it_not(kind):
+    assert kind not in kinds(KNOWN[kind][1])
+
+
+# What a network cannot have that learns.
+IMPOSSIBLE = (
+    "softmax over one unit",
+    "inputs not finite",
+    "overflow in the first step",
+    "targets too large",
+)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KNOWN if kind not in IMPOSSIBLE])
+def test_a_network_that_learns_has_no_finding(kind):
+    info = KNOWN[kind][0]["info"]
+    scale = GUESS / info["labels"][0].get("variance", GUESS)
+    assert kinds({**KNOWN[kind][0], "loss": falling() / scale}) == []
+
+
+def test_a_softmax_below_a_loss_of_logits():
+    info = classifier()
+    info["training"]["from_logits"] = True
+    assert kinds({"info": info})[0] == LOGITS
+
+
+def probed(norms, loss):
+    row = {"epoch": 0, "probe": "time", "layer": "dense", "depth": 1, "value": norms}
+    return recurrent(run_of(loss, info=classifier(probes=[row])))
+
+
+def test_a_gradient_that_vanishes_over_time():
+    found = diagnose(probed([1e-15, 1e-8, 1.0], flat()))[0]
+    assert (found.kind, found.layers) == ("time", ("dense",))
+    assert found.evidence["orders"] == pytest.approx(15)
+    assert "LSTM" in found.remedy
+    assert diagnose(probed([0.1, 0.3, 1.0], flat()))[0].kind == "nothing to learn"
+    assert diagnose(probed([1e-15, 1e-8, 1.0], falling())) == []
+
+
+def test_time_that_nobody_looked_at_is_said():
+    found = diagnose(recurrent(run_of(flat(), info=classifier())))
+    assert [finding.kind for finding in found] == ["nothing to learn", "time not seen"]
+    assert diagnose(recurrent(run_of(falling(), info=classifier()))) == []
+
+
+def test_queries_and_keys_that_starve():
+    found = diagnose(attention(run_of(flat(), info=classifier())))[0]
+    assert found.kind == "attention collapse"
+    assert found.evidence["share"] == pytest.approx(1e-8, rel=1e-3)
+
+
+def test_each_cause_is_tested():
+    others = {LOGITS, "time", "time not seen", "attention collapse"}
+    assert {*CAUSES, *LAST_RESORTS} == {*KNOWN} | others
+
+
+def first(kind):
+    case = {"loss": flat(), "layers": LAYERS, **KNOWN[kind][0]}
+    case.pop("cut", None)
+    return diagnose(run_of(**case))[0]
+
+
+def test_the_culprit_is_the_layer_whose_bias_ran_away():
+    """Five layers are silent, the third one has a bias a thousand times larger."""
+    assert first("dead layer").layers == ("dense_2",)
+
+
+def test_a_head_that_is_not_trained_and_an_underflow_are_no_dead_layer():
+    branch = np.tile(1e-2 * columns(LAYERS, {3: 0.0, 4: 0.0}), (S, 1))
+    assert "dead layer" not in kinds({"info": classifier(), "grad_norm": branch})
+    underflow = layered([0, 0, 0, 1e-40, 1e-30, 1e-20, 1e-10, 1])
+    assert kinds({"info": classifier(), "grad_norm": underflow})[0] == "vanishing"
+
+
+def test_the_layer_that_drops_is_named():
+    found = first("one bad layer")
+    assert found.layers == ("dense_2",)
+    assert found.evidence["orders"] == pytest.approx(5, abs=0.1)
+
+
+def test_no_gradient_is_named_with_its_step():
+    assert first("no gradient").steps == (51, S - 1)
+
+
+def test_a_remedy_has_its_number():
+    """0.5 at a rate of 10 are 500 / 3 times what is right, and 2e-5 at 1e-3 a fiftieth of it."""
+    assert "SGD(learning_rate=0.06)" in first("learning rate too high").remedy
+    assert "SGD(learning_rate=0.05)" in first("too slow").remedy
+    assert "global_clipnorm=0.04" in first("clipping").remedy
+    assert "x / 255" in first("inputs too large").remedy
+
+
+def test_late_failure_has_its_step_and_what_the_rate_did():
+    assert first("late failure").steps[0] == pytest.approx(200, abs=12)
+    rates = np.where(STEP < 200, 0.1, 30.0)
+    found = diagnose(run_of(late_collapse(), info=classifier(), learning_rate=rates))[0]
+    assert "the learning rate rose from 0.1 to 30" in found.sentence
+    assert "SGD(learning_rate=0.1)" in found.remedy
+
+
+@pytest.mark.parametrize("steps", [0, 1, 5])
+def test_a_run_of_few_steps_has_no_finding(steps):
+    assert diagnose(run_of(flat(steps), info=classifier())) == []
+
+
+def test_a_run_recorded_without_losses_and_settings_is_diagnosed():
+    epochs = [{"epoch": n, "steps": 100 * (n + 1), "loss": 2.3} for n in range(3)]
+    run = run_of(None, layers=LAYERS, grad_norm=layered(FALL), epochs=epochs)
+    for name in ("loss_scale", "clip_factor"):
+        del run.scalars[name]
+    assert [finding.kind for finding in diagnose(run)] == ["vanishing"]
+
+
+def test_a_finding_has_words_a_remedy_and_a_source():
+    for kind in KNOWN:
+        found = first(kind)
+        if found.kind == kind:
+            assert found.sentence.endswith(".")
+            assert found.remedy
+            assert found.source
+            assert all(np.isfinite(value) or np.isnan(value) for value in found.evidence.values())

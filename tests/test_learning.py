@@ -1,0 +1,185 @@
+"""Whether a network learns, on runs whose answer is known because the numbers were made for it."""
+
+import numpy as np
+import pytest
+from synthetic import GUESS, classifier, falling, flat, regression, run_of, with_optimizer
+
+from keraskip.analysis.heads import chance, constant_guess
+from keraskip.analysis.learning import LEARNING_RULES, learning_of
+from keraskip.analysis.series import mean_of_series
+
+
+def state(*args, **options):
+    return learning_of(run_of(*args, **options)).state
+
+
+def binary(**labels):
+    """What `run.json` says about a classifier of two classes with one unit."""
+    return classifier("sigmoid", "binary_crossentropy", 1, labels=[{"output": 0, **labels}])
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (falling(), "learning"),
+        (flat(), "not learning"),
+        # It falls from a bad start to the guess: the shares of the classes are all it learned.
+        (falling(start=9.0, end=GUESS), "not learning"),
+        (flat(level=0.2), "unknown"),  # pretrained, or a loss in other units
+        (falling(start=0.4, end=2.0), "not learning"),
+        (falling(start=2.3, end=4e3), "diverged"),
+        (np.r_[falling(200), np.full(100, np.nan)], "diverged"),
+        (np.r_[falling(200), np.full(100, np.inf)], "diverged"),
+        (flat(30), "unknown"),
+        (falling(10), "unknown"),
+        (falling(80, start=2.4, end=2.27, noise=0.001), "unknown"),  # it falls, and is short
+        (falling(900, start=2.4, end=2.27, noise=0.001), "not learning"),
+    ],
+)
+def test_from_the_loss_of_each_step(loss, expected):
+    assert state(loss, info=classifier()) == expected
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (falling(), "learning"),
+        (flat(), "not learning"),
+        (falling(start=3, end=2.95), "not learning"),
+    ],
+)
+def test_without_the_guess_the_start_is_the_measure(loss, expected):
+    assert state(loss) == expected
+
+
+def test_an_accuracy_above_chance_outweighs_a_penalty_on_the_weights():
+    epochs = [{"epoch": 0, "steps": 300, "accuracy": 0.8}]
+    loss = falling(start=40, end=12)
+    assert state(loss, info=classifier(), epochs=epochs) == "learning"
+    assert state(loss, info=classifier()) != "not learning"
+    assert (
+        state(loss, info=classifier(), epochs=[{**epochs[0], "accuracy": 0.11}]) == "not learning"
+    )
+
+
+@pytest.mark.parametrize(
+    ("epochs", "expected"),
+    [
+        ([2.3, 1.4, 0.6], "learning"),
+        ([2.3, 2.31, 2.3], "not learning"),
+        ([2.3, 2.3], "unknown"),
+        ([], "unknown"),
+    ],
+)
+def test_a_run_without_losses_is_judged_by_its_epochs(epochs, expected):
+    rows = [{"epoch": n, "steps": 100 * n + 100, "loss": loss} for n, loss in enumerate(epochs)]
+    learning = learning_of(run_of(None, epochs=rows))
+    assert learning.state == expected
+    if expected == "unknown":
+        assert "recorded" in learning.reason
+
+
+def test_frozen_by_the_share_of_elements_left_as_they_were():
+    assert state(flat(), info=classifier(), frozen=1.0) == "frozen"
+    assert state(flat(), info=classifier(), frozen=0.9) == "not learning"
+
+
+def test_frozen_by_the_size_of_the_updates():
+    assert state(flat(), info=classifier(), update_norm=1e-9) == "frozen"
+
+
+def test_a_gradient_of_exactly_zero_is_not_frozen():
+    assert state(flat(), info=classifier(), frozen=1.0, grad_norm=0.0) == "not learning"
+
+
+def test_a_network_that_has_learned_everything_is_not_frozen():
+    late = np.where(np.arange(300)[:, None] > 200, 1.0, 0.0)
+    assert state(falling(end=0.0, noise=1e-9), info=classifier(), frozen=late) == "learning"
+
+
+def test_a_loss_in_other_units_is_no_learning():
+    """A small weight of the loss makes it lower than a guess."""
+    epochs = [{"epoch": 0, "steps": 300, "accuracy": 0.1}]
+    loss = flat(level=2.3e-7, noise=1e-9)
+    assert state(loss, info=classifier(), epochs=epochs) == "not learning"
+
+
+def test_a_pretrained_network_that_does_not_move_is_frozen():
+    assert state(flat(level=0.2), info=classifier(), frozen=1.0) == "frozen"
+
+
+def test_nan_weights_are_diverged_even_where_gradients_are_zeros_again():
+    weights = np.ones((300, 8))
+    weights[40:, 3] = np.nan
+    learning = learning_of(run_of(flat(), info=classifier(), weight_norm=weights))
+    assert (learning.state, learning.since) == ("diverged", 40)
+
+
+def test_a_weight_without_gradient_is_not_nan():
+    missing = np.zeros((300, 8))
+    missing[:, 3] = np.nan
+    changes = dict.fromkeys(("grad_norm", "grad_nonfinite", "weight_norm", "update_norm"))
+    changes = {name: missing + 1e-3 * (name != "grad_nonfinite") for name in changes}
+    assert state(falling(), info=classifier(), **changes) == "learning"
+
+
+def test_steps_that_loss_scaling_skips_do_no_harm():
+    skipped = np.zeros((300, 8))
+    skipped[-1] = 5
+    update = np.where(skipped, 0, 1e-3)
+    assert state(falling(), grad_nonfinite=skipped, update_norm=update) == "learning"
+    assert state(falling(), grad_nonfinite=skipped) == "diverged"
+
+
+def test_a_run_without_steps_and_one_of_one_step():
+    assert state(np.zeros(0), steps=0, info=classifier()) == "unknown"
+    assert state(np.ones(1), info=classifier()) == "unknown"
+
+
+def test_steps_far_apart_are_many_steps():
+    assert state(flat(30), info=classifier(), every=50) == "not learning"
+
+
+def test_neighbouring_steps_that_are_alike_count_less():
+    random = np.random.default_rng(0)
+    hits, widths = 0, []
+    for _ in range(200):
+        noise = random.normal(size=700)
+        series = np.zeros(700)
+        for n in range(1, 700):
+            series[n] = 0.8 * series[n - 1] + noise[n]
+        found = mean_of_series(series[200:])
+        hits += found.low <= 0 <= found.high
+        widths.append(found.margin / (1.96 * series.std() / np.sqrt(500)))
+    assert 180 <= hits <= 199
+    # An autoregression of 0.8 has a time of (1 + 0.8) / (1 - 0.8) = 9, three times the width.
+    assert np.median(widths) == pytest.approx(3, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("info", "guess", "by_chance"),
+    [
+        (classifier(), GUESS, 0.1),
+        (classifier(loss="CategoricalCrossentropy"), GUESS, 0.1),
+        (binary(shares=[0.2, 0.8]), 0.5004, 0.8),
+        (binary(mean=0.8, variance=0.16), 0.5004, 0.8),
+        (regression(variance=4.0), 4.0, np.nan),
+        (classifier(loss="hinge"), np.nan, 0.1),
+        ({"classes": 10, "trial": {}}, GUESS, 0.1),
+        ({}, np.nan, np.nan),
+    ],
+)  # fmt: skip
+def test_the_loss_and_the_accuracy_of_a_constant_guess(info, guess, by_chance):
+    run = run_of(flat(), info=info)
+    assert constant_guess(run) == pytest.approx(guess, abs=1e-4, nan_ok=True)
+    assert chance(run) == pytest.approx(by_chance, nan_ok=True)
+
+
+def test_each_state_has_a_rule():
+    assert set(LEARNING_RULES) == {"learning", "not learning", "frozen", "diverged", "unknown"}
+
+
+def test_a_regression_is_measured_by_its_variance():
+    info = with_optimizer(regression(variance=0.5), learning_rate=0.01)
+    assert state(flat(level=0.5), info=info) == "not learning"
+    assert state(falling(start=1, end=0.3), info=info) == "learning"
