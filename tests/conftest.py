@@ -48,6 +48,7 @@ def no_garbage(request):
     request.config.tests_done = getattr(request.config, "tests_done", 0) + 1
     if request.config.tests_done % 10 == 0:
         gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture
