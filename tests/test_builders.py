@@ -123,6 +123,7 @@ def test_mixed_precision_keeps_the_classifier_in_float32(name, half, policy):
 
 
 # The others are made of the same layers, and JAX compiles every network that is trained.
+@pytest.mark.slow
 @on_tensorflow
 @pytest.mark.parametrize(
     "build",

@@ -144,6 +144,7 @@ def test_folders_that_are_no_artefacts(tmp_path, command):
     assert f"Received: {tmp_path}" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_example_serves_an_artefact_without_keras(artefact, pictures, free_port):
     assert len(EXAMPLE.read_text().splitlines()) < 60
     code = (

@@ -200,6 +200,7 @@ def test_half_precision_does_not_lose_the_gradient_over_time():
     assert found["mixed_float16"] == pytest.approx(found["float32"], rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_run_keeps_the_steps_and_its_report_shows_them(tmp_path):
     stack = [layers.Embedding(9, 3, mask_zero=True), layers.GRU(4, name="memory"), layers.Dense(2)]
     model = compiled(keras.Sequential([layers.Input((STEPS,), dtype="int32"), *stack]))

@@ -95,6 +95,7 @@ def test_weights_go_both_ways(network):
     assert not np.allclose(answers(ordinary), answers(twins(**network)[0]), atol=1e-2)
 
 
+@pytest.mark.slow
 def test_half_precision_keeps_weights_and_statistics_in_float32():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

@@ -164,6 +164,7 @@ def test_a_training_that_goes_on_numbers_the_steps_of_each(tmp_path):
     assert generator.steps.tolist() == list(range(2 * STEPS))
 
 
+@pytest.mark.slow
 @by_hand
 def test_training_of_a_gan_is_bit_identical(tmp_path):
     models = gan(kind=keras.optimizers.Adam), gan(kind=keras.optimizers.Adam)
@@ -173,6 +174,7 @@ def test_training_of_a_gan_is_bit_identical(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @by_hand
 def test_an_optimizer_that_is_called_now_and_then(tmp_path):
     """On PyTorch, and uncompiled, a step may train other networks than the one before."""

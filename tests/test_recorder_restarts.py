@@ -318,6 +318,7 @@ def test_layers_that_are_frozen_begin_another_phase(tmp_path):
     assert recorder.run_dir == tmp_path / "run-2"
 
 
+@pytest.mark.slow
 @beside
 @pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning")  # of KerasTuner
 def test_a_search_over_settings_keeps_every_run(tmp_path):

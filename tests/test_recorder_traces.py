@@ -74,6 +74,7 @@ def test_models_saved_during_training(tmp_path):
     assert_equal(*states)
 
 
+@pytest.mark.slow
 @needs_tensorflow
 @pytest.mark.filterwarnings("ignore:.*np.object:FutureWarning")
 def test_models_exported_during_training(tmp_path):
@@ -102,6 +103,7 @@ class Fail(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_backup_is_restored_without_the_recorder(tmp_path):
     weights = []
     for monitors in [], [GradientRecorder(tmp_path / "run")]:

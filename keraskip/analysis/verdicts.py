@@ -112,7 +112,7 @@ def judge(run: Run) -> Verdict:
     return Verdict(
         run=run.name,
         **answer._asdict(),
-        notes=tuple(notes_of(run, silence, answer.verdict)) if len(run.steps) else (),
+        notes=tuple(notes_of(run, silence)) if len(run.steps) else (),
         attenuation=course.early.attenuation if is_line else None,
         ends=course.line.ends if is_line else None,
         depths=len(course.line.depth),

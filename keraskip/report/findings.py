@@ -26,8 +26,6 @@ NOTABLY_FROZEN = 0.01
 TOO_SMALL = 1e-6
 # In orders of magnitude: by as much the attenuation at the end has to differ to be worth a word.
 NOTABLE_CHANGE = 1.0
-# The share of the way from guessing to no error that is no chance.
-CLEARLY_LEARNED = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +126,14 @@ def _about_group(group: Group, learnings: Sequence[Learning]) -> str:
     seeds = f" ({len(group.runs)} seeds)" if len(group.runs) > 1 else ""
     verb = "has" if group.verdict == "no gradient" else "is"
     name = f"{group.label}{seeds}"
+    states = {learning.state for learning in learnings}
     learns = learning_words(learnings)
-    sentence = f"{name} {verb} {group.verdict}: {_why(group)}; {learns}{_outcome(group)}."
+    if states == {"learning"} and group.verdict not in ("healthy", "inconclusive"):
+        learns = f"yet {learns}"
+    why = _why(group, states)
+    sentence = (
+        f"{name} {verb} {group.verdict}: {why}; {learns}{_outcome(group, learnings[0].chance)}."
+    )
     notes = dict.fromkeys(note for verdict in group.verdicts for note in verdict.notes)
     return " ".join([sentence, *(f"{note[0].upper()}{note[1:]}." for note in notes)])
 
@@ -165,7 +169,8 @@ def _about_degradation(degradation: Degradation) -> str:
     return f"{deep.label}: {answer}; {size}. The signal is {deep.verdict}."
 
 
-def _why(group: Group) -> str:
+def _why(group: Group, learning: set[str]) -> str:
+    """The reason for the verdict on the signal; `learning` has the states of the seeds."""
     verdict, reason, attenuation = group.judgement
     first = group.verdicts[0]
     if not attenuation or not first.ends or verdict in SPECIAL:
@@ -176,7 +181,9 @@ def _why(group: Group) -> str:
     why = f"{where} the {signal} {change(attenuation, of_what)}"
     if reason not in PLAIN_REASONS:
         why = f"{reason}; {'at first, ' if first.since is not None else ''}{why}"
-    return why + _over_time(group, attenuation) + _frozen(group) + _skipped(group)
+    # That updates change nothing is said once.
+    frozen = "" if learning == {"frozen"} else _frozen(group)
+    return why + _over_time(group, attenuation) + frozen + _skipped(group)
 
 
 def _over_time(group: Group, attenuation: Estimate) -> str:
@@ -210,21 +217,18 @@ def _skipped(group: Group) -> str:
     return f"; gradients were NaN or infinite in {skipped} skipped steps" if skipped else ""
 
 
-def _outcome(group: Group) -> str:
+def _outcome(group: Group, by_labels: float) -> str:
+    """The accuracy beside that of guessing: always the same class, if its share is known."""
     verdicts = group.verdicts
     accuracy = over_seeds([verdict.accuracy for verdict in verdicts])
     if not accuracy:
         return ""
-    chance = verdicts[0].chance
+    chance = verdicts[0].chance if np.isnan(by_labels) else by_labels
     if all(verdict.at_chance for verdict in verdicts if not np.isnan(verdict.accuracy)):
         return f"; the accuracy stays at chance ({accuracy}, chance {chance:.2f})"
     held_out = over_seeds([verdict.held_out for verdict in verdicts])
     beside = "" if np.isnan(chance) else f", where guessing gives {chance:.2f}"
     beside += f"; {held_out} on held-out samples" if held_out else ""
-    reached = mean([v.accuracy for v in verdicts if not np.isnan(v.accuracy)]).value
-    learns = reached > chance + CLEARLY_LEARNED * (1 - chance)
-    if learns and group.verdict not in ("healthy", "inconclusive"):
-        return f"; yet it learns: it trains to an accuracy of {accuracy}{beside}"
     return f"; it trains to an accuracy of {accuracy}{beside}"
 
 

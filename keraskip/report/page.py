@@ -1,6 +1,7 @@
 """Findings as a page: one file that loads nothing from a network."""
 
 import json
+import re
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
@@ -10,6 +11,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 import vl_convert
+from markupsafe import Markup, escape
 
 from keraskip.analysis.learning import LEARNING_RULES
 from keraskip.analysis.moments import Moment, moments, profiles_at
@@ -18,6 +20,8 @@ from keraskip.report.chart_kinds import PARAMETERS
 from keraskip.report.charts import CAPTIONS, charts
 from keraskip.report.findings import Findings
 from keraskip.report.looks import looks_of, with_groups
+
+CODE = re.compile("`([^`]+)`")
 
 
 def as_html(findings: Findings) -> str:
@@ -52,9 +56,15 @@ def _rendered(findings: Findings, template: str, **more: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keraskip.report", "."), autoescape=True, trim_blocks=True
     )
+    environment.filters["with_code"] = _with_code
     return environment.get_template(template).render(
         findings=findings, rules=RULES, learning_rules=LEARNING_RULES, **more
     )
+
+
+def _with_code(sentence: str) -> Markup:
+    """The sentence with what stands between backticks as code."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(sentence))))
 
 
 def _looks(findings: Findings) -> dict[str, tuple[str, tuple[int, ...]]]:

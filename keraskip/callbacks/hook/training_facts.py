@@ -25,7 +25,8 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
 
     Returns:
         `training`: loss, `from_logits`, optimizer with its settings, dtype policy and metrics;
-        `outputs`: layer, number of units and activation of each; `untrained`: layers with weights
+        `outputs`: layer, number of units and activation of each, and `classes` of a classifier;
+        `untrained`: layers with weights
         that do not train, and why; `alike`: layers whose units all start out the same; `calls`:
         names of layers in the order of their calls.
     """
@@ -40,6 +41,7 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
             "metrics": [metric.name for metric in model.metrics],
         },
         "outputs": _outputs(model, calls),
+        **_classes(model, calls),
         "untrained": _untrained(model),
         "alike": [layer.name for layer in model._flatten_layers() if _is_alike(layer)],
         "calls": [call.name for call in calls],
@@ -87,6 +89,15 @@ def _outputs(model: keras.Model, calls: list) -> list[dict[str, Any]]:
         name, activation = (call.name, _activation(call.layer)) if call else (None, None)
         facts.append({"layer": name, "units": output.shape[-1], "activation": activation})
     return facts
+
+
+def _classes(model: keras.Model, calls: list) -> dict[str, int]:
+    """How many classes the one output of a classifier tells apart."""
+    (shape, *others) = [output.shape for output in symbolic_outputs(model)] or [()]
+    is_classifier = not others and len(shape) == 2 and shape[-1] and shape[-1] > 1
+    if is_classifier and _outputs(model, calls)[0]["activation"] == "softmax":
+        return {"classes": shape[-1]}
+    return {}
 
 
 def _activation(operation: Any) -> str | None:
