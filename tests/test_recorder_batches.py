@@ -82,6 +82,7 @@ def test_facts_of_the_training(run):
     assert training["dtype_policy"] == "float32"
     assert run.info["outputs"] == [{"layer": "last", "units": 3, "activation": "softmax"}]
     assert run.info["calls"][-2:] == ["first", "last"]
+    assert run.info["classes"] == 3
     assert run.info["untrained"] == run.info["alike"] == []
 
 

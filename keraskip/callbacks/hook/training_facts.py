@@ -26,9 +26,8 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
     Returns:
         `training`: loss, `from_logits`, optimizer with its settings, dtype policy and metrics;
         `outputs`: layer, number of units and activation of each, and `classes` of a classifier;
-        `untrained`: layers with weights
-        that do not train, and why; `alike`: layers whose units all start out the same; `calls`:
-        names of layers in the order of their calls.
+        `untrained`: layers with weights that do not train, and why; `alike`: layers whose units all
+        start out the same; `calls`: names of layers in the order of their calls.
     """
     calls = trace(model) if has_graph(model) else []
     loss = getattr(model, "loss", None)
