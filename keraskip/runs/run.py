@@ -26,8 +26,8 @@ class Run:
             the steps before.
         statistics: the array [S, W] of each statistic by its name; each is an attribute, too, such
             as `run.grad_norm`.
-        scalars: the array [S] of each scalar of the steps by its name; each is an attribute, too:
-            `run.loss_scale` and `run.clip_factor`.
+        scalars: the array [S] of each scalar of the steps by its name; each is an attribute, too,
+            such as `run.loss` and `run.learning_rate`. `GradientRecorder` explains them.
         truncated: whether `steps.arrow` ends in the middle of a write.
     """
 
