@@ -1,12 +1,14 @@
 """Trainings that went wrong in a known way, recorded for real: the verdict must be right."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
 from keraskip import GradientRecorder, load_run
-from keraskip.analysis import judge
+from keraskip.analysis import diagnose, judge, learning_of
 
 RANDOM = np.random.default_rng(0)
 STEPS, BATCH = 20, 16
@@ -94,9 +96,12 @@ def test_a_learning_rate_that_changes_nothing(tmp_path):
     rate = keras.optimizers.SGD(1e-9)
     verdict = verdict_on(tmp_path, model, loss="binary_crossentropy", optimizer=rate)
     assert verdict.verdict == "healthy"
-    said = verdict.notes[0]
-    assert said.startswith("updates change nothing")
-    assert 1e-3 < float(said.split()[-1]) < 10
+    run = load_run(tmp_path)
+    assert learning_of(run).state == "frozen"
+    (finding, *_) = diagnose(run)
+    assert finding.kind == "updates too small"
+    rate = re.search(r"learning_rate=([\d.e-]+)", finding.remedy)[1]
+    assert 1e-3 < float(rate) < 10
 
 
 @pytest.mark.parametrize("growing", [True, False])
