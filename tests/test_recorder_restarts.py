@@ -139,6 +139,24 @@ def test_interrupts_at_any_moment(tmp_path):
     assert len(ended) > 25
 
 
+def test_an_interrupt_while_the_run_begins(tmp_path, monkeypatch):
+    """Its folder is free again, and the next training takes it."""
+    model, recorder = network(), GradientRecorder(tmp_path / "run")
+
+    def broken_off(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("keraskip.callbacks.book.journal.RunWriter", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, recorder, epochs=1)
+    assert os.listdir(tmp_path) == []
+    assert_unmonitored(model)
+    fit(model, recorder, epochs=1)
+    assert os.listdir(tmp_path) == ["run"]
+    assert len(load_run(tmp_path / "run").steps) == STEPS
+
+
 # Started again
 
 

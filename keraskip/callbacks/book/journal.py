@@ -128,6 +128,9 @@ class Journal:
             release(self.run_dir)
             reason = f"A run cannot be written to this folder: {error.strerror}"
             raise OSError(error.errno, reason, str(self.run_dir)) from None
+        except BaseException:  # such as Ctrl-C
+            release(self.run_dir)
+            raise
 
     def _move_aside(self) -> None:
         """Takes a folder without a run."""
