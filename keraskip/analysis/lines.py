@@ -18,9 +18,8 @@ from keraskip.runs import Run
 class Line:
     """Weights of one kind in the hidden layers; one height for each depth.
 
-    A gradient of a bias is compared with those of biases, of a beta with those of betas, of a
-    kernel with those of kernels. The biases inside of attention have two axes and are a kind by
-    themselves. Weights that lie side by side count as one.
+    A bias is compared with biases, a beta with betas, a kernel with kernels. The biases inside of
+    attention have two axes and are a kind by themselves. Weights that lie side by side count as one.
 
     Attributes:
         run: the run.

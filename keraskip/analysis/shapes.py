@@ -125,7 +125,7 @@ def _convincing(depth: np.ndarray, heights: np.ndarray) -> list[_Candidate]:
     gains = (residuals @ features) ** 2 / (features**2).sum(axis=0)
     count, free = len(depth), len(depth) - 3
     left = np.maximum(residuals @ residuals - gains, count * LEAST_SCATTER**2)
-    # A drop or a V at each layer, and holes of each width: so many shapes there are to choose from.
+    # A drop or a V at each layer, and holes of each width: the number of shapes to choose from.
     tried = count * (2 + WIDEST_HOLE)
     chances = special.fdtrc(1, free, gains / (left / free)) * tried
     return [candidates[index] for index in np.argsort(-gains) if chances[index] < CHANCE]

@@ -114,7 +114,7 @@ def probabilities_taken_for_logits(evidence: Evidence) -> Finding | None:
 
 
 def sigmoid_with_a_categorical_loss(evidence: Evidence) -> Finding | None:
-    """A sigmoid whose units are classes of which one is right."""
+    """A sigmoid over classes, with a loss for which one class is right."""
 
     def rule(head: Head) -> tuple[str, str] | None:
         if not (head.is_categorical and head.activation in ("sigmoid", "tanh", "relu")):

@@ -6,7 +6,7 @@ from typing import Any
 
 from keraskip.callbacks.book.tracker import CURVES, HISTOGRAM, StepLog, kept_id
 
-# W&B counts calls of `log`, those of other callbacks, too; this is the x axis instead.
+# W&B counts all calls of `log`, also by other callbacks; this is the x axis instead.
 STEP = "keraskip/step"
 ID_FILE = "wandb_run.txt"
 

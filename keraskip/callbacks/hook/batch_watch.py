@@ -66,7 +66,7 @@ class BatchWatch:
         self.is_weighted = weights is not None
 
     def end(self) -> list:
-        """The numbers of the step that was begun: `OF_BATCH`, then those of its labels."""
+        """The numbers of the step that was begun: `OF_BATCH`, then the numbers of its labels."""
         loss, numbers = self._now.loss, self._now.numbers
         del self._now.loss, self._now.numbers
         return [loss, *numbers]

@@ -55,8 +55,8 @@ class Probe:
 
         `signal`: for each layer with a kernel and each merge of paths, in the order of the graph,
         the L2 norm of the gradient of the loss with respect to its output; of several outputs, all
-        together. An activity regularizer of the layer itself does not count, those of later layers
-        do.
+        together. An activity regularizer of the layer itself does not count; one of a later layer
+        does.
 
         `branch_share`: for each addition of a branch to a shortcut, the variance of the branch over
         the variance of the shortcut (De & Smith 2020, arXiv 2002.10444).

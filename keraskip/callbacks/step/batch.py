@@ -33,7 +33,7 @@ def label_numbers(labels: Any, units: int, are_classes: bool) -> list:
     """Count, mean and variance of the labels of one output, the latter two for each unit.
 
     Args:
-        labels: numbers of classes, or values of which the last axis has the units.
+        labels: numbers of classes, or values with the units on the last axis.
         units: number of units of the output, or of classes; 1 for all values together.
         are_classes: whether the labels are numbers of classes. The mean of a class is its share.
     """
