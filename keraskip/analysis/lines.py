@@ -19,7 +19,7 @@ class Line:
     """Weights of one kind in the hidden layers; one height for each depth.
 
     A bias is compared with biases, a beta with betas, a kernel with kernels. The biases inside of
-    attention have two axes and are a kind by themselves. Weights that lie side by side count as one.
+    attention have two axes and are a kind by themselves. Weights side by side count as one.
 
     Attributes:
         run: the run.
