@@ -42,7 +42,7 @@ def seed():
 def no_garbage(request):
     """Frees the graphs of former networks now and then: the more of them wait, the longer it takes.
 
-    TensorFlow stood still for a minute over those of a hundred trainings.
+    TensorFlow stood still for a minute over the graphs of a hundred trainings.
     """
     yield
     request.config.tests_done = getattr(request.config, "tests_done", 0) + 1

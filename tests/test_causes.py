@@ -21,7 +21,7 @@ NAN_FROM_7 = np.where(STEP[:, None] >= 7, np.nan, np.ones((S, 2 * LAYERS)))
 
 
 def layered(factors):
-    """A statistic [S, 2 * LAYERS] of which each layer has its own value."""
+    """A statistic [S, 2 * LAYERS] with another value for each layer."""
     return np.tile(np.repeat(factors, 2), (S, 1))
 
 

@@ -16,7 +16,7 @@ JITTER = 0.05 * np.random.default_rng(0).normal(size=31)
 
 
 def judged(folder, orders, **options):
-    """The verdict on a chain of which the biases, the last one the output's, have these heights."""
+    """The verdict on a chain whose biases have these heights; the last bias is the output's."""
     orders = np.asarray(orders, float)
     jitter = JITTER[: orders.shape[-1]]
     return judge(

@@ -17,7 +17,7 @@ class Seen(NamedTuple):
     Attributes:
         inputs: the tensors it was made on; the first one of a recurrent layer is its sequence.
         outputs: the tensors that came out.
-        mask: which time steps of which samples a recurrent layer uses [batch, time]; None for all.
+        mask: the time steps that a recurrent layer uses of each sample [batch, time]; None for all.
     """
 
     inputs: list

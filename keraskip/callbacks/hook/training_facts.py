@@ -30,6 +30,7 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         start out the same; `calls`: names of layers in the order of their calls.
     """
     calls = trace(model) if has_graph(model) else []
+    outputs = _outputs(model, calls)
     loss = getattr(model, "loss", None)
     return {
         "training": {
@@ -39,8 +40,8 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
             "dtype_policy": model.dtype_policy.name,
             "metrics": [metric.name for metric in model.metrics],
         },
-        "outputs": _outputs(model, calls),
-        **_classes(model, calls),
+        "outputs": outputs,
+        **_classes(model, outputs),
         "untrained": _untrained(model),
         "alike": [layer.name for layer in model._flatten_layers() if _is_alike(layer)],
         "calls": [call.name for call in calls],
@@ -90,12 +91,11 @@ def _outputs(model: keras.Model, calls: list) -> list[dict[str, Any]]:
     return facts
 
 
-def _classes(model: keras.Model, calls: list) -> dict[str, int]:
+def _classes(model: keras.Model, outputs: list[dict[str, Any]]) -> dict[str, int]:
     """How many classes the one output of a classifier tells apart."""
-    (shape, *others) = [output.shape for output in symbolic_outputs(model)] or [()]
-    is_classifier = not others and len(shape) == 2 and shape[-1] and shape[-1] > 1
-    if is_classifier and _outputs(model, calls)[0]["activation"] == "softmax":
-        return {"classes": shape[-1]}
+    is_one = len(outputs) == 1 and len(symbolic_outputs(model)[0].shape) == 2
+    if is_one and outputs[0]["activation"] == "softmax" and outputs[0]["units"] > 1:
+        return {"classes": outputs[0]["units"]}
     return {}
 
 
