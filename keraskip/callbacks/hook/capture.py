@@ -126,8 +126,13 @@ class Capture:
         rows = rows._replace(steps=rows.steps + self._first_steps[by_optimizer])
         due = np.array([bool(self._due(int(step))) for step in rows.steps], bool)
         if due.any():
-            self._on_rows(rows.take(due))
+            rows = Rows(*(part[due] for part in rows))
+            self._see_batches(rows.batches)
+            self._on_rows(rows)
         return np.bincount(by_optimizer, minlength=len(self._optimizers))
+
+    def _see_batches(self, batches: np.ndarray) -> None:
+        """Sees what the batches of recorded steps tell; a loop of one's own shows none."""
 
     def after_call(self, optimizer_variables: Sequence[Any] | None = None) -> None:
         """Drains the ring before it overflows; to be called after each training step.

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any
 
 import keras
+import numpy as np
 
 from keraskip.callbacks.book.batches import LabelTotals
 from keraskip.callbacks.columns import Rows
@@ -24,24 +25,23 @@ class FitCapture(Capture):
 
     Args:
         model: a compiled Keras model.
-        optimizers: see `Capture`.
+        optimizers, begin, on_rows, due, first_steps: see `Capture`.
         on_failure: called when an exception leaves `fit`; the exception goes on.
-        begin, on_rows, due, first_steps: see `Capture`.
     """
 
     def __init__(
         self,
         model: keras.Model,
         optimizers: Mapping[str, keras.optimizers.Optimizer],
-        on_failure: Callable[[], None],
         begin: Callable[[], Measurement],
         on_rows: Callable[[Rows], None],
         due: Callable[[int], bool],
-        first_steps: Sequence[int] = (),
+        first_steps: Sequence[int],
+        *,
+        on_failure: Callable[[], None],
     ) -> None:
         capacity = max(CAPACITY, 2 * len(optimizers) * model.steps_per_execution)
-        super().__init__(model, optimizers, begin, self._take_rows, due, first_steps, capacity)
-        self._hand_on = on_rows
+        super().__init__(model, optimizers, begin, on_rows, due, first_steps, capacity)
         self._batches = BatchWatch(model)
         self._labels = LabelTotals(self._batches.widths)
         self._rows_per_call *= model.steps_per_execution
@@ -154,9 +154,8 @@ class FitCapture(Capture):
         """What is known of the labels of each output, as JSON values."""
         return self._labels.facts(self._batches.are_classes, self._batches.is_weighted)
 
-    def _take_rows(self, rows: Rows) -> None:
-        self._labels.add(rows.batches)
-        self._hand_on(rows)
+    def _see_batches(self, batches: np.ndarray) -> None:
+        self._labels.add(batches)
 
     def break_off(self) -> None:
         """Writes what was measured and detaches, after an exception has left `fit`."""
