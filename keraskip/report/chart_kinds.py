@@ -11,7 +11,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from keraskip.analysis.groups import Group
+from keraskip.analysis.verdicts import Group
 from keraskip.report.looks import with_groups
 from keraskip.runs import Run
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import altair as alt
 import pandas as pd
 
-from keraskip.analysis.groups import Group
 from keraskip.analysis.lines import line_of
 from keraskip.analysis.moments import early_profiles
+from keraskip.analysis.verdicts import Group
 from keraskip.report.chart_kinds import (
     PARAMETERS,
     heat_map,
