@@ -98,6 +98,12 @@ class Evidence:
         end = 0 if since is None else int(np.searchsorted(self.run.steps, since))
         return np.arange(max(0, end - FIRST_STEPS), end)
 
+    @property
+    def rows_of_a_higher_rate(self) -> np.ndarray:
+        """The rows of a learning rate more than twice that of the first step."""
+        rate = self.scalar("learning_rate")
+        return np.flatnonzero(rate > 2 * rate[:1].sum()) if len(rate) else np.arange(0)
+
     def ratio(self, rows: np.ndarray) -> float:
         """The median update beside the weight of the kernel that moves most; NaN if unknown."""
         found = medians(update_ratios(self.run, thinned(rows), self.kernels))
