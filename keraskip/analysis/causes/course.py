@@ -11,7 +11,7 @@ from keraskip.analysis.causes.rates import (
 )
 from keraskip.analysis.evidence import FIRST_STEPS, USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.losses import Losses, losses_of
+from keraskip.analysis.losses import Losses
 
 # An update of a tenth of a kernel is a hundred times the usual one.
 HIGH_RATIO = 0.1
@@ -115,7 +115,7 @@ def weight_decay(evidence: Evidence) -> Finding | None:
 
 def late_failure(evidence: Evidence) -> Finding | None:
     """A network that had learned, and lost it."""
-    losses = losses_of(evidence.run)
+    losses = evidence.losses
     if not evidence.fails or losses is None or losses.source != "steps":
         return None
     guess = evidence.learning.guess

@@ -5,7 +5,7 @@ import numpy as np
 from keraskip.analysis.causes.rates import UPDATES, one_digit, optimizer_line, rate_for
 from keraskip.analysis.evidence import USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.losses import Losses, losses_of
+from keraskip.analysis.losses import Losses
 
 # Below this share of the gradient that is left, clipping rules the size of the updates.
 LITTLE_LEFT = 1e-3
@@ -107,7 +107,7 @@ def updates_too_small(evidence: Evidence) -> Finding | None:
 
 def too_slow(evidence: Evidence) -> Finding | None:
     """Updates far below the usual size, or a loss that still falls, in a network not learning."""
-    losses = losses_of(evidence.run)
+    losses = evidence.losses
     if evidence.learning.state != "not learning" or losses is None:
         return None
     ratio = evidence.ratio(evidence.sound)
