@@ -74,6 +74,12 @@ AT_ONCE = {
     **dict.fromkeys(("grad_norm", "weight_norm", "update_norm"), np.nan),
 }
 
+AT_CHANCE = [{"epoch": 0, "steps": 100, "accuracy": 0.1}]
+# Of the two weights of the output, the kernel's gradient is a constant times the bias's, or not.
+SIZES = 10 ** np.random.default_rng(2).normal(-2, 0.1, (S, 1)) * np.ones(2 * LAYERS)
+OWN_SIZES = 10 ** np.random.default_rng(2).normal(-2, 0.1, (S, 2 * LAYERS))
+SIZES[:, -1] *= 1 + 1e-5 * (STEP % 3)
+
 # The kind, a run that has it, and one that nearly has it: what is right there is another kind.
 KNOWN = {
     "inputs not finite": (
@@ -113,6 +119,10 @@ KNOWN = {
     "float16 underflow": (
         {"info": with_policy("mixed_float16"), "grad_norm": 1e-9},
         {"info": with_policy("mixed_float16"), "grad_norm": 1e-9, "loss_scale": 1024.0},
+    ),
+    "loss too small": (
+        {"info": classifier(), "epochs": AT_CHANCE, "loss": flat(level=2e-7, noise=1e-9)},
+        {"info": classifier(), "epochs": AT_CHANCE, "loss": flat(level=2.0)},
     ),
     "updates too small": (
         {"info": classifier(), "learning_rate": 1e-9, "update_norm": 1e-11, "frozen": 1.0},
@@ -154,6 +164,10 @@ KNOWN = {
     "vanishing": (
         {"info": classifier(), "grad_norm": layered(FALL)},
         {"info": classifier(), "grad_norm": layered(FALL**0.1)},
+    ),
+    "input lost": (
+        {"info": classifier(), "epochs": AT_CHANCE, "grad_norm": SIZES},
+        {"info": classifier(), "epochs": AT_CHANCE, "grad_norm": OWN_SIZES},
     ),
     "no softmax with a categorical loss": (
         {"info": classifier("sigmoid")},
@@ -231,7 +245,7 @@ def test_a_gradient_that_vanishes_over_time():
 
 def test_time_that_nobody_looked_at_is_said():
     found = diagnose(recurrent(run_of(flat(), info=classifier())))
-    assert [finding.kind for finding in found] == ["nothing to learn", "time not seen"]
+    assert [finding.kind for finding in found] == ["time not seen", "nothing to learn"]
     assert diagnose(recurrent(run_of(falling(), info=classifier()))) == []
 
 
@@ -270,14 +284,53 @@ def test_the_layer_that_drops_is_named():
     assert found.evidence["orders"] == pytest.approx(5, abs=0.1)
 
 
+def test_kernels_too_large_explain_an_output_that_is_saturated_at_once():
+    """8 inputs: an RMS of 0.5 keeps the size, and one of 2.5 lets it grow 5-fold in each layer."""
+    sizes = {"grad_norm": 0.0, "weight_norm": 2.5 * 8.0}
+    found = diagnose(run_of(flat(level=14.5), layers=LAYERS, info=classifier(), **sizes))
+    assert [finding.kind for finding in found] == ["exploding", "no gradient"]
+    assert found[0].evidence["orders"] == pytest.approx(-7 * np.log10(5), abs=0.01)
+    assert "BatchNormalization" in found[0].remedy
+    sizes["weight_norm"] = 0.5 * 8.0
+    found = diagnose(run_of(flat(level=14.5), layers=LAYERS, info=classifier(), **sizes))
+    assert [finding.kind for finding in found] == ["no gradient"]
+
+
+def test_a_rate_that_rose_too_high_is_taken_back():
+    rates, updates = np.where(STEP < 200, 0.1, 30.0), np.where(STEP < 200, 1e-3, 0.3)[:, None]
+    changes = {"learning_rate": rates, "update_norm": updates, "info": classifier()}
+    found = diagnose(run_of(flat(), layers=LAYERS, **changes))[0]
+    assert found.kind == "learning rate too high"
+    assert "step 200" in found.sentence
+    assert found.remedy.startswith("keep the rate: `optimizer = keras.optimizers.SGD(")
+    assert "learning_rate=0.1)" in found.remedy
+
+
+@pytest.mark.parametrize(("update", "rate"), [(5.0, "0.0006"), (5e-8, "0.0006")])
+def test_a_rate_of_adam_is_named_by_its_updates(update, rate):
+    """Updates of the weights' size, at a rate of 1; of 5e-8 of it, at 1e-8."""
+    used = 1.0 if update > 1 else 1e-8
+    info = with_optimizer(classifier(), **{"class": "Adam", "learning_rate": used})
+    found = diagnose(run_of(flat(), layers=LAYERS, info=info, update_norm=update))[0]
+    assert f"Adam(learning_rate={rate})" in found.remedy
+
+
+def test_a_slow_loss_gets_the_rate_that_brings_it_to_half_of_a_guess():
+    """A loss that fell by 0.04 and has to fall by 1.2: thirty times as fast."""
+    loss = falling(900, start=2.35, end=2.31, noise=1e-4)
+    found = diagnose(run_of(loss, layers=LAYERS, info=classifier(), update_norm=3e-4))[0]
+    assert found.kind == "too slow"
+    assert found.evidence["right_rate"] == pytest.approx(3, abs=1)
+
+
 def test_no_gradient_is_named_with_its_step():
     assert first("no gradient").steps == (51, S - 1)
 
 
 def test_a_remedy_has_its_number():
-    """0.5 at a rate of 10 are 500 / 3 times what is right, and 2e-5 at 1e-3 a fiftieth of it."""
+    """0.5 at a rate of 10 are 500 / 3 times what is right, and 2e-5 at 1e-3 a 150th of it."""
     assert "SGD(learning_rate=0.06)" in first("learning rate too high").remedy
-    assert "SGD(learning_rate=0.05)" in first("too slow").remedy
+    assert "SGD(learning_rate=0.1)" in first("too slow").remedy
     assert "global_clipnorm=0.04" in first("clipping").remedy
     assert "x / 255" in first("inputs too large").remedy
 

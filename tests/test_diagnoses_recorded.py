@@ -4,7 +4,8 @@ Many more, with their cures: tests/benchmarks/diagnoses.py.
 """
 
 import pytest
-from trainings import Recipe, cured, train
+from as_printed import cured
+from trainings import Recipe, train
 
 from keraskip.analysis.causes import diagnose
 from keraskip.analysis.learning import learning_of

@@ -8,6 +8,7 @@ import numpy as np
 
 from keraskip.analysis.heads import Head, heads_of
 from keraskip.analysis.learning import Learning
+from keraskip.analysis.losses import Losses, losses_of
 from keraskip.analysis.updates import kernels_of, medians, thinned, update_ratios
 from keraskip.analysis.verdicts import Verdict
 from keraskip.analysis.windows import early_steps, late_steps, sound_steps
@@ -42,8 +43,17 @@ class Evidence:
 
     @property
     def may_fail(self) -> bool:
-        """Whether it fails, or nobody can tell: enough for what is a fault by itself."""
-        return self.learning.state != "learning"
+        """Whether it fails, or nobody can tell: enough for what is a fault by itself.
+
+        A network at the end of a plateau is about to learn.
+        """
+        is_on_its_way = self.losses is not None and self.losses.begins_to_fall
+        return self.fails or (self.learning.state == "unknown" and not is_on_its_way)
+
+    @cached_property
+    def losses(self) -> Losses | None:
+        """The loss over steps or epochs; None where there is none."""
+        return losses_of(self.run)
 
     @cached_property
     def heads(self) -> list[Head]:
@@ -97,6 +107,12 @@ class Evidence:
         since = self.learning.since
         end = 0 if since is None else int(np.searchsorted(self.run.steps, since))
         return np.arange(max(0, end - FIRST_STEPS), end)
+
+    @property
+    def rows_of_a_higher_rate(self) -> np.ndarray:
+        """The rows of a learning rate more than twice that of the first step."""
+        rate = self.scalar("learning_rate")
+        return np.flatnonzero(rate > 2 * rate[:1].sum()) if len(rate) else np.arange(0)
 
     def ratio(self, rows: np.ndarray) -> float:
         """The median update beside the weight of the kernel that moves most; NaN if unknown."""

@@ -23,6 +23,11 @@ FEWEST_TO_FAIL, FEWEST_WHILE_FALLING = 50, 100
 # The same, where only the epochs have a loss.
 FEWEST_EPOCHS = 3
 
+WITHOUT_LOSS = (
+    "no loss was recorded: `fit` hands it over, a `train_step` of your own does with a metric, "
+    '`keras.metrics.Mean("loss")`'
+)
+
 LEARNING_RULES = {
     "diverged": "weights or loss became NaN or infinite and stayed so, or the loss ends above "
     f"{BLOWN_UP:g} times that of the start and of a constant guess",
@@ -97,13 +102,19 @@ def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
     if progress.has_blown_up:
         return "diverged", words, None
     if frozen_all_along(run) and not (progress.fell and progress.is_low):
-        return "frozen", f"updates change nothing; {words}", None
-    if progress.is_above_chance or (progress.is_low and progress.fell):
+        return "frozen", _joined("updates change nothing", words), None
+    if progress.is_low and progress.fell:
         return "learning", words, None
+    if progress.is_above_chance:
+        return "learning", _joined(progress.accuracy_words, words), None
     if frozen_at_the_end(run):
-        return "frozen", f"updates change nothing at the end; {words}", None
+        return "frozen", _joined("updates change nothing at the end", words), None
     state, why = _without_success(run, progress)
-    return state, "; ".join(filter(None, (why, words))), None
+    return state, _joined(why, words), None
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _broken_since(run: Run) -> int | None:
@@ -128,13 +139,15 @@ def _broken_since(run: Run) -> int | None:
 def _without_success(run: Run, progress: Progress) -> tuple[str, str]:
     """State, and the beginning of the reason, where nothing shows that the network learns."""
     losses = progress.losses
+    if not len(run.steps):
+        return "unknown", "no step was recorded"
     if losses is None:
         return _by_accuracy(run, progress)
     if losses.source == "epochs":
         return _by_epochs(losses)
     count = int(run.steps[-1] - run.steps[0]) + 1
     if len(losses.values) < FEWEST_STEPS or count < FEWEST_TO_FAIL:
-        return "unknown", f"{len(losses.values)} steps are too few to tell"
+        return "unknown", _too_few(run, len(losses.values))
     if losses.still_fall and count < FEWEST_WHILE_FALLING:
         return "unknown", f"the loss falls, but {count} steps are too few to tell"
     if progress.is_low:
@@ -142,9 +155,19 @@ def _without_success(run: Run, progress: Progress) -> tuple[str, str]:
         return known, "the loss is low from the start, and does not fall"
     if progress.might_be_low:
         return "unknown", "the interval of the loss at the end contains the limit"
+    if losses.begins_to_fall:
+        return "unknown", "the loss has just begun to fall"
     if losses.still_fall and _is_lifted(losses, progress):
         return "unknown", "the loss falls, but is not below that of a constant guess"
     return "not learning", ""
+
+
+def _too_few(run: Run, known: int) -> str:
+    """That few steps have a loss, and how to get more where the others were left out."""
+    said = f"{known} {'step is' if known == 1 else 'steps are'} too few to tell"
+    if len(run.steps) > 1 and np.diff(run.steps).min() > 1:
+        return f"{said}; `every=1` records all steps"
+    return said
 
 
 def _is_lifted(losses: Losses, progress: Progress) -> bool:
@@ -156,8 +179,8 @@ def _is_lifted(losses: Losses, progress: Progress) -> bool:
 def _by_accuracy(run: Run, progress: Progress) -> tuple[str, str]:
     """Where there is no loss at all, an accuracy that stays at chance still tells."""
     if progress.is_at_chance and len(run.epochs) >= FEWEST_EPOCHS:
-        return "not learning", ""
-    return "unknown", "no loss was recorded"
+        return "not learning", progress.accuracy_words
+    return "unknown", WITHOUT_LOSS
 
 
 def _by_epochs(losses: Losses) -> tuple[str, str]:

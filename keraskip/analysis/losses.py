@@ -25,7 +25,7 @@ class Losses:
         values: the finite ones [N].
         start: the mean at the beginning.
         end: the mean at the end.
-        second_quarter, last_quarter: means of these parts of the run.
+        second_quarter, third_quarter, last_quarter: means of these parts of the run.
     """
 
     source: str
@@ -34,12 +34,20 @@ class Losses:
     start: Estimate
     end: Estimate
     second_quarter: Estimate
+    third_quarter: Estimate
     last_quarter: Estimate
 
     @property
     def still_fall(self) -> bool:
         """Whether the loss goes on falling after the first quarter, where much happens."""
         return (self.second_quarter - self.last_quarter).low > 0
+
+    @property
+    def begins_to_fall(self) -> bool:
+        """Whether the loss falls faster and faster, as at the end of a plateau."""
+        before = self.second_quarter - self.third_quarter
+        after = self.third_quarter - self.last_quarter
+        return after.low > 0 and (after - before).low > 0
 
 
 def losses_of(run: Run) -> Losses | None:
@@ -68,6 +76,7 @@ def _of_steps(run: Run, steps: np.ndarray, values: np.ndarray) -> Losses:
         mean(values[:first].tolist()),
         mean_of_series(values[-last:]),
         mean_of_series(values[count // 4 : max(count // 2, 1)]),
+        mean_of_series(values[count // 2 : max(count * 3 // 4, count // 2 + 1)]),
         mean_of_series(values[count * 3 // 4 :]),
     )
 
@@ -80,4 +89,4 @@ def _epoch(run: Run) -> int:
 def _of_epochs(values: np.ndarray) -> Losses:
     """An epoch's loss is already a mean. Its error is unknown: the margins are NaN."""
     start, end = Estimate(float(values[0]), np.nan), Estimate(float(values[-1]), np.nan)
-    return Losses("epochs", np.arange(len(values)), values, start, end, start, end)
+    return Losses("epochs", np.arange(len(values)), values, start, end, start, end, end)

@@ -13,13 +13,21 @@ def notes_of(run: Run, silence: Silence) -> list[str]:
         run: a run.
         silence: its layers without a gradient.
     """
-    return [*_heads(silence), *_time(run)]
+    return [*_heads(silence), *_unrecorded(run), *_time(run)]
 
 
 def _heads(silence: Silence) -> Iterator[str]:
     if silence.heads:
         names = few(silence.heads)
         yield f"not judged: {names} never got a gradient, as the loss does not depend on it"
+
+
+def _unrecorded(run: Run) -> Iterator[str]:
+    """Layers that a filter left out of the record; those that do not train have no gradient."""
+    deepest = int(run.info.get("depth") or 0)
+    missing = set(range(1, deepest + 1)) - set(run.weights["depth"])
+    if missing and not run.info.get("untrained"):
+        yield f"not judged: {len(missing)} of {deepest} layers in a row were not recorded"
 
 
 def _time(run: Run) -> Iterator[str]:

@@ -103,16 +103,20 @@ class Progress:
 
     @property
     def words(self) -> str:
-        """Loss and accuracy, each beside that of a constant guess; empty if both are unknown."""
-        parts = []
-        if self.losses:
-            beside = "" if np.isnan(self.guess) else f", a constant guess has {self.guess:.3g}"
-            start, end = self.losses.start.value, self.losses.end.value
-            parts.append(f"loss {start:.3g} at the start, {end:.3g} at the end{beside}")
-        if not np.isnan(self.accuracy):
-            beside = "" if np.isnan(self.chance) else f", chance {self.chance:.2f}"
-            parts.append(f"accuracy {self.accuracy:.2f}{beside}")
-        return "; ".join(parts)
+        """The loss at both ends beside that of a constant guess; empty if it is unknown."""
+        if not self.losses:
+            return ""
+        beside = "" if np.isnan(self.guess) else f", a constant guess has {self.guess:.3g}"
+        start, end = self.losses.start.value, self.losses.end.value
+        return f"loss {start:.3g} at the start, {end:.3g} at the end{beside}"
+
+    @property
+    def accuracy_words(self) -> str:
+        """The accuracy beside chance; empty if it is unknown."""
+        if np.isnan(self.accuracy):
+            return ""
+        beside = "" if np.isnan(self.chance) else f", chance {self.chance:.2f}"
+        return f"accuracy {self.accuracy:.2f}{beside}"
 
 
 def progress_of(run: Run) -> Progress:

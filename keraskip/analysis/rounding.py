@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from keraskip.analysis.windows import MOST, early_steps, has_gradient, late_steps
+from keraskip.analysis.windows import (
+    MOST,
+    early_steps,
+    has_gradient,
+    late_steps,
+    once_for_each_run,
+)
 from keraskip.runs import Run
 
 # The distance from 1 to the next number (IEEE 754; bfloat16 has 8 digits).
@@ -25,6 +31,7 @@ def clearly_alive(run: Run) -> float:
     return CLEARLY_ALIVE[precision(run)]
 
 
+@once_for_each_run
 def null_weights(run: Run) -> np.ndarray:
     """Whether the gradient of each weight [W] is 0 by mathematics, and recorded are its errors.
 

@@ -1,6 +1,9 @@
 """The steps of a run that an answer is about: all sound ones, the beginning, the end."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,12 +17,27 @@ FEWEST_STEPS = 20
 MOST = 0.75
 
 
+def once_for_each_run(read: Callable[[Run], np.ndarray]) -> Callable[[Run], np.ndarray]:
+    """Keeps what a function reads from the whole record of a run, as long as the run is in use."""
+    known: WeakKeyDictionary[Run, np.ndarray] = WeakKeyDictionary()
+
+    @wraps(read)
+    def kept(run: Run) -> np.ndarray:
+        if run not in known:
+            known[run] = read(run)
+        return known[run]
+
+    return kept
+
+
+@once_for_each_run
 def has_gradient(run: Run) -> np.ndarray:
     """Whether each weight ever got a gradient [W], be it one of NaN."""
     is_number = ~np.isnan(run.grad_norm)
     return (is_number | (run.grad_nonfinite > 0)).any(axis=0)
 
 
+@once_for_each_run
 def sound_steps(run: Run) -> np.ndarray:
     """The rows of the steps whose gradients are all finite.
 

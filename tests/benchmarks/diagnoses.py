@@ -17,7 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from trainings import Recipe, cured, train
+from as_printed import cured
+from trainings import Recipe, train
 
 from keraskip.analysis.causes import diagnose
 from keraskip.analysis.learning import learning_of

@@ -28,6 +28,7 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "inputs too large": inputs.inputs_too_large,
     "targets too large": inputs.targets_too_large,
     "float16 underflow": depth.half_precision,
+    "loss too small": frozen.loss_too_small,
     "updates too small": frozen.updates_too_small,
     "overflow in the first step": course.overflow_at_once,
     "weight decay": course.weight_decay,
@@ -40,16 +41,17 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "dead layer": layers.dead_layer,
     "attention collapse": layers.attention_collapse,
     "vanishing": depth.vanishing,
-    "no softmax with a categorical loss": outputs.sigmoid_with_a_categorical_loss,
+    "input lost": labels.input_lost,
+    "no softmax with a categorical loss": outputs.sigmoid_over_classes,
     "time": time.vanishing_over_time,
     "too slow": frozen.too_slow,
     "weak lower layers": depth.weak_lower_layers,
 }
 # Said only where no cause was found.
 LAST_RESORTS: dict[str, Callable[[Evidence], Finding | None]] = {
+    "time not seen": time.time_not_seen,
     "nothing to learn": labels.nothing_to_learn,
     "unexplained": labels.unexplained,
-    "time not seen": time.time_not_seen,
 }
 
 

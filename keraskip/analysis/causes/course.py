@@ -2,10 +2,16 @@
 
 import numpy as np
 
-from keraskip.analysis.causes.rates import UPDATES, one_digit, optimizer_line, rate_for
+from keraskip.analysis.causes.rates import (
+    UPDATES,
+    one_digit,
+    optimizer_line,
+    rate_for,
+    with_sound_rate,
+)
 from keraskip.analysis.evidence import FIRST_STEPS, USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.losses import Losses, losses_of
+from keraskip.analysis.losses import Losses
 
 # An update of a tenth of a kernel is a hundred times the usual one.
 HIGH_RATIO = 0.1
@@ -21,13 +27,13 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
         return None
     row, ratio = _first_high(evidence, evidence.first_rows)
     if row is None and not late_failure(evidence):
-        row, ratio = _first_high(evidence, evidence.rows_before_the_break)
+        rows = np.union1d(evidence.rows_of_a_higher_rate, evidence.rows_before_the_break)
+        row, ratio = _first_high(evidence, rows)
     if row is None:
         return None
     rate = evidence.scalar("learning_rate")[row]
     rate = evidence.rate if np.isnan(rate) else float(rate)
-    # The kernel that moves most may move three times as much as usual.
-    right = rate_for(evidence, ratio / 3, rate)
+    right, first = rate_for(evidence, ratio, rate), evidence.scalar("learning_rate")[0]
     if (evidence.is_adaptive and rate <= 3e-3) or right > rate / 2:
         return None
     start, end = evidence.learning.start, evidence.learning.end
@@ -38,7 +44,9 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
         "learning rate too high",
         f"The {when} change a kernel by {ratio:.2g} of itself{with_rate}; about {USUAL_RATIO:g} is "
         f"usual{course}.",
-        f"`{optimizer_line(evidence, learning_rate=right)}`",
+        f"keep the rate: `{optimizer_line(evidence, learning_rate=first)}`"
+        if rate > 2 * first
+        else f"`{optimizer_line(evidence, learning_rate=right)}`",
         UPDATES,
         steps=evidence.span,
         evidence={"update_ratio": ratio, "learning_rate": rate, "right_rate": right},
@@ -65,8 +73,8 @@ def overflow_at_once(evidence: Evidence) -> Finding | None:
         "overflow in the first step",
         "Gradients are NaN or infinite in step 0, before any update: the activations overflow on "
         "their way up.",
-        'bounded growth: `activation="relu"` with `kernel_initializer="he_normal"`, or '
-        "`keras.layers.BatchNormalization()` after each hidden layer",
+        'bounded growth: `activation="relu"` with `kernel_initializer="he_normal"`, and '
+        "`keras.layers.BatchNormalization()` after each hidden layer" + with_sound_rate(evidence),
         "He et al. 2015b, section 2.2",
         steps=(0, 0),
         evidence={"step": 0.0},
@@ -107,7 +115,7 @@ def weight_decay(evidence: Evidence) -> Finding | None:
 
 def late_failure(evidence: Evidence) -> Finding | None:
     """A network that had learned, and lost it."""
-    losses = losses_of(evidence.run)
+    losses = evidence.losses
     if not evidence.fails or losses is None or losses.source != "steps":
         return None
     guess = evidence.learning.guess

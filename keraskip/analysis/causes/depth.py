@@ -1,7 +1,10 @@
 """Causes that lie in the depth of the network, in its time steps, or in its numbers."""
 
 import numpy as np
+import pandas as pd
 
+from keraskip.analysis.causes.frozen import loss_too_small
+from keraskip.analysis.causes.rates import with_sound_rate
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.shapes import HEALTHY_ORDERS
@@ -11,6 +14,8 @@ DEEP = 6
 # An interval of the attenuation above this many orders is weak, and up to two orders no more.
 WEAK = 0.8
 HALF = ("float16", "mixed_float16")
+# A kernel of zeros has no logarithm.
+TINY_FACTOR = 1e-10
 
 
 def vanishing(evidence: Evidence) -> Finding | None:
@@ -19,17 +24,13 @@ def vanishing(evidence: Evidence) -> Finding | None:
         return None
     lost = evidence.verdict.attenuation
     orders = lost.value if lost else np.nan
-    deep = evidence.run.weights["depth"].nunique() > DEEP
     return Finding(
         "vanishing",
         f"The signal shrinks by {orders:.1f} orders of magnitude from the last to the first hidden "
         "layer."
         if orders > HEALTHY_ORDERS
         else f"The signal vanishes: {evidence.verdict.reason}.",
-        "an identity around every two hidden layers, `x = x + block(x)`; if that does not "
-        "help, `keras.layers.BatchNormalization()` after each"
-        if deep
-        else '`activation="relu"` with `kernel_initializer="he_normal"` in the hidden layers',
+        level(evidence),
         "He et al. 2016; Glorot & Bengio 2010; He et al. 2015b",
         evidence={"orders": orders},
     )
@@ -50,7 +51,7 @@ def weak_lower_layers(evidence: Evidence) -> Finding | None:
         "weak lower layers",
         f"The signal shrinks by {lost.value:.1f} orders of magnitude from the last to the first "
         "hidden layer, so the first layers learn slowly.",
-        '`activation="relu"` with `kernel_initializer="he_normal"` in the hidden layers',
+        level(evidence),
         "Glorot & Bengio 2010; He et al. 2015b",
         evidence={"orders": lost.value},
     )
@@ -62,6 +63,9 @@ def exploding(evidence: Evidence) -> Finding | None:
     The first step is before any update. With batch normalisation a sound network explodes there
     (Yang et al. 2019), so that alone counts only in a network that fails.
     """
+    by_weights = _growth_by_weights(evidence)
+    if by_weights:
+        return by_weights
     at_start = evidence.verdict.at_start
     grows = evidence.fails and at_start is not None and at_start.high < -HEALTHY_ORDERS
     if not (evidence.may_fail and (grows or evidence.verdict.verdict == "exploding")):
@@ -72,12 +76,62 @@ def exploding(evidence: Evidence) -> Finding | None:
         "exploding",
         f"The signal grows by {orders:.1f} orders of magnitude from the last to the first hidden "
         "layer.",
-        'smaller weights at the start, `kernel_initializer="he_normal"` with ReLU or '
-        '`"glorot_uniform"` with tanh, or `keras.layers.BatchNormalization()` after each '
-        "hidden layer",
+        level(evidence),
         "Glorot & Bengio 2010; He et al. 2015b; Ioffe & Szegedy 2015",
         evidence={"orders": orders},
     )
+
+
+def _growth_by_weights(evidence: Evidence) -> Finding | None:
+    """Kernels too large at the start, where no gradient tells: the output is saturated at once.
+
+    ReLU layers keep the size of a signal if the RMS of their kernels is sqrt(2 / inputs).
+    """
+    run, hidden = evidence.run, evidence.kernels
+    depth = run.weights["depth"].to_numpy()
+    hidden = hidden[depth[hidden] < depth.max()]
+    if not (evidence.fails and len(hidden) and evidence.silent[:1].all()):
+        return None
+    shapes = run.weights["shape"].iloc[hidden]
+    norms = run.weight_norm[0, hidden].astype(float)
+    factors = norms / np.sqrt([2 * shape[-1] for shape in shapes])
+    # Layers side by side count as one.
+    levels = pd.Series(np.log10(np.maximum(factors, TINY_FACTOR))).groupby(depth[hidden]).mean()
+    orders = float(levels.sum())
+    if not orders > HEALTHY_ORDERS:
+        return None
+    return Finding(
+        "exploding",
+        f"The activations grow on their way up: over {len(levels)} hidden layers the kernels begin "
+        f"{10 ** levels.mean():.1f} times as large as keeps the size of a signal, by "
+        f"{orders:.1f} orders of magnitude in all, and the output is saturated at once.",
+        level(evidence),
+        "He et al. 2015b, section 2.2",
+        steps=evidence.span,
+        evidence={"orders": -orders},
+    )
+
+
+def level(evidence: Evidence) -> str:
+    """What keeps a signal level over depth.
+
+    Skips alone do not cure all: behind sigmoids hardly anything of the input is left for the
+    identity to carry, and plain ReLU branches without normalisation add up and explode. He et al.
+    2016 have all three: ReLU with its initialisation, normalisation, and an identity around it.
+    """
+    weights = evidence.run.weights
+    if weights["role"].eq("recurrent_kernel").any():
+        return (
+            "`x = x + keras.layers.LayerNormalization()(layer(x))` around each hidden layer, with "
+            '`activation="tanh"`' + with_sound_rate(evidence)
+        )
+    start = 'with `activation="relu"` and `kernel_initializer="he_normal"` in it'
+    norm = "keras.layers.BatchNormalization()"
+    if weights["depth"].nunique() > DEEP:
+        return f"`x = x + {norm}(layer(x))` around each hidden layer, {start}" + with_sound_rate(
+            evidence
+        )
+    return f"`x = {norm}(layer(x))` for each hidden layer, {start}" + with_sound_rate(evidence)
 
 
 def half_precision(evidence: Evidence) -> Finding | None:
@@ -98,14 +152,22 @@ def half_precision(evidence: Evidence) -> Finding | None:
         "float16 underflow",
         f"Gradients underflow in {evidence.dtype_policy}: {small:.0%} of the weights have a "
         "gradient below 6e-7, and the loss is not scaled.",
-        "`optimizer = keras.optimizers.LossScaleOptimizer(optimizer)`"
-        if evidence.dtype_policy == "mixed_float16"
-        else '`keras.config.set_dtype_policy("mixed_float16")`, which scales the loss and keeps '
-        "weights in float32",
+        _scaled(evidence),
         "Micikevicius et al. 2018, section 3.2",
         steps=evidence.span,
         evidence={"share_of_zeros": zeros, "share_below_float16": small},
     )
+
+
+def _scaled(evidence: Evidence) -> str:
+    if evidence.dtype_policy != "mixed_float16":
+        return (
+            '`keras.config.set_dtype_policy("mixed_float16")`, which scales the loss and keeps '
+            "weights in float32"
+        )
+    scaled = "`optimizer = keras.optimizers.LossScaleOptimizer(optimizer)`"
+    small = loss_too_small(evidence)
+    return f"{scaled}, and {small.remedy}" if small else scaled
 
 
 def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:

@@ -5,15 +5,18 @@ import numpy as np
 from keraskip.analysis.causes.rates import UPDATES, one_digit, optimizer_line, rate_for
 from keraskip.analysis.evidence import USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.losses import losses_of
+from keraskip.analysis.losses import Losses
 
 # Below this share of the gradient that is left, clipping rules the size of the updates.
 LITTLE_LEFT = 1e-3
 # The same, where updates are small, too.
 SOME_LEFT = 0.1
 TOO_SLOW = 1e-4
-# A loss that falls in small steps gets a rate this many times as high.
-FASTER = 10.0
+# A loss that falls in small steps gets a rate this many times as high, or more.
+FASTER, MUCH_FASTER = 10.0, 100.0
+# Below this share of the loss of a constant guess something makes the loss small, where the
+# accuracy is that of chance; the same where the accuracy is unknown.
+SMALL_AT_CHANCE, SMALL = 1e-2, 1e-5
 
 
 def rate_zero(evidence: Evidence) -> Finding | None:
@@ -58,6 +61,32 @@ def clipping(evidence: Evidence) -> Finding | None:
     )
 
 
+def loss_too_small(evidence: Evidence) -> Finding | None:
+    """A loss that starts far below that of a constant guess, in a network that knows nothing.
+
+    Answers that do not follow the labels have at least the loss of the best constant one: the
+    entropy of the labels (Gibbs' inequality) or their variance. Only a factor makes it smaller.
+    """
+    learning = evidence.learning
+    start, guess = learning.start, learning.guess
+    if not evidence.fails or start is None or not guess > 0:
+        return None
+    share = start.value / guess
+    # A network that was trained before has a small loss, too, and an accuracy above chance.
+    limit = SMALL_AT_CHANCE if learning.accuracy < learning.chance + 0.1 else SMALL
+    if not 0 < share < limit:
+        return None
+    return Finding(
+        "loss too small",
+        f"The loss begins at {share:.0e} of that of a constant guess, and the network does not "
+        "know more: a factor makes the loss, and every gradient, as small.",
+        "take the factor out: `loss_weights=None` in `compile`, or what your loss is multiplied by",
+        "Gibbs' inequality; Kingma & Ba 2015: below epsilon, updates of Adam shrink, too",
+        steps=evidence.span,
+        evidence={"share": share, "loss": start.value, "guess": guess},
+    )
+
+
 def updates_too_small(evidence: Evidence) -> Finding | None:
     """Updates that float arithmetic swallows, in a network that is frozen."""
     if evidence.learning.state != "frozen" or rate_zero(evidence) or clipping(evidence):
@@ -78,14 +107,15 @@ def updates_too_small(evidence: Evidence) -> Finding | None:
 
 def too_slow(evidence: Evidence) -> Finding | None:
     """Updates far below the usual size, or a loss that still falls, in a network not learning."""
-    losses = losses_of(evidence.run)
+    losses = evidence.losses
     if evidence.learning.state != "not learning" or losses is None:
         return None
     ratio = evidence.ratio(evidence.sound)
     falls = losses.still_fall and ratio < USUAL_RATIO
     if not (ratio < TOO_SLOW or falls):
         return None
-    right = max(rate_for(evidence, ratio), one_digit(FASTER * evidence.rate))
+    faster = _by_the_fall(losses, evidence.learning.guess) if falls else FASTER
+    right = one_digit(max(rate_for(evidence, ratio), faster * evidence.rate))
     if right <= evidence.rate:
         return None
     course = ", and the loss still falls at the end" if falls else ""
@@ -97,3 +127,15 @@ def too_slow(evidence: Evidence) -> Finding | None:
         steps=evidence.span,
         evidence={"update_ratio": ratio, "learning_rate": evidence.rate, "right_rate": right},
     )
+
+
+def _by_the_fall(losses: Losses, guess: float) -> float:
+    """How many times as fast the loss has to fall to come to half of a constant guess.
+
+    A loss that falls slowly falls in proportion to the rate.
+    """
+    start, end = losses.start.value, losses.end.value
+    wanted = start - (guess if guess > 0 else start) / 2
+    if not (start > end and wanted > 0):
+        return FASTER
+    return float(np.clip(wanted / (start - end), FASTER, MUCH_FASTER))

@@ -2,17 +2,66 @@
 
 import numpy as np
 
+from keraskip.analysis.causes.depth import level
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 
 KARPATHY = "Karpathy 2019, A Recipe for Training Neural Networks: overfit one batch"
 # The loss equals that of a constant guess to within this share.
 SAME = 0.05
+# Random batches of different samples change the ratio by several percent.
+SAME_FEATURES = 5e-3
+FEWEST_STEPS, FEWEST_BATCHES = 15, 5
 OVERFIT = (
     "check that each label belongs to its sample, by training on one batch until it is learned by "
     "heart: `model.fit(x[:32], y[:32], epochs=200)`; if that works, the labels do not follow from "
-    "the inputs"
+    "the inputs, or take more epochs; if it does not, the network is at fault"
 )
+
+
+def input_lost(evidence: Evidence) -> Finding | None:
+    """Features that are the same for all samples, in a network that fails.
+
+    The gradient of the output's kernel is the sum over samples of features times errors, that of
+    its bias the sum of the errors. Where all samples have the same features, one is the other times
+    a constant, in every batch.
+    """
+    pair = _output_weights(evidence)
+    # In an epoch of few batches one batch may be like the next.
+    epochs = evidence.run.epochs
+    few = epochs.empty or epochs["steps"].iloc[0] < FEWEST_BATCHES
+    if evidence.learning.state != "not learning" or pair is None or few:
+        return None
+    norms = evidence.run.grad_norm[evidence.late][:, pair].astype(float)
+    norms = norms[(np.isfinite(norms) & (norms > 0)).all(axis=1)]
+    if len(norms) < FEWEST_STEPS:
+        return None
+    changes = np.abs(np.diff(np.log(norms[:, 0] / norms[:, 1])))
+    share = float(np.median(changes))
+    # Exactly 0 is no measurement: float arithmetic rounds.
+    if not 0 < share < SAME_FEATURES:
+        return None
+    name = evidence.layer_of(pair[0])
+    return Finding(
+        "input lost",
+        f"All samples look the same to {name}: the gradients of its kernel and of its bias keep "
+        f"their ratio from batch to batch to within {share:.1g} of it.",
+        level(evidence),
+        "the chain rule; Schoenholz et al. 2017, section 4: correlations converge over depth",
+        layers=(name,),
+        steps=evidence.span,
+        evidence={"change_of_the_ratio": share},
+    )
+
+
+def _output_weights(evidence: Evidence) -> list[int] | None:
+    """The columns of kernel and bias of the output; None where it is not a single plain layer."""
+    weights = evidence.run.weights
+    last = weights[weights["depth"] == weights["depth"].max()]
+    columns = [last.index[last["role"] == role] for role in ("kernel", "bias")]
+    if [len(each) for each in columns] != [1, 1] or len(set(weights["depth"])) < 2:
+        return None
+    return [int(each[0]) for each in columns]
 
 
 def nothing_to_learn(evidence: Evidence) -> Finding | None:

@@ -7,27 +7,34 @@ import numpy as np
 from keraskip.analysis.evidence import USUAL_RATIO, Evidence
 from keraskip.analysis.updates import medians
 
-# Keras' own default for Adam and its kin.
-USUAL_ADAPTIVE_RATE = 1e-3
-# Plain SGD with a rate outside of these is unusual, whatever the sizes in the first steps say.
+# Rates are named by the kernel that moves most, which may move three times as much as usual.
+WANTED_RATIO = 3 * USUAL_RATIO
+# A rate outside of these is unusual, whatever the sizes of a few steps say.
 LOWEST_RATE, HIGHEST_RATE = 1e-6, 0.5
+# The same for Adam and its kin, whose update of an element is about the rate.
+HIGHEST_ADAPTIVE_RATE = 0.01
+# Rates that train a network with normalisation and skips: He et al. 2016, section 3.4, and the
+# default of Adam.
+SOUND_RATES = {False: (3e-3, 0.2), True: (1e-4, 5e-3)}
+SOUND_RATE = {False: 0.1, True: 1e-3}
 UPDATES = "Karpathy, CS231n: updates of about 1e-3 of the weights are usual"
 
 
 def rate_for(evidence: Evidence, ratio: float, rate: float | None = None) -> float:
-    """The learning rate that would change weights by about 1e-3 in a step.
+    """The learning rate that would change the kernel that moves most by about 3e-3 in a step.
 
     Args:
         evidence: of the run.
-        ratio: ||update|| / ||weight|| at the rate in use.
+        ratio: ||update|| / ||weight|| of that kernel at the rate in use.
         rate: the rate in use, by default the one that was used in most steps.
     """
     rate = evidence.rate if rate is None else rate
-    if evidence.is_adaptive:
-        return USUAL_ADAPTIVE_RATE if isnan(rate) or rate < 0.1 else 3e-4
     if isnan(rate) or rate == 0 or not ratio > 0 or not isfinite(ratio):
-        return _by_gradients(evidence)
-    return one_digit(float(np.clip(rate * USUAL_RATIO / ratio, LOWEST_RATE, HIGHEST_RATE)))
+        right = _by_weights(evidence) if evidence.is_adaptive else _by_gradients(evidence)
+    else:
+        right = rate * WANTED_RATIO / ratio
+    highest = HIGHEST_ADAPTIVE_RATE if evidence.is_adaptive else HIGHEST_RATE
+    return one_digit(float(np.clip(right, LOWEST_RATE, highest)))
 
 
 def _by_gradients(evidence: Evidence) -> float:
@@ -39,8 +46,16 @@ def _by_gradients(evidence: Evidence) -> float:
     if not len(found):
         return 0.01
     momentum = float(evidence.optimizer.get("momentum") or 0)
-    rate = USUAL_RATIO * float(found.min()) * (1 - momentum)
-    return one_digit(float(np.clip(rate, LOWEST_RATE, HIGHEST_RATE)))
+    return WANTED_RATIO * float(found.min()) * (1 - momentum)
+
+
+def _by_weights(evidence: Evidence) -> float:
+    """From the sizes of weights: an update of Adam has an RMS of about the rate."""
+    run, columns = evidence.run, evidence.kernels
+    sizes = run.weights["size"].to_numpy(float)[columns]
+    rms = (run.weight_norm[:1][:, columns] / np.sqrt(sizes)).ravel()
+    rms = rms[np.isfinite(rms) & (rms > 0)]
+    return WANTED_RATIO * float(np.median(rms)) if len(rms) else SOUND_RATE[True]
 
 
 def one_digit(value: float) -> float:
@@ -55,3 +70,15 @@ def optimizer_line(evidence: Evidence, **settings: float) -> str:
         settings["momentum"] = float(evidence.optimizer["momentum"])
     arguments = ", ".join(f"{key}={value:g}" for key, value in settings.items())
     return f"optimizer = keras.optimizers.{name}({arguments})"
+
+
+def with_sound_rate(evidence: Evidence) -> str:
+    """The end of a remedy that changes the network: a rate for it, if the one in use is unusual.
+
+    What the gradients are before the change says nothing about their size after it.
+    """
+    low, high = SOUND_RATES[evidence.is_adaptive]
+    if isnan(evidence.rate) or low <= evidence.rate <= high:
+        return ""
+    right = SOUND_RATE[evidence.is_adaptive]
+    return f", and a usual rate: `{optimizer_line(evidence, learning_rate=right)}`"
