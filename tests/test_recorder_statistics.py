@@ -1,5 +1,7 @@
 """What is recorded on demand: further statistics, and the gradient that the optimizer uses."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from by_hand import gradients_by_hand
 from keras import layers, ops
 
 from keraskip import GradientRecorder, load_run
+from keraskip.callbacks.columns import FURTHER
 
 BACKEND = keras.backend.backend()
 RATE = 0.5
@@ -177,8 +180,12 @@ def signal_to_noise(gradients):
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    further = ["histogram", "snr", "zeros", "cosine", "below_float16"]
-    return recorded(tmp_path_factory.mktemp("run"), statistics=further)
+    return recorded(tmp_path_factory.mktemp("run"), statistics=FURTHER[::-1])
+
+
+def test_all_further_statistics_are_explained():
+    pages = GradientRecorder.__doc__, (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    assert all(f'"{name}"' in page for name in FURTHER for page in pages)
 
 
 def test_cosine_and_noise_compare_with_the_steps_before(everything):

@@ -1,5 +1,7 @@
 """The named zoo: sizes, names and published facts."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from reference import SIZES
@@ -101,6 +103,12 @@ def test_list_models():
     assert list_models() == list(ZOO)
     assert list_models("resnet50*") == ["resnet50", "resnet50v1.5", "resnet50v2"]
     assert list_models("vgg*") == []
+
+
+def test_the_pages_tell_the_number_of_names():
+    root, count = Path(__file__).parents[1], len(list_models())
+    assert f"one of {count} names" in (root / "README.md").read_text("utf-8")
+    assert f"{count} of them by name" in (root / "CHANGELOG.md").read_text("utf-8")
 
 
 def test_build_takes_changes():

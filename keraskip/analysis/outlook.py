@@ -105,7 +105,7 @@ def _is_change(early: Outlook, late: Outlook) -> bool:
 
 
 def _step_of_change(line: Line, early: Outlook, late: Outlook) -> int | None:
-    """The first step whose attenuation is nearer to that of the end, as most after it are."""
+    """The first step that is nearer to the end than to the beginning, as most after it are."""
     rows = sound_steps(line.run)
     if not early.attenuation or not late.attenuation or len(line.depth) < 2:
         return None

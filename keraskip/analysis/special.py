@@ -41,7 +41,7 @@ def _broken_gradients(run: Run) -> Answer | None:
 
 
 def _cause(run: Run, row: int) -> str:
-    """What broke first, as far as the run tells."""
+    """The first thing that broke, as far as the run tells."""
     odd = run.scalars.get("input_nonfinite", np.full(len(run.steps), np.nan))[row]
     if odd > 0:
         return f": {odd:.0f} numbers in the inputs of that step were not finite"

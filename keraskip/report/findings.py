@@ -219,7 +219,7 @@ def _skipped(group: Group) -> str:
 
 
 def _outcome(group: Group, by_labels: float) -> str:
-    """The accuracy beside that of guessing: always the same class, if its share is known."""
+    """The accuracy, beside guessing: always the same class, if its share is known."""
     verdicts = group.verdicts
     accuracy = over_seeds([verdict.accuracy for verdict in verdicts])
     if not accuracy:

@@ -153,7 +153,7 @@ class Record:
         elif self._recorded_model is not model:
             raise ValueError(
                 "A recorder goes on with the model it began with; for another model make a new one."
-                f" Received: model {model.name!r}, another one than that of {self.journal.run_dir}"
+                f" Received: model {model.name!r}, and {self.journal.run_dir} records another one"
             )
         elif (self.journal.weights, self._optimizers) == (weights, facts["optimizers"]):
             self.journal.go_on()

@@ -41,9 +41,9 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
     inputs (`input_min`, `input_max`, `input_mean`, of the finite ones) and the number of those that
     are not finite (`input_nonfinite`); its `loss_scale`, the factor by which mixed precision
     multiplies the loss (already taken out of the gradient and of `loss`); and its `clip_factor`,
-    the norm of the whole gradient after clipping over the norm before. What is not known is NaN.
-    `run.json` has the shares of the classes among the labels of the recorded steps, or mean and
-    variance of other labels, and the settings of the training.
+    the norm of the whole gradient after clipping over the norm before. A number that is not known
+    is NaN. `run.json` has the shares of the classes among the labels of the recorded steps, or mean
+    and variance of other labels, and the settings of the training.
 
     The logs of each epoch get `grad_norm`, the mean norm of the whole gradient, and
     `grad_norm_first` and `grad_norm_last`, the mean norms for the kernels nearest to the input and
