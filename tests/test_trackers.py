@@ -6,13 +6,10 @@ from importlib.machinery import PathFinder
 from types import SimpleNamespace
 
 import keras
-import mlflow
 import numpy as np
 import pytest
-import wandb
 from keras import layers
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
-from wandb.proto.wandb_internal_pb2 import Record
 
 from keraskip import GradientRecorder, load_run
 from keraskip.callbacks.book.trackers import Trackers, made_trackers
@@ -32,7 +29,14 @@ WEIGHTS = [{"path": path, "size": 20, "shape": [4, 5]} for path in ("first/kerne
 
 @pytest.fixture(scope="module", autouse=True)
 def offline(tmp_path_factory):
-    """Both libraries keep to a folder of this machine and tell nobody of their use."""
+    """Both libraries keep to a folder of this machine and tell nobody of their use.
+
+    They are imported here, as pytest's other process has no test that needs them.
+    """
+    global mlflow, wandb
+    import mlflow
+    import wandb
+
     folder = tmp_path_factory.mktemp("tracked")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WANDB_DIR", str(folder))
@@ -122,6 +126,8 @@ def statuses():
 
 def saved_by_wandb(folder, run_id):
     """The records in the files of an offline run: logs of LevelDB, in blocks of 32 kB."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
     for file in sorted(folder.glob(f"wandb/offline-run-*/run-{run_id}.wandb")):
         data, place, parts = file.read_bytes(), 7, b""
         while place < len(data):
