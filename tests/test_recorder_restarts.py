@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
+from itertools import count, product
 
 import keras
 import numpy as np
@@ -25,10 +25,10 @@ TARGETS = RANDOM.normal(size=(8 * STEPS, 1)).astype("float32")
 beside = pytest.mark.filterwarnings("ignore:.* holds an earlier run")
 
 
-def network():
+def network(**way):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([layers.Input((4,)), layers.Dense(5, "tanh"), layers.Dense(1)])
-    model.compile("sgd", "mse", **UNCOMPILED)
+    model.compile("sgd", "mse", **(way or UNCOMPILED))
     return model
 
 
@@ -111,16 +111,20 @@ def interrupt(delay, is_over):
     """Again and again, as Python drops an exception that is raised while it frees an object."""
     while not is_over.wait(delay):
         signal.raise_signal(signal.SIGINT)
-        delay = 5
+        delay = 30
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see `interrupt`
 def test_interrupts_at_any_moment(tmp_path):
-    """Fifty of them, by a timer: each leaves a whole record and a model that can be trained."""
-    ended = []
-    model = network()
-    for number, delay in enumerate(np.random.default_rng(0).uniform(0, 0.4, 50)):
+    """By a timer: each leaves a whole record and a model that can be trained."""
+    ended, random = [], np.random.default_rng(0)
+    model = network(run_eagerly=False)
+    for number in count():
+        if len(ended) == 30:
+            break
+        # Later and later, as a slow machine has not begun to train by then.
+        delay = random.uniform(0, 0.4 + number / 100)
         recorder = GradientRecorder(tmp_path / str(number))
         is_over = threading.Event()
         try:
@@ -137,7 +141,6 @@ def test_interrupts_at_any_moment(tmp_path):
         fit(model, recorder, epochs=1)
         assert len(load_run(recorder.run_dir).steps) == len(run.steps) + STEPS
     assert set(ended) == {"interrupted"}
-    assert len(ended) > 25
 
 
 def test_an_interrupt_while_the_run_begins(tmp_path, monkeypatch):

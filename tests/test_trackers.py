@@ -20,9 +20,9 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy is deprecated",
 )
 RANDOM = np.random.default_rng(0)
-IMAGES = RANDOM.normal(size=(70, 5)).astype("float32")
-LABELS = RANDOM.normal(size=(70, 2)).astype("float32")
-STEPS, EPOCHS = 35, 3
+IMAGES = RANDOM.normal(size=(24, 5)).astype("float32")
+LABELS = RANDOM.normal(size=(24, 2)).astype("float32")
+STEPS, EPOCHS = 12, 3
 COLUMNS = columns_of([*STATISTICS, *FURTHER])
 WEIGHTS = [{"path": path, "size": 20, "shape": [4, 5]} for path in ("first/kernel", "last (1)/b")]
 
@@ -94,7 +94,7 @@ class Interrupt(keras.callbacks.Callback):
     """Ctrl-C in the middle of the second epoch."""
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.optimizer.iterations == STEPS + 20:
+        if self.model.optimizer.iterations == STEPS + 7:
             raise KeyboardInterrupt
 
 
@@ -160,7 +160,7 @@ def test_wandb_has_the_curves(offline, trained):
     run_id = (trained.folder / "wandb_run.txt").read_text("utf-8")
     rows = rows_of(offline, run_id)
     steps = [row["keraskip/step"] for row in rows]
-    assert steps == [*range(STEPS + 20), *range(STEPS, STEPS * EPOCHS)]
+    assert steps == [*range(STEPS + 7), *range(STEPS, STEPS * EPOCHS)]
     for tag, curve in curves_of(trained.run):
         assert {row["keraskip/step"]: row[tag] for row in rows} == curve
     metrics = [r.metric for r in saved_by_wandb(offline, run_id) if r.HasField("metric")]
