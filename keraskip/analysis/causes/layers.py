@@ -30,7 +30,7 @@ def units_alike(evidence: Evidence) -> Finding | None:
     return Finding(
         "units alike",
         f"All units of {which} begin with the same weights, and stay the same.",
-        '`kernel_initializer="glorot_uniform"`, or `"he_normal"` with ReLU',
+        '`kernel_initializer="he_normal"`, or `"glorot_uniform"` with tanh',
         "Goodfellow et al. 2016, Deep Learning, section 8.4: initialisation breaks the symmetry",
         layers=tuple(alike),
         evidence={"layers": float(len(alike))},
