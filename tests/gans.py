@@ -20,6 +20,7 @@ class Gan(keras.Model):
         self.generator = _network(recipe, NOISE, 2, "generator")
         self.critic = _network(recipe, 2, 1, "critic", sound=True)
         self.noise = keras.random.SeedGenerator(1)
+        self.built = True
 
     def compile(self, critic_optimizer, generator_optimizer):
         super().compile()

@@ -115,17 +115,24 @@ def outputs_of(recipe):
 
 def train(recipe, folder, seed=0, statistics=()):
     """Trains; returns the run, and the share that was learned, from below 0 to 1."""
+    x, y = data_of(recipe)
+    probe = (x[:BATCH], y[:BATCH]) if recipe.family == "rnn" else None
+    recorder = GradientRecorder(folder, on_nonfinite="ignore", probe=probe, statistics=statistics)
+    share = learned(recipe, seed, [recorder])
+    return load_run(folder), share
+
+
+def learned(recipe, seed=0, callbacks=()):
+    """Trains; returns the share that was learned."""
     keras.utils.clear_session()
     if recipe.family == "transfer":
         base_weights()
     keras.utils.set_random_seed(seed)
     (x, y), optimizer = prepared(recipe)
     model = compiled(recipe, optimizer)
-    probe = (x[:BATCH], y[:BATCH]) if recipe.family == "rnn" else None
-    recorder = GradientRecorder(folder, on_nonfinite="ignore", probe=probe, statistics=statistics)
     model.fit(x, y, batch_size=BATCH, epochs=recipe.epochs, verbose=0, shuffle=False,
-              callbacks=[recorder, *_schedule(recipe)])  # fmt: skip
-    return load_run(folder), learned_share(model, x, y, recipe)
+              callbacks=[*callbacks, *_schedule(recipe)])  # fmt: skip
+    return learned_share(model, x, y, recipe)
 
 
 def prepared(recipe):

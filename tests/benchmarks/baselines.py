@@ -96,7 +96,7 @@ def autotrainer(run):
     if accuracy.max() >= 0.7:
         return found
     found += [name for name, fires in _of_gradients(run).items() if fires][:1]
-    is_still = len(accuracy) > 1 and np.diff(accuracy).max() < 0.01
+    is_still = len(accuracy) > 1 and bool(np.diff(accuracy).max() < 0.01)
     return list(dict.fromkeys(found or ["not converging"] * is_still))
 
 

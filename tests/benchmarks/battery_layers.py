@@ -5,7 +5,7 @@ from battery_settings import BOTH, CODER, CONV, GAN, RNN, SIAMESE, TOKENS, TRANS
 
 LARGE = {"initializer": 1.0}
 EXPONENTIAL = {"depth": 8, "activation": "exponential", "initializer": "he_uniform"}
-FIRST = {**RNN, "task": "first", "units": 12, "optimizer": f"{ADAM}(1e-3)", "epochs": 3}
+FIRST = {**RNN, "task": "first", "units": 12, "optimizer": f"{ADAM}(1e-3)", "epochs": 2}
 PLAIN = {**TOKENS, "plain": True, "optimizer": f"{ADAM}(1e-3)"}
 
 START = [
@@ -60,15 +60,15 @@ DEPTH = [
         "attention without skips",
         ("attention collapse", "vanishing"),
         ("transformer, 6 plain", {**PLAIN, "depth": 6}),
-        ("transformer, 10 plain", {**PLAIN, "depth": 10, "epochs": 3}),
+        ("transformer, 10 plain", {**PLAIN, "depth": 10, "epochs": 2}),
         ("transformer, 8 plain, tanh", {**PLAIN, "depth": 8, "activation": "tanh"}),
     ),
     *faulty(
         "time",
         ("time",),
         ("rnn, first of 150", FIRST),
-        ("rnn, first of 100, two layers", {**FIRST, "depth": 2, "steps": 100}),
-        ("rnn, first of 120, sgd", {**FIRST, "steps": 120, "optimizer": f"{SGD}(0.02)"}),
+        ("rnn, first of 100, one layer", {**FIRST, "depth": 1, "steps": 100}),
+        ("rnn, first of 100, sgd", {**FIRST, "steps": 100, "optimizer": f"{SGD}(0.02)"}),
     ),
 ]
 
@@ -90,7 +90,11 @@ SINGLE = [
         ("dense, one bad layer", {"depth": 8, "bad_layer": (4, 1e-6)}, "hidden_4"),
         ("conv, one bad layer", {**CONV, "depth": 8, "bad_layer": (3, 1e-6)}, "hidden_3"),
         ("autoencoder, bad layer", {**CODER, "depth": 7, "bad_layer": (3, 1e-6)}, "hidden_3"),
-        ("siamese, bad layer", {**SIAMESE, "depth": 8, "bad_layer": (5, 1e-6)}, "hidden_5"),
+        (
+            "siamese, bad layer",
+            {**SIAMESE, "depth": 8, "bad_layer": (5, 1e-6), "optimizer": f"{SGD}(0.02)"},
+            "hidden_5",
+        ),
         ("multi, bad layer", {**BOTH, "depth": 8, "bad_layer": (2, 1e-6)}, "hidden_2"),
     ),
     *faulty(

@@ -3,6 +3,8 @@
 from typing import Any, NamedTuple
 
 SGD, ADAM = "keras.optimizers.SGD", "keras.optimizers.Adam"
+# 200 steps, unless a network says otherwise.
+EPOCHS = 5
 # Twenty sigmoid layers: the textbook case of a signal that vanishes.
 DEEP: dict[str, Any] = {"depth": 20, "activation": "sigmoid", "initializer": "glorot_uniform"}
 

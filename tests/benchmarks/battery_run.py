@@ -6,8 +6,9 @@ from pathlib import Path
 
 import keras
 from baselines import autotrainer, sagemaker
+from battery_network import EPOCHS
 from blame import BACKENDS, layer_to_blame
-from trainings import Recipe, compiled, cured, prepared, train
+from trainings import Recipe, compiled, cured, learned, prepared, train
 
 from keraskip.analysis.causes import diagnose
 from keraskip.analysis.learning import learning_of
@@ -22,7 +23,7 @@ STATES = ("diverged", "frozen", "not learning", "unknown", "learning")
 def result_of(network, seed, with_cure):
     """What is true of a network, and what is said about it, as JSON values."""
     start = time.perf_counter()
-    recipe = Recipe(**network.changes)
+    recipe = Recipe(**{"epochs": EPOCHS, **network.changes})
     row = {
         "name": network.name,
         "fault": network.fault,
@@ -77,8 +78,7 @@ def _cure(recipe, finding, seed):
     if changed is None or changed == recipe:
         return {"cured": None if changed is None else False}
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            _, share = train(changed, Path(folder) / "run", seed)
+        share = learned(changed, seed)
     except Exception as error:  # what is printed does not run
         return {"cured": False, "after": f"{type(error).__name__}: {error}"[:200]}
     return {"cured": share > LEARNED, "after": round(share, 4)}

@@ -3,9 +3,9 @@
 from battery_network import ADAM, SGD, faulty
 
 CONV, RNN = {"family": "conv"}, {"family": "rnn"}
-UNET = {"family": "unet", "task": "denoise", "epochs": 4}
-CODER = {"family": "autoencoder", "depth": 5, "task": "rebuild", "epochs": 6}
-TOKENS = {"family": "transformer", "epochs": 4}
+UNET = {"family": "unet", "task": "denoise", "epochs": 3}
+CODER = {"family": "autoencoder", "depth": 5, "task": "rebuild"}
+TOKENS = {"family": "transformer", "epochs": 3}
 SIAMESE = {"family": "siamese", "task": "pairs"}
 TRANSFER = {"family": "transfer", "task": "binary"}
 BOTH = {"family": "multi", "task": "both"}
@@ -78,10 +78,13 @@ RATES = [
     *faulty(
         "late",
         ("late failure",),
-        ("dense, late", {"jump": 300.0}),
-        ("conv, late", {**CONV, "jump": 1000.0, "depth": 3, "epochs": 12}),
-        ("autoencoder, late", {**CODER, "jump": 1000.0, "optimizer": f"{ADAM}(3e-3)"}),
-        ("transformer, late", {**TOKENS, "jump": 1000.0, "optimizer": f"{ADAM}(3e-3)"}),
+        ("dense, late", {"jump": 300.0, "epochs": 8}),
+        ("conv, late", {**CONV, "jump": 1000.0, "depth": 3, "epochs": 10}),
+        ("autoencoder, late", {**CODER, "jump": 1000.0, "epochs": 8, "optimizer": f"{ADAM}(3e-3)"}),
+        (
+            "transformer, late",
+            {**TOKENS, "jump": 1000.0, "epochs": 6, "optimizer": f"{ADAM}(3e-3)"},
+        ),
     ),
 ]
 
