@@ -63,7 +63,7 @@ RATES = [
     ),
     *faulty(
         "tiny loss",
-        ("updates too small", "too slow"),
+        ("loss too small", "updates too small", "too slow"),
         ("dense, loss times 1e-8", {"loss_weight": 1e-8}),
         ("siamese, loss times 1e-8", {**SIAMESE, "loss_weight": 1e-8}),
         ("unet, loss times 1e-8", {**UNET, "loss_weight": 1e-8, "optimizer": f"{SGD}(0.3)"}),
