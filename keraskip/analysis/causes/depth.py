@@ -19,10 +19,14 @@ TINY_FACTOR = 1e-10
 
 
 def vanishing(evidence: Evidence) -> Finding | None:
-    """A signal that vanishes over depth, in a network that may fail."""
-    if not (evidence.may_fail and evidence.verdict.verdict == "vanishing"):
+    """A signal that vanishes over depth, in a network that may fail.
+
+    In the first step, before any update, that counts whatever the training has made of it.
+    """
+    shrinks = evidence.fails and evidence.shrinks_at_start
+    if not (shrinks or (evidence.may_fail and evidence.verdict.verdict == "vanishing")):
         return None
-    lost = evidence.verdict.attenuation
+    lost = evidence.verdict.at_start if shrinks else evidence.verdict.attenuation
     orders = lost.value if lost else np.nan
     return Finding(
         "vanishing",
@@ -66,11 +70,10 @@ def exploding(evidence: Evidence) -> Finding | None:
     by_weights = _growth_by_weights(evidence)
     if by_weights:
         return by_weights
-    at_start = evidence.verdict.at_start
-    grows = evidence.fails and at_start is not None and at_start.high < -HEALTHY_ORDERS
+    grows = evidence.fails and evidence.grows_at_start
     if not (evidence.may_fail and (grows or evidence.verdict.verdict == "exploding")):
         return None
-    lost = at_start if grows else evidence.verdict.attenuation
+    lost = evidence.verdict.at_start if grows else evidence.verdict.attenuation
     orders = -lost.value if lost else np.nan
     return Finding(
         "exploding",
