@@ -66,6 +66,15 @@ def test_steps_may_be_missing(tmp_path):
     assert "it learns" in sentence(of_rows(run, kept))
 
 
+def test_an_accuracy_is_said_once_where_learning_is_unknown(tmp_path):
+    epochs = [{"epoch": 0, "steps": STEPS, "accuracy": 0.12}]
+    info = {"classes": 10, "epochs": epochs}
+    run = made_run(tmp_path, chain(4), SIZES, scalars={"loss": 2.3}, info=info)
+    said = sentence(replace(of_rows(run, np.arange(30)), info={**run.info, **info}))
+    assert "whether it learns is unknown (30 steps are too few to tell; loss 2.3" in said
+    assert "accuracy 0.12" not in said
+
+
 def test_a_run_of_one_weight(tmp_path):
     run = made_run(tmp_path, [layer("out", 1, last=True)], [1e-2], scalars=FALLING)
     kernel = {name: data[:, :1] for name, data in run.statistics.items()}

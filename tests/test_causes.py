@@ -230,8 +230,11 @@ def test_a_softmax_below_a_loss_of_logits():
 
 
 def probed(norms, loss):
+    """The weights of a recurrent layer have the name of its cell, too."""
     row = {"epoch": 0, "probe": "time", "layer": "dense", "depth": 1, "value": norms}
-    return recurrent(run_of(loss, info=classifier(probes=[row])))
+    run = recurrent(run_of(loss, info=classifier(probes=[row])))
+    run.weights.loc[[0, 1], "layer"] = "dense/simple_rnn_cell"
+    return run
 
 
 def test_a_gradient_that_vanishes_over_time():
@@ -321,6 +324,42 @@ def test_a_slow_loss_gets_the_rate_that_brings_it_to_half_of_a_guess():
     found = diagnose(run_of(loss, layers=LAYERS, info=classifier(), update_norm=3e-4))[0]
     assert found.kind == "too slow"
     assert found.evidence["right_rate"] == pytest.approx(3, abs=1)
+
+
+def test_what_holds_before_the_first_update_comes_first():
+    """The signal vanishes in step 0, and a rate that is too high comes on top of it."""
+    info = with_optimizer(classifier(), learning_rate=10.0)
+    changes = {"info": info, "update_norm": 0.5, "layers": LAYERS}
+    found = [f.kind for f in diagnose(run_of(flat(), grad_norm=layered(FALL), **changes))]
+    assert found[:2] == ["vanishing", "learning rate too high"]
+    later = np.where(STEP[:, None] < 20, 1e-2, layered(FALL))
+    found = [f.kind for f in diagnose(run_of(flat(), grad_norm=later, **changes))]
+    assert found[:2] == ["learning rate too high", "vanishing"]
+
+
+def test_a_network_that_is_mended_gets_a_usual_rate():
+    unusual = with_optimizer(classifier(), learning_rate=1e-5)
+    for info, said in ((unusual, "SGD(learning_rate=0.1)"), (classifier(), "in it")):
+        found = diagnose(run_of(flat(), layers=LAYERS, info=info, grad_norm=layered(FALL)))[0]
+        assert said in found.remedy.split("and")[-1]
+
+
+def test_a_loss_that_falls_from_epoch_to_epoch_is_too_slow_in_spite_of_its_scatter():
+    epochs = [{"epoch": n, "steps": 75 * n + 75, "loss": 2.3 - 0.01 * n} for n in range(4)]
+    case = {"info": classifier(), "update_norm": 3e-4, "learning_rate": 1e-3}
+    assert kinds({**case, "epochs": epochs}) == ["too slow"]
+    epochs[2]["loss"] = 2.4
+    assert kinds({**case, "epochs": epochs}) == ["nothing to learn"]
+
+
+def test_large_inputs_before_large_kernels_name_both():
+    """8 inputs: an RMS of 0.5 keeps the size."""
+    case = {"info": classifier(), "layers": LAYERS, "input_min": 0.0, "input_max": 255.0}
+    found = diagnose(run_of(flat(), weight_norm=2.5 * 8.0, **case))[0]
+    assert "x / 255" in found.remedy
+    assert "he_normal" in found.remedy
+    assert "5 times as large" in found.remedy
+    assert "he_normal" not in diagnose(run_of(flat(), weight_norm=0.7 * 8.0, **case))[0].remedy
 
 
 def test_no_gradient_is_named_with_its_step():

@@ -4,8 +4,7 @@ Many more, with their cures: tests/benchmarks/diagnoses.py.
 """
 
 import pytest
-from as_printed import cured
-from trainings import Recipe, train
+from trainings import Recipe, cured, train
 
 from keraskip.analysis.causes import diagnose
 from keraskip.analysis.learning import learning_of

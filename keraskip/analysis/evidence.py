@@ -9,6 +9,7 @@ import numpy as np
 from keraskip.analysis.heads import Head, heads_of
 from keraskip.analysis.learning import Learning
 from keraskip.analysis.losses import Losses, losses_of
+from keraskip.analysis.shapes import HEALTHY_ORDERS
 from keraskip.analysis.updates import kernels_of, medians, thinned, update_ratios
 from keraskip.analysis.verdicts import Verdict
 from keraskip.analysis.windows import early_steps, late_steps, sound_steps
@@ -54,6 +55,19 @@ class Evidence:
     def losses(self) -> Losses | None:
         """The loss over steps or epochs; None where there is none."""
         return losses_of(self.run)
+
+    @property
+    def shrinks_at_start(self) -> bool:
+        """Whether the signal vanishes in the first step; zeros there are another matter."""
+        lost, depth = self.verdict.at_start, self.run.weights["depth"].to_numpy()
+        is_zero = self.silent[self.sound[:1]][:, depth < depth.max(initial=0)].any()
+        return lost is not None and lost.low > HEALTHY_ORDERS and not is_zero
+
+    @property
+    def grows_at_start(self) -> bool:
+        """Whether the signal explodes in the first step."""
+        lost = self.verdict.at_start
+        return lost is not None and lost.high < -HEALTHY_ORDERS
 
     @cached_property
     def heads(self) -> list[Head]:

@@ -13,6 +13,8 @@ START_SHARE, FEWEST_AT_START = 0.02, 5
 # The end is long enough for an interval, and holds a whole epoch if it can: an epoch sees every
 # sample once, and the batches of its parts may differ.
 END_SHARE, FEWEST_AT_END = 0.1, 20
+# Fewer epochs that fall one after the other are no surprise.
+FEWEST_EPOCHS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,7 @@ class Losses:
         start: the mean at the beginning.
         end: the mean at the end.
         second_quarter, third_quarter, last_quarter: means of these parts of the run.
+        by_epoch: the means of whole epochs [E]; empty where the run has none.
     """
 
     source: str
@@ -36,11 +39,24 @@ class Losses:
     second_quarter: Estimate
     third_quarter: Estimate
     last_quarter: Estimate
+    by_epoch: np.ndarray
 
     @property
     def still_fall(self) -> bool:
-        """Whether the loss goes on falling after the first quarter, where much happens."""
-        return (self.second_quarter - self.last_quarter).low > 0
+        """Whether the loss goes on falling after the first quarter, where much happens.
+
+        Batches differ, and whole epochs hardly do: that several of them fall one after the other
+        happens to one of 24 sequences by chance, or fewer.
+        """
+        falls = len(self.by_epoch) >= FEWEST_EPOCHS and (np.diff(self.by_epoch) < 0).all()
+        return bool((self.second_quarter - self.last_quarter).low > 0 or falls)
+
+    @property
+    def fall(self) -> float:
+        """By how much the loss fell: from epoch to epoch if it can be told, else by its ends."""
+        if len(self.by_epoch) >= FEWEST_EPOCHS:
+            return float(self.by_epoch[0] - self.by_epoch[-1])
+        return self.start.value - self.end.value
 
     @property
     def begins_to_fall(self) -> bool:
@@ -78,7 +94,13 @@ def _of_steps(run: Run, steps: np.ndarray, values: np.ndarray) -> Losses:
         mean_of_series(values[count // 4 : max(count // 2, 1)]),
         mean_of_series(values[count // 2 : max(count * 3 // 4, count // 2 + 1)]),
         mean_of_series(values[count * 3 // 4 :]),
+        _of_whole_epochs(run),
     )
+
+
+def _of_whole_epochs(run: Run) -> np.ndarray:
+    values = run.epochs["loss"].to_numpy(float) if "loss" in run.epochs else np.empty(0)
+    return values[np.isfinite(values)]
 
 
 def _epoch(run: Run) -> int:
@@ -89,4 +111,4 @@ def _epoch(run: Run) -> int:
 def _of_epochs(values: np.ndarray) -> Losses:
     """An epoch's loss is already a mean. Its error is unknown: the margins are NaN."""
     start, end = Estimate(float(values[0]), np.nan), Estimate(float(values[-1]), np.nan)
-    return Losses("epochs", np.arange(len(values)), values, start, end, start, end, end)
+    return Losses("epochs", np.arange(len(values)), values, start, end, start, end, end, values)

@@ -54,6 +54,16 @@ LAST_RESORTS: dict[str, Callable[[Evidence], Finding | None]] = {
     "unexplained": labels.unexplained,
 }
 
+# What updates do comes after what holds before the first one.
+OF_UPDATES = (
+    "clipping",
+    "updates too small",
+    "learning rate too high",
+    "late failure",
+    "dead layer",
+    "no gradient",
+)
+
 
 def diagnose(
     run: Run, verdict: Verdict | None = None, learning: Learning | None = None
@@ -72,5 +82,8 @@ def diagnose(
     """
     evidence = Evidence(run, learning or learning_of(run), verdict or judge(run))
     found = [finding for finding in (cause(evidence) for cause in CAUSES.values()) if finding]
+    if evidence.shrinks_at_start or evidence.grows_at_start:
+        # The sort keeps the order of the others.
+        found.sort(key=lambda finding: finding.kind in OF_UPDATES)
     last = (cause(evidence) for cause in LAST_RESORTS.values())
     return found or [finding for finding in last if finding]

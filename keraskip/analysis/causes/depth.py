@@ -19,10 +19,14 @@ TINY_FACTOR = 1e-10
 
 
 def vanishing(evidence: Evidence) -> Finding | None:
-    """A signal that vanishes over depth, in a network that may fail."""
-    if not (evidence.may_fail and evidence.verdict.verdict == "vanishing"):
+    """A signal that vanishes over depth, in a network that may fail.
+
+    In the first step, before any update, that counts whatever the training has made of it.
+    """
+    shrinks = evidence.fails and evidence.shrinks_at_start
+    if not (shrinks or (evidence.may_fail and evidence.verdict.verdict == "vanishing")):
         return None
-    lost = evidence.verdict.attenuation
+    lost = evidence.verdict.at_start if shrinks else evidence.verdict.attenuation
     orders = lost.value if lost else np.nan
     return Finding(
         "vanishing",
@@ -66,11 +70,10 @@ def exploding(evidence: Evidence) -> Finding | None:
     by_weights = _growth_by_weights(evidence)
     if by_weights:
         return by_weights
-    at_start = evidence.verdict.at_start
-    grows = evidence.fails and at_start is not None and at_start.high < -HEALTHY_ORDERS
+    grows = evidence.fails and evidence.grows_at_start
     if not (evidence.may_fail and (grows or evidence.verdict.verdict == "exploding")):
         return None
-    lost = at_start if grows else evidence.verdict.attenuation
+    lost = evidence.verdict.at_start if grows else evidence.verdict.attenuation
     orders = -lost.value if lost else np.nan
     return Finding(
         "exploding",
@@ -82,23 +85,26 @@ def exploding(evidence: Evidence) -> Finding | None:
     )
 
 
-def _growth_by_weights(evidence: Evidence) -> Finding | None:
-    """Kernels too large at the start, where no gradient tells: the output is saturated at once.
+def sizes_at_start(evidence: Evidence) -> pd.Series:
+    """How many times as large as He et al. 2015b ask for the hidden kernels begin, as log10.
 
-    ReLU layers keep the size of a signal if the RMS of their kernels is sqrt(2 / inputs).
+    ReLU layers keep the size of a signal if the RMS of their kernels is sqrt(2 / inputs). One number
+    for each depth: layers side by side count as one.
     """
     run, hidden = evidence.run, evidence.kernels
     depth = run.weights["depth"].to_numpy()
-    hidden = hidden[depth[hidden] < depth.max()]
-    if not (evidence.fails and len(hidden) and evidence.silent[:1].all()):
-        return None
-    shapes = run.weights["shape"].iloc[hidden]
-    norms = run.weight_norm[0, hidden].astype(float)
-    factors = norms / np.sqrt([2 * shape[-1] for shape in shapes])
-    # Layers side by side count as one.
-    levels = pd.Series(np.log10(np.maximum(factors, TINY_FACTOR))).groupby(depth[hidden]).mean()
+    hidden = hidden[depth[hidden] < depth.max(initial=0)]
+    norms = run.weight_norm[:1, hidden].astype(float).sum(axis=0)
+    usual = np.sqrt([2.0 * shape[-1] for shape in run.weights["shape"].iloc[hidden]])
+    levels = np.log10(np.maximum(norms / usual, TINY_FACTOR))
+    return pd.Series(levels).groupby(depth[hidden]).mean()
+
+
+def _growth_by_weights(evidence: Evidence) -> Finding | None:
+    """Kernels too large at the start, where no gradient tells: the output is saturated at once."""
+    levels = sizes_at_start(evidence)
     orders = float(levels.sum())
-    if not orders > HEALTHY_ORDERS:
+    if not (evidence.fails and orders > HEALTHY_ORDERS and evidence.silent[:1].all()):
         return None
     return Finding(
         "exploding",

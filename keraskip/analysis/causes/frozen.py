@@ -134,8 +134,8 @@ def _by_the_fall(losses: Losses, guess: float) -> float:
 
     A loss that falls slowly falls in proportion to the rate.
     """
-    start, end = losses.start.value, losses.end.value
+    start = losses.start.value
     wanted = start - (guess if guess > 0 else start) / 2
-    if not (start > end and wanted > 0):
+    if not (losses.fall > 0 and wanted > 0):
         return FASTER
-    return float(np.clip(wanted / (start - end), FASTER, MUCH_FASTER))
+    return float(np.clip(wanted / losses.fall, FASTER, MUCH_FASTER))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keraskip.analysis.causes.depth import sizes_at_start
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import SQUARED
@@ -9,6 +10,8 @@ from keraskip.analysis.heads import SQUARED
 # Inputs of about unit variance are usual (LeCun et al. 1998, section 4.3). Raw pixels reach 255.
 LARGE_INPUT = 30.0
 LARGE_TARGET = 30.0
+# In orders of magnitude: usual initialisers differ by less than 2.
+LARGE_KERNEL = 0.4
 EFFICIENT = "LeCun et al. 1998, Efficient BackProp, section 4.3: inputs of mean 0 and variance 1"
 
 
@@ -48,9 +51,20 @@ def inputs_too_large(evidence: Evidence) -> Finding | None:
     return Finding(
         "inputs too large",
         f"The inputs reach {high if abs(high) == reach else low:.4g}.",
-        remedy,
+        remedy + _and_smaller_kernels(evidence),
         EFFICIENT,
         evidence={"input_min": low, "input_max": high},
+    )
+
+
+def _and_smaller_kernels(evidence: Evidence) -> str:
+    """The end of the remedy where kernels, too, are too large: inputs alone would not help."""
+    levels = sizes_at_start(evidence)
+    if not (len(levels) and levels.mean() > LARGE_KERNEL):
+        return ""
+    return (
+        f', and begin with smaller kernels, `kernel_initializer="he_normal"`: they are '
+        f"{10 ** levels.mean():.0f} times as large as keeps the size of a signal"
     )
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keraskip.analysis.causes.depth import level
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.profiles import SMALLEST, hidden_weights, log_rms_of
@@ -30,7 +31,7 @@ def units_alike(evidence: Evidence) -> Finding | None:
     return Finding(
         "units alike",
         f"All units of {which} begin with the same weights, and stay the same.",
-        '`kernel_initializer="glorot_uniform"`, or `"he_normal"` with ReLU',
+        '`kernel_initializer="he_normal"`, or `"glorot_uniform"` with tanh',
         "Goodfellow et al. 2016, Deep Learning, section 8.4: initialisation breaks the symmetry",
         layers=tuple(alike),
         evidence={"layers": float(len(alike))},
@@ -99,9 +100,8 @@ def _revive(evidence: Evidence, since: int, name: str) -> str:
             f'{name} is dead from the start: `bias_initializer="zeros"`, '
             '`kernel_initializer="he_normal"`'
         )
-    rate = evidence.rate
-    lower = "a lower learning rate" if np.isnan(rate) else f"a learning rate of {rate / 10:g}"
-    return f'`activation="leaky_relu"` in {name}, and {lower}'
+    # Units that are centred answer to about half of the samples, so they stay alive.
+    return level(evidence)
 
 
 def one_bad_layer(evidence: Evidence) -> Finding | None:

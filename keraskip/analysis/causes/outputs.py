@@ -168,7 +168,7 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
     if head and head.activation == "relu":
         return (
             "an output without activation, whose bias begins with 0: "
-            f'`keras.layers.Dense({head.units}, bias_initializer="zeros")`'
+            f"`keras.layers.Dense({head.units})`"
         )
     if head and head.activation in ("sigmoid", "softmax", "tanh") and not head.is_crossentropy:
         loss = "binary_crossentropy" if head.activation == "sigmoid" else "categorical_crossentropy"

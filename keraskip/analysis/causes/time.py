@@ -62,7 +62,9 @@ def time_not_seen(evidence: Evidence) -> Finding | None:
 
 def _gates(evidence: Evidence, layers: list[str]) -> str:
     weights = evidence.run.weights
-    here = weights[(weights["role"] == "recurrent_kernel") & weights["layer"].isin(layers)]
+    # The weights of a cell have the name of the cell behind that of the layer.
+    is_theirs = weights["layer"].str.split("/").str[0].isin({name.split("/")[0] for name in layers})
+    here = weights[(weights["role"] == "recurrent_kernel") & is_theirs]
     # A plain recurrent layer has a square kernel; gates make it wider.
     if any(shape[0] == shape[-1] for shape in here["shape"]):
         return "`keras.layers.LSTM` or `keras.layers.GRU` in place of `SimpleRNN`"

@@ -1,0 +1,46 @@
+"""Thirty networks of the battery whose answer has to be the same on every backend."""
+
+import json
+from pathlib import Path
+
+NAMES = """
+dense, rate 0|conv, rate 1e-8|dense, rate 3e-5|dense, rate 10|dense, adam 3|dense, clipped
+dense, loss times 1e-8|dense, late|dense, softmax over one|transfer, sigmoid, categorical
+dense, dead output|regression, sigmoid output|dense, logits|dense, shuffled
+dense, NaN in step 20|unet, NaN in step 5|regression, inputs 1e4|regression, targets 1e4
+dense, zeros|dense, exponential|dense, decay|dense, 20 sigmoid|conv, 12 relu, large
+dense, dead layer|siamese, bad layer|dense, cut|sound: dense|sound: conv, normalised
+sound: transformer|sound: multi
+"""
+COMPARED = ("verdict", "state", "found")
+
+
+def names():
+    """The names of the thirty."""
+    return [name for line in NAMES.strip().splitlines() for name in line.split("|")]
+
+
+def write(rows, file):
+    """Writes verdict, learning and first finding of each network."""
+    answers = {
+        row["name"]: {"verdict": row["verdict"], "state": row["state"], "found": row["found"][:1]}
+        for row in rows
+    }
+    content = {"backend": rows[0]["backend"], "answers": answers}
+    Path(file).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def print_differences(files):
+    """Prints where the answers of the files differ; returns whether they are all the same."""
+    known = [json.loads(Path(file).read_text(encoding="utf-8")) for file in files]
+    different = 0
+    for name in names():
+        answers = [content["answers"].get(name) for content in known]
+        if any(answer != answers[0] for answer in answers):
+            different += 1
+            print(name)
+            for content, answer in zip(known, answers, strict=True):
+                said = [answer[key] for key in COMPARED] if answer else "not run"
+                print(f"    {content['backend']:<11} {said}")
+    print(f"{len(names()) - different} of {len(names())} networks have the same answer")
+    return not different
