@@ -88,8 +88,8 @@ def exploding(evidence: Evidence) -> Finding | None:
 def sizes_at_start(evidence: Evidence) -> pd.Series:
     """How many times as large as He et al. 2015b ask for the hidden kernels begin, as log10.
 
-    ReLU layers keep the size of a signal if the RMS of their kernels is sqrt(2 / inputs). One number
-    for each depth: layers side by side count as one.
+    ReLU layers keep the size of a signal if the RMS of their kernels is sqrt(2 / inputs). Layers
+    side by side count as one, so there is one number for each depth.
     """
     run, hidden = evidence.run, evidence.kernels
     depth = run.weights["depth"].to_numpy()
