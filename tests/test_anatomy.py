@@ -31,6 +31,9 @@ MACS = (
     (dense_bc,     (100, 12),        287.930,   100),
 )
 
+# Twenty layers show the same of shortcut B.
+DEEP = ((56, "v1", "B"),)
+
 # torchvision's table, but ResNet-50 with the strides of He et al. 2015, for which it has 4.089.
 APPLICATIONS = (
     # name           billions  depth
@@ -121,7 +124,10 @@ def small_net(data_format="channels_last", shape=(16, 16, 3)):
     return keras.Model(inputs, layers.Dense(5, name="classes")(layers.Dropout(0.5)(x)))
 
 
-@pytest.mark.parametrize(("build", "arguments", "millions", "depth"), MACS)
+@pytest.mark.parametrize(
+    ("build", "arguments", "millions", "depth"),
+    [pytest.param(*row, marks=pytest.mark.slow if row[1] in DEEP else ()) for row in MACS],
+)
 def test_published_macs_and_depths(build, arguments, millions, depth):
     # The values of kernels do not matter, and random ones take long to make.
     found = anatomy(build(*arguments, kernel_initializer="zeros"))
@@ -344,11 +350,11 @@ def test_features_share_weights_and_give_the_maps():
     maps = features(model, [3, 1])
     assert {id(weight) for weight in maps.weights} <= {id(weight) for weight in model.weights}
     images = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype("float32")
-    last, first = maps.predict(images, verbose=0)
+    last, first = map(ops.convert_to_numpy, maps(images))
     assert (first.shape, last.shape) == ((2, 8, 8, 16), (2, 2, 2, 64))
     head = keras.Model(model.get_layer("stage3_block1_act2").output, model.output)
-    expected = model.predict(images, verbose=0)
-    np.testing.assert_allclose(head.predict(last, verbose=0), expected, rtol=1e-5)
+    found, expected = (ops.convert_to_numpy(answers) for answers in (head(last), model(images)))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_features_need_no_size_of_images():
@@ -362,10 +368,10 @@ def test_an_unknown_stage_is_refused():
 
 
 def test_open_sizes_need_an_input_shape():
-    model = build_resnet(20, "v1", "A", input_shape=(None, None, 3))
+    model = build_resnet(8, "v1", "A", input_shape=(None, None, 3))
     with pytest.raises(ValueError, match=r"such as \(224, 224, 3\).*'images'.*\(None, None, 3\)"):
         anatomy(model)
-    assert anatomy(model, (32, 32, 3)).frame.equals(anatomy(build_resnet(20, "v1", "A")).frame)
+    assert anatomy(model, (32, 32, 3)).frame.equals(anatomy(build_resnet(8, "v1", "A")).frame)
 
 
 @pytest.mark.parametrize("input_shape", [(32, 32), (32, 32, 1), (16, 32, 3)])

@@ -13,8 +13,9 @@ SIDE = 16
 IMAGES = np.random.default_rng(0).normal(size=(4, SIDE, SIDE, 3)).astype("float32")
 LABELS = np.arange(4)
 SMALL = {"input_shape": (SIDE, SIDE, 3)}
-# The members that TensorFlow compiles to train; the others are made of the same layers.
-COMPILED = ("resnet", "resnet_preact", "densenet_efficient")
+# The member that TensorFlow compiles to train: it has a layer of ours. The others are made of
+# layers of Keras, and the tests of the recorder compile such networks.
+COMPILED = ("densenet_efficient",)
 # Members with computations other than convolution and batch normalisation.
 NORMS_AND_GATES = ("group", "layer", "stochastic_depth", "shortcut_C", "shortcut_exclusive_gating")
 # Members that stand for the others in the quick tests: other orders of layers, merges and norms.
@@ -98,7 +99,7 @@ EXPORTED = ("resnet_preact", "densenet_efficient")
 
 
 @on_tensorflow
-@pytest.mark.parametrize("name", quick(EXPORTED, FAMILIES))
+@pytest.mark.parametrize("name", quick(EXPORTED[1:], FAMILIES))
 def test_exported_model_gives_the_same_answers(name, tmp_path):
     import tensorflow as tf
 
@@ -116,7 +117,7 @@ def test_mixed_precision_keeps_the_classifier_in_float32(name, half, policy):
     computes = {layer.name: layer.compute_dtype for layer in model.layers}
     assert computes.pop("predictions") == "float32"
     assert set(computes.values()) == {half.removeprefix("mixed_")}
-    assert np.isfinite(train(model, compiled=name == "resnet"))
+    assert np.isfinite(train(model, compiled=False))
     outputs = predict(model)
     assert outputs.dtype == np.float32
     np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-6)

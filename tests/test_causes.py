@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from synthetic import (
+from made_runs import (
     GUESS,
     classifier,
     columns,

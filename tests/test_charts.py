@@ -2,15 +2,19 @@
 
 import json
 
+import altair as alt
 import numpy as np
-import pandas as pd
 import pytest
+from made_runs import STEPS, chain, made_run
 from test_analysis import write_run
 
+from keraskip import compare
 from keraskip.analysis.groups import grouped
 from keraskip.report.charts import charts, overview
 from keraskip.report.looks import COLOURS, looks_of
 from keraskip.runs import load_run
+
+PROFILES = alt.NamedData("profiles")
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ def test_values_over_time_have_a_chart_of_their_own(tmp_path):
             info["probes"] += [{"epoch": epoch, **row} for row in rows]
         (path / "run.json").write_text(json.dumps(info))
     runs = [load_run(tmp_path / name) for name in ("without", "one", "two")]
-    drawings = charts(grouped(runs), pd.DataFrame({"run": []}))
+    drawings = charts(grouped(runs), PROFILES)
     drawn = {}
     for name in "probes", "time":
         (rows,) = drawings[name].to_dict()["datasets"].values()
@@ -65,7 +69,7 @@ def test_values_over_time_have_a_chart_of_their_own(tmp_path):
     assert drawn["probes"] == [("one", None, 0.5), ("two", None, 0.5)]
     steps = [(0, 0.0), (1, None), (2, 0.5)]
     assert drawn["time"] == [(name, *step) for name in ("one", "two") for step in steps]
-    assert not {"probes", "time"} & {*charts(grouped(runs[:1]), pd.DataFrame({"run": []}))}
+    assert not {"probes", "time"} & {*charts(grouped(runs[:1]), PROFILES)}
 
 
 def test_a_long_sequence_is_thinned_and_keeps_its_last_step(tmp_path):
@@ -75,7 +79,7 @@ def test_a_long_sequence_is_thinned_and_keeps_its_last_step(tmp_path):
         row = {"epoch": 0, "probe": "time", "layer": layer, "depth": 1, "value": [1.0] * steps}
         info["probes"].append(row)
     (path / "run.json").write_text(json.dumps(info))
-    drawings = charts(grouped([load_run(path)]), pd.DataFrame({"run": []}))
+    drawings = charts(grouped([load_run(path)]), PROFILES)
     (rows,) = drawings["time"].to_dict()["datasets"].values()
     times = {
         layer: [row["time"] for row in rows if row["layer"] == layer] for layer in ("long", "short")
@@ -83,3 +87,19 @@ def test_a_long_sequence_is_thinned_and_keeps_its_last_step(tmp_path):
     assert times["short"] == list(range(250))
     assert 200 <= len(times["long"]) <= 251
     assert times["long"][-1] == 5999
+
+
+def test_many_runs_of_many_epochs_are_drawn(tmp_path):
+    """Altair refuses frames of more than 5,000 rows; these profiles and epochs have more."""
+    info = {"epochs": [{"epoch": number, "steps": STEPS, "loss": 0.5} for number in range(180)]}
+    runs = [made_run(f"run{number}", chain(90), 1e-2, info=info) for number in range(28)]
+    path = compare(*runs).save(tmp_path / "runs.png")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_vanished_signal_is_not_drawn_as_zero():
+    probe = {"epoch": 0, "probe": "signal", "layer": "dense", "depth": 1}
+    rows = [{**probe, "value": 3e-13}, {**probe, "value": "inf"}]
+    drawing = charts(grouped([made_run("run", chain(3), 1e-2, info={"probes": rows})]), PROFILES)
+    (drawn,) = drawing["probes"].to_dict()["datasets"].values()
+    assert [row["value"] for row in drawn] == [3e-13, None]

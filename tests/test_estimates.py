@@ -23,12 +23,12 @@ def covered(draw_one, truth):
     ("layers", "noise", "slope", "profiles"),
     [
         (0.3, 0, 0, 1),
-        (0.3, 0, 0, 8),
+        pytest.param(0.3, 0, 0, 8, marks=pytest.mark.slow),
         (0, 0.3, 0, 8),
         (0, 0, 0.02, 8),
-        (0.3, 0.1, 0, 3),
+        pytest.param(0.3, 0.1, 0, 3, marks=pytest.mark.slow),
         (0.3, 0.3, 0.02, 8),
-        (0.1, 0.1, 0.02, 3),
+        pytest.param(0.1, 0.1, 0.02, 3, marks=pytest.mark.slow),
     ],
 )
 def test_the_fall_of_a_line(layers, noise, slope, profiles):
@@ -82,7 +82,7 @@ def test_a_plain_line_has_no_other_shape():
     assert kinds.count("line") > 0.98 * DRAWS
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 10])
+@pytest.mark.parametrize("seeds", [2, pytest.param(3, marks=pytest.mark.slow), 10])
 def test_the_mean_of_seeds(seeds):
     assert 930 <= covered(lambda random: mean(random.normal(7, 2, seeds)), 7) <= 970
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from synthetic import GUESS, classifier, falling, flat, regression, run_of, with_optimizer
+from made_runs import GUESS, classifier, falling, flat, regression, run_of, with_optimizer
 
 from keraskip.analysis.heads import chance, constant_guess
 from keraskip.analysis.learning import LEARNING_RULES, learning_of

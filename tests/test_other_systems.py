@@ -49,8 +49,8 @@ def test_an_export_where_the_c_library_has_no_renameat2(tmp_path, monkeypatch):
 
 
 def test_a_trial_is_trained(tmp_path, poor_system):
-    network = {"depth": 8, "filters": (2, 4, 8)}
-    (folder,) = run_study([Trial("plain8", "plain", network, epochs=1, batch_size=512)], tmp_path)
+    network = {"stage_blocks": (1,), "filters": (2,)}
+    (folder,) = run_study([Trial("small", "plain", network, epochs=1, batch_size=512)], tmp_path)
     info = read_info(folder)
     assert info["device"]["cpus"] == os.cpu_count()
     assert len(info["test"]) == 1

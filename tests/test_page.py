@@ -51,10 +51,10 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", params=[1280, 400])
 def page(browser, report, request):
-    """The open report, with its requests and its complaints."""
-    width = getattr(request, "param", 1280)
+    """The open report, with its requests and its complaints; each test leaves it as it was."""
+    width = request.param
     page = browser.new_page(viewport={"width": width, "height": 900})
     # Milliseconds; only a page that is broken takes as long, however busy the machine is.
     page.set_default_timeout(600_000)
@@ -84,10 +84,9 @@ def move_slider(page, index):
     page.wait_for_function("index => document.body.dataset.moment === String(index)", arg=index)
 
 
-WIDTHS = pytest.mark.parametrize("page", [1280, 400], indirect=True)
+WIDE = pytest.mark.parametrize("page", [1280], indirect=True)
 
 
-@WIDTHS
 def test_all_charts_are_drawn_and_nothing_is_wider_than_the_page(page):
     assert page.locator("canvas").count() == 8
     assert page.locator("tbody tr").count() == 3
@@ -96,8 +95,10 @@ def test_all_charts_are_drawn_and_nothing_is_wider_than_the_page(page):
     assert width <= page.viewport_size["width"]
 
 
+@WIDE
 def test_the_slider_moves_the_profiles(page):
     last = int(page.locator("#moment").get_attribute("max"))
+    move_slider(page, 0)
     first = {row["depth"]: row["rms"] for row in drawn(page, "backward") if row["run"] == "steady"}
     move_slider(page, last)
     after = {row["depth"]: row["rms"] for row in drawn(page, "backward") if row["run"] == "steady"}
@@ -107,6 +108,7 @@ def test_the_slider_moves_the_profiles(page):
     np.testing.assert_allclose(np.log10(ratios), -3.6, atol=0.3)
 
 
+@WIDE
 def test_a_run_that_is_toggled_is_gone_everywhere(page):
     charts = page.evaluate("Object.keys(keraskipViews)")
     assert len(charts) == 8
@@ -118,6 +120,7 @@ def test_a_run_that_is_toggled_is_gone_everywhere(page):
 
 
 @pytest.mark.slow
+@WIDE
 def test_hover_names_the_layer(page):
     canvas = page.locator("#chart-backward canvas")
     canvas.scroll_into_view_if_needed()
@@ -133,7 +136,6 @@ def test_hover_names_the_layer(page):
     pytest.fail("nothing to hover over")
 
 
-@WIDTHS
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_nothing_serious_keeps_anyone_from_reading(page, scheme):
     from axe_playwright_python.sync_playwright import Axe
@@ -145,7 +147,9 @@ def test_nothing_serious_keeps_anyone_from_reading(page, scheme):
     assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in serious] == []
 
 
+@WIDE
 def test_the_slider_works_by_keyboard(page):
+    move_slider(page, 0)
     page.locator("#moment").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.body.dataset.moment === '1'")

@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from uncompiled import UNCOMPILED
 
 from keraskip import anatomy, build_densenet, features
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
@@ -36,8 +37,9 @@ def twins(**arguments):
     return ordinary, efficient
 
 
-def train(model, steps, **compile_arguments):
-    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", **compile_arguments)
+def train(model, steps, **way):
+    way = way or UNCOMPILED
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", **way)
     for _ in range(steps):
         model.train_on_batch(IMAGES, LABELS)
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 from members import quick
+from uncompiled import UNCOMPILED
 
 from keraskip import GradientRecorder, load_run
 
@@ -90,7 +91,7 @@ def test_values_that_are_not_finite_are_counted_and_left_out(tmp_path):
     x = IMAGES.copy()
     x[BATCH, :3] = np.nan, np.inf, -np.inf
     with pytest.warns(UserWarning, match="step 1"):
-        broken, _ = recorded(tmp_path, network(), x, CLASSES)
+        broken, _ = recorded(tmp_path, network(**UNCOMPILED), x, CLASSES)
     assert broken.input_nonfinite.tolist() == [0, 3, 0, 0, 0, 0]
     part = x[BATCH : 2 * BATCH]
     finite = part[np.isfinite(part)]
@@ -110,7 +111,7 @@ SEEN = {
 @pytest.mark.parametrize("kind", SEEN)
 def test_labels_of_other_kinds(tmp_path, kind):
     build, arguments, y = SEEN[kind]
-    run, _ = recorded(tmp_path, build(*arguments), IMAGES, y)
+    run, _ = recorded(tmp_path, build(*arguments, **UNCOMPILED), IMAGES, y)
     (labels,) = run.info["labels"]
     assert labels["count"] == len(y)
     if kind == "classes as a column":
@@ -156,7 +157,7 @@ def test_loss_of_a_step_of_ones_own(tmp_path):
 
 def test_whole_numbers_are_looked_at_where_nothing_else_is(tmp_path):
     model = keras.Sequential([layers.Input((5,), dtype="int32"), layers.Embedding(9, 2)])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", **UNCOMPILED)
     words = RANDOM.integers(0, 9, (STEPS * BATCH, 5))
     run, _ = recorded(tmp_path, model, words, np.zeros((len(words), 5, 2)))
     np.testing.assert_allclose([run.input_min, run.input_max, run.input_mean], ranges(words))
@@ -186,7 +187,7 @@ def test_units_that_are_all_alike_and_layers_that_do_not_train(tmp_path):
     frozen = layers.Dense(4, trainable=False, name="frozen")
     alike = layers.Dense(4, kernel_initializer="ones", name="same")
     model = keras.Sequential([layers.Input((5,)), frozen, alike, layers.Dense(4)])
-    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), "mse")
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), "mse", **UNCOMPILED)
     run, _ = recorded(tmp_path, model, IMAGES, TARGETS)
     assert run.info["alike"] == ["same"]
     assert run.info["untrained"] == [{"layer": "frozen", "weights": 2, "reason": "frozen"}]
@@ -210,14 +211,15 @@ def test_numbers_are_the_same_however_the_step_runs(tmp_path, run, way):
 
 
 def test_metrics_are_left_as_they_were(tmp_path):
-    model = network()
-    recorded(tmp_path, model, IMAGES, CLASSES)
+    model = network(**UNCOMPILED)
+    recorded(tmp_path, model, IMAGES[:BATCH], CLASSES[:BATCH])
     assert all("update_state" not in vars(metric) for metric in model.metrics)
 
 
 def test_validation_is_no_step(tmp_path, run):
-    other, _ = recorded(tmp_path, network(), IMAGES, CLASSES, validation_data=(IMAGES + 9, CLASSES))
-    np.testing.assert_allclose(other.loss, run.loss, rtol=1e-6)
+    model, held_out = network(**UNCOMPILED), (IMAGES[:BATCH] + 9, CLASSES[:BATCH])
+    other, _ = recorded(tmp_path, model, IMAGES, CLASSES, validation_data=held_out)
+    np.testing.assert_allclose(other.loss, run.loss, rtol=1e-5)
     assert other.input_max.max() == pytest.approx(IMAGES.max())
 
 

@@ -11,6 +11,7 @@ from keraskip.analysis.verdicts import judge
 RANDOM = np.random.default_rng(0)
 NUMBERS = RANDOM.normal(size=(80, 6)).astype("float32")
 LABELS = RANDOM.integers(0, 3, 80)
+SMALL = {"stage_blocks": (1,), "filters": (8,)}
 
 
 def recorded(folder, *members):
@@ -75,7 +76,7 @@ def test_a_dead_layer(tmp_path):
 
 
 def test_a_residual_branch_that_starts_at_zero(tmp_path):
-    model = build_resnet(8, zero_init_residual=True, input_shape=(8, 8, 1))
+    model = build_resnet(**SMALL, zero_init_residual=True, input_shape=(8, 8, 1))
     model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
     images = RANDOM.normal(size=(24, 8, 8, 1)).astype("float32")
     model.fit(images, LABELS[:24], batch_size=8, verbose=0, callbacks=[GradientRecorder(tmp_path)])

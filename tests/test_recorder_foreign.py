@@ -15,7 +15,7 @@ from members import quick
 from keraskip import GradientRecorder, load_run
 
 QUICK = (
-    "translator", "masked_series", "gpt", "ragged", "unet", "siamese",
+    "translator", "gpt", "ragged", "unet", "siamese",
     "mobile_network_in_float16", "variational_autoencoder_with_its_own_step", "two_outputs",
     "lora", "from_a_pydataset", "wide_and_deep",
 )  # fmt: skip

@@ -87,18 +87,25 @@ def train(model, make_step, recorder=None, steps=STEPS):
     return model.get_weights()
 
 
-@pytest.mark.parametrize("make_step", STEP_MAKERS)
-def test_every_step_is_recorded_and_nothing_else_changes(tmp_path, make_step):
-    unmonitored, model = train(network(), make_step), network()
+# On TensorFlow steps that are not compiled are slow; that they, too, may be more than the buffer
+# holds is shown below, where they are lost.
+LOOPS = [(make_step, STEPS) for make_step in STEP_MAKERS[-1:]]
+if BACKEND == "tensorflow":
+    LOOPS += [(eager_step, 6), pytest.param(eager_step, STEPS, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize(("make_step", "steps"), LOOPS)
+def test_every_step_is_recorded_and_nothing_else_changes(tmp_path, make_step, steps):
+    unmonitored, model = train(network(), make_step, steps=steps), network()
     before = dict(vars(model.optimizer))
-    monitored = train(model, make_step, GradientRecorder(tmp_path))
+    monitored = train(model, make_step, GradientRecorder(tmp_path), steps=steps)
     for expected, found in zip(unmonitored, monitored, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     assert vars(model.optimizer).keys() == before.keys()
     assert len(model.optimizer.variables) == len(network().optimizer.variables)
     run = load_run(tmp_path)
     assert run.info["status"] == "finished"
-    np.testing.assert_array_equal(run.steps, np.arange(STEPS))
+    np.testing.assert_array_equal(run.steps, np.arange(steps))
     norms = [np.linalg.norm(ops.convert_to_numpy(g)) for g in first_gradients()]
     np.testing.assert_allclose(run.grad_norm[0], norms, rtol=1e-5)
 
@@ -108,10 +115,10 @@ def first_gradients():
 
 
 def test_chosen_steps_and_a_second_loop(tmp_path):
-    model, recorder = network(), GradientRecorder(tmp_path, every=4)
+    model, recorder = network(), GradientRecorder(tmp_path, every=2)
     for _ in range(2):
-        train(model, STEP_MAKERS[-1], recorder, steps=10)
-    assert load_run(tmp_path).steps.tolist() == [0, 4, 8, 12, 16]
+        train(model, STEP_MAKERS[0], recorder, steps=3)
+    assert load_run(tmp_path).steps.tolist() == [0, 2, 4]
 
 
 def run_steps(recorder, model, step, count, *, done=True, error=None):
@@ -192,8 +199,8 @@ def test_a_loop_after_an_interrupted_fit(tmp_path):
     callbacks = [GradientRecorder(tmp_path / "fit"), Interrupt()]
     with pytest.raises(KeyboardInterrupt):
         model.fit(IMAGES[0], LABELS[0], batch_size=2, verbose=0, callbacks=callbacks)
-    train(model, STEP_MAKERS[-1], GradientRecorder(tmp_path / "loop"), steps=5)
-    assert load_run(tmp_path / "loop").steps.tolist() == list(range(5))
+    train(model, STEP_MAKERS[0], GradientRecorder(tmp_path / "loop"), steps=3)
+    assert load_run(tmp_path / "loop").steps.tolist() == list(range(3))
     assert hook not in vars(model.optimizer)
 
 

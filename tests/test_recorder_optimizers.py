@@ -4,12 +4,14 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from uncompiled import UNCOMPILED
 
 from keraskip import GradientRecorder, compare, load_run
 
 BACKEND = keras.backend.backend()
 STEPS, BATCH = 6, 8
 IMAGES = np.random.default_rng(0).normal(size=(STEPS * BATCH, 4)).astype("float32")
+FEW = IMAGES[: 2 * BATCH]  # two steps
 by_hand = pytest.mark.skipif(BACKEND == "jax", reason="JAX keeps the state of one optimizer")
 
 
@@ -107,19 +109,29 @@ def assert_equal_norms(part, expected, network):
     np.testing.assert_allclose(part.grad_norm, expected[:, order], rtol=1e-4, atol=1e-6)
 
 
+@pytest.fixture(scope="module")
+def five(tmp_path_factory):
+    """A GAN whose critic takes five steps before each of the generator, and its record."""
+    model = gan(critic_steps=5)
+    folder = tmp_path_factory.mktemp("five") / "gan"
+    return model, trained(folder, model, compiled={"optimizer": None})
+
+
 @by_hand
-@pytest.mark.parametrize(
-    ("critic_steps", "compiled"),
-    [
-        (5, {"optimizer": None}),
-        pytest.param(1, {}, marks=pytest.mark.slow),
-        pytest.param(5, {}, marks=pytest.mark.slow),
-        pytest.param(1, {"optimizer": None}, marks=pytest.mark.slow),
-    ],
-)
-def test_two_networks_with_an_optimizer_each(tmp_path, critic_steps, compiled):
+def test_two_networks_with_an_optimizer_each(five):
+    assert_both_recorded(*five, critic_steps=5)
+
+
+@pytest.mark.slow
+@by_hand
+@pytest.mark.parametrize(("critic_steps", "compiled"), [(1, {}), (5, {}), (1, {"optimizer": None})])
+def test_two_networks_in_other_ways(tmp_path, critic_steps, compiled):
     model = gan(critic_steps=critic_steps)
     run = trained(tmp_path, model, compiled=compiled)
+    assert_both_recorded(model, run, critic_steps=critic_steps)
+
+
+def assert_both_recorded(model, run, critic_steps):
     critic, generator = run.parts
     assert [part.info["part"] for part in run.parts] == ["critic", "generator"]
     assert critic.steps.tolist() == list(range(STEPS * critic_steps))
@@ -147,21 +159,21 @@ def test_one_optimizer_that_trains_two_networks_in_turn(tmp_path):
 
 @by_hand
 def test_each_optimizer_counts_its_own_steps(tmp_path):
-    critic, generator = trained(tmp_path, gan(critic_steps=5), every=4, epochs=2).parts
-    assert critic.steps.tolist() == list(range(0, 60, 4))
+    critic, generator = trained(tmp_path, gan(critic_steps=2), every=4, epochs=2).parts
+    assert critic.steps.tolist() == list(range(0, 24, 4))
     assert generator.steps.tolist() == [0, 4, 8]
 
 
 @by_hand
 def test_a_training_that_goes_on_numbers_the_steps_of_each(tmp_path):
     model = gan(critic_steps=2)
-    model.compile()
+    model.compile(**UNCOMPILED)
     recorder = GradientRecorder(tmp_path)
     for _ in range(2):
-        model.fit(IMAGES, batch_size=BATCH, verbose=0, callbacks=[recorder])
+        model.fit(FEW, batch_size=BATCH, verbose=0, callbacks=[recorder])
     critic, generator = load_run(tmp_path).parts
-    assert critic.steps.tolist() == list(range(4 * STEPS))
-    assert generator.steps.tolist() == list(range(2 * STEPS))
+    assert critic.steps.tolist() == list(range(8))
+    assert generator.steps.tolist() == list(range(4))
 
 
 @pytest.mark.slow
@@ -199,8 +211,8 @@ def test_an_optimizer_that_is_called_now_and_then(tmp_path):
 
 
 @by_hand
-def test_the_logs_have_the_norm_of_a_kernel_over_its_own_steps(tmp_path):
-    run = trained(tmp_path, gan(critic_steps=5))
+def test_the_logs_have_the_norm_of_a_kernel_over_its_own_steps(five):
+    _, run = five
     last = run.weights.index[run.weights["shape"].map(len) > 1][-1]
     norms = run.grad_norm[~run.missing[:, last], last]
     assert run.epochs["grad_norm_last"][0] == pytest.approx(norms.mean(), rel=1e-5)
@@ -227,21 +239,21 @@ def test_a_part_that_is_trained_by_itself_in_between(tmp_path):
             critic.train_on_batch(IMAGES[:BATCH], np.zeros((BATCH, 1)))
 
     model, critic = gan(), dense("alone", 4, 3, 1)
-    critic.compile("sgd", "mse")
+    critic.compile("sgd", "mse", **UNCOMPILED)
     model.alone = critic
-    model.compile()
+    model.compile(**UNCOMPILED)
     callbacks = [GradientRecorder(tmp_path), Between()]
-    model.fit(IMAGES, batch_size=BATCH, verbose=0, callbacks=callbacks)
-    assert [len(part.steps) for part in load_run(tmp_path).parts] == [STEPS, STEPS]
+    model.fit(FEW, batch_size=BATCH, verbose=0, callbacks=callbacks)
+    assert [len(part.steps) for part in load_run(tmp_path).parts] == [2, 2]
 
 
 @by_hand
-def test_a_gan_is_compared_part_by_part(tmp_path):
-    trained(tmp_path / "gan", gan(), epochs=5)
-    found = compare(tmp_path / "gan")
+def test_a_gan_is_compared_part_by_part(tmp_path, five):
+    _, run = five
+    found = compare(run.path)
     names = ["gan (critic)", "gan (generator)"]
     assert [verdict.run for verdict in found.verdicts] == names
-    assert all(verdict.steps == 30 for verdict in found.verdicts)
+    assert [verdict.steps for verdict in found.verdicts] == [5 * STEPS, STEPS]
     assert "(generator)" in found.table()
     assert found.save(tmp_path / "report.html").is_file()
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import test_recorder_loop as loop
 from keras import layers, ops
-from test_recorder import assert_unmonitored, batches, compiled, fit, tiny
+from test_recorder import assert_unmonitored, batches, compiled, fit
+from test_recorder import tiny as compiled_tiny
+from uncompiled import UNCOMPILED
 
 from keraskip import GradientRecorder, load_run
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
@@ -16,6 +18,10 @@ from keraskip.callbacks.hook.recorded_weights import recorded_weights
 BACKEND = keras.backend.backend()
 STEPS = 2
 FULL = Path("/dev/full")
+
+
+def tiny():
+    return compiled_tiny(**UNCOMPILED)
 
 
 def deferred():
@@ -115,7 +121,7 @@ def test_a_frozen_model_that_has_no_weights_yet(tmp_path):
 def test_an_optimizer_that_is_not_built(tmp_path):
     model = loop.network()
     model.compile(keras.optimizers.Adam(0.01), "mse")
-    loop.train(model, loop.STEP_MAKERS[-1], GradientRecorder(tmp_path), steps=STEPS)
+    loop.train(model, loop.STEP_MAKERS[0], GradientRecorder(tmp_path), steps=STEPS)
     assert load_run(tmp_path).steps.tolist() == list(range(STEPS))
 
 

@@ -6,28 +6,29 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
+from itertools import count, product
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
 from test_recorder import assert_unmonitored
+from uncompiled import UNCOMPILED
 
 from keraskip import GradientRecorder, load_run
 from keraskip.runs import claimed
 
-STEPS, EPOCHS = 5, 4
+STEPS, EPOCHS = 3, 4
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(8 * STEPS, 4)).astype("float32")
 TARGETS = RANDOM.normal(size=(8 * STEPS, 1)).astype("float32")
 beside = pytest.mark.filterwarnings("ignore:.* holds an earlier run")
 
 
-def network():
+def network(**way):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([layers.Input((4,)), layers.Dense(5, "tanh"), layers.Dense(1)])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", **(way or UNCOMPILED))
     return model
 
 
@@ -55,12 +56,12 @@ class StopAt(keras.callbacks.Callback):
 
 
 MOMENTS = [
-    ("on_epoch_begin", 1, 5),
-    ("on_train_batch_begin", 7, 7),
-    ("on_train_batch_end", 7, 8),
-    ("on_epoch_end", 1, 10),
-    ("on_test_batch_begin", 0, 5),
-    ("on_train_end", 0, 20),
+    ("on_epoch_begin", 1, 3),
+    ("on_train_batch_begin", 4, 4),
+    ("on_train_batch_end", 4, 5),
+    ("on_epoch_end", 1, 6),
+    ("on_test_batch_begin", 0, 3),
+    ("on_train_end", 0, 12),
 ]
 ERRORS = list(product([True, False], [KeyboardInterrupt, OSError]))
 # Each moment once, with another order or another error each time.
@@ -110,16 +111,20 @@ def interrupt(delay, is_over):
     """Again and again, as Python drops an exception that is raised while it frees an object."""
     while not is_over.wait(delay):
         signal.raise_signal(signal.SIGINT)
-        delay = 5
+        delay = 30
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see `interrupt`
 def test_interrupts_at_any_moment(tmp_path):
-    """Fifty of them, by a timer: each leaves a whole record and a model that can be trained."""
-    ended = []
-    model = network()
-    for number, delay in enumerate(np.random.default_rng(0).uniform(0, 0.4, 50)):
+    """By a timer: each leaves a whole record and a model that can be trained."""
+    ended, random = [], np.random.default_rng(0)
+    model = network(run_eagerly=False)
+    for number in count():
+        if len(ended) == 30:
+            break
+        # Later and later, as a slow machine has not begun to train by then.
+        delay = random.uniform(0, 0.4 + number / 100)
         recorder = GradientRecorder(tmp_path / str(number))
         is_over = threading.Event()
         try:
@@ -136,7 +141,6 @@ def test_interrupts_at_any_moment(tmp_path):
         fit(model, recorder, epochs=1)
         assert len(load_run(recorder.run_dir).steps) == len(run.steps) + STEPS
     assert set(ended) == {"interrupted"}
-    assert len(ended) > 25
 
 
 def test_an_interrupt_while_the_run_begins(tmp_path, monkeypatch):
@@ -170,7 +174,7 @@ def test_a_backup_that_is_restored(tmp_path, first):
         return fit(network(), *callbacks[:: 1 if first else -1], *more)
 
     with pytest.raises(RuntimeError):
-        train(StopAt("on_train_batch_end", 2 * STEPS + 2, RuntimeError))
+        train(StopAt("on_train_batch_end", 2 * STEPS + 1, RuntimeError))
     train()
     run = load_run(tmp_path / "run")
     assert run.steps.tolist() == list(range(STEPS * EPOCHS))
@@ -191,7 +195,7 @@ from test_recorder_restarts import STEPS, StopAt, fit, network
 
 class Kill(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.optimizer.iterations == 2 * STEPS + 3:
+        if self.model.optimizer.iterations == 2 * STEPS + 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
 backup = keras.callbacks.BackupAndRestore(sys.argv[1] + "/backup")
@@ -223,7 +227,7 @@ is_there = threading.Event()
 
 class Wait(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.optimizer.iterations == 3:
+        if self.model.optimizer.iterations == 4:
             is_there.set()
             threading.Event().wait()
 
@@ -238,7 +242,7 @@ def test_a_process_that_ends_in_the_middle_of_a_training(tmp_path):
     code = LEFT.format(tests=os.path.dirname(__file__))
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == 0
     run = load_run(tmp_path)
-    assert run.steps.tolist() == [0, 1, 2]
+    assert run.steps.tolist() == [0, 1, 2, 3]
     assert run.info["status"] == "interrupted"
 
 
@@ -323,10 +327,10 @@ def test_two_trainings_never_write_into_one_folder(tmp_path):
 def test_layers_that_are_frozen_begin_another_phase(tmp_path):
     model, recorder = network(), GradientRecorder(tmp_path / "run")
     model.layers[0].trainable = False
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", **UNCOMPILED)
     fit(model, recorder, epochs=2)
     model.layers[0].trainable = True
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", **UNCOMPILED)
     fit(model, recorder, epochs=EPOCHS, initial_epoch=2)
     head, whole = load_run(tmp_path / "run"), load_run(tmp_path / "run-2")
     assert len(head.weights) == 2

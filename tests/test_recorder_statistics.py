@@ -1,12 +1,16 @@
 """What is recorded on demand: further statistics, and the gradient that the optimizer uses."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from by_hand import gradients_by_hand
 from keras import layers, ops
+from uncompiled import UNCOMPILED
 
 from keraskip import GradientRecorder, load_run
+from keraskip.callbacks.columns import FURTHER
 
 BACKEND = keras.backend.backend()
 RATE = 0.5
@@ -50,26 +54,25 @@ CLIPPINGS = {
 }
 
 
-# Compiled by XLA the operations are the same; one choice shows it.
-WAYS = [(clipping, False if BACKEND == "tensorflow" else "auto") for clipping in CLIPPINGS]
+# However a step runs, the operations are the same; one choice shows it. By XLA:
+# test_recorder_models.py.
+QUICK = ("global_clipnorm", {"jit_compile": False})
+WAYS = [(clipping, UNCOMPILED) for clipping in CLIPPINGS]
 if BACKEND == "tensorflow":
     WAYS += [
-        pytest.param(name, True, marks=() if name == "global_clipnorm" else pytest.mark.slow)
+        pytest.param(name, way, marks=() if (name, way) == QUICK else pytest.mark.slow)
+        for way in ({"jit_compile": False}, {"jit_compile": True})
         for name in CLIPPINGS
     ]
 
 
-@pytest.mark.parametrize(("clipping", "jit_compile"), WAYS)
-def test_effective_gradient_is_the_update_of_plain_descent(tmp_path, clipping, jit_compile):
+@pytest.mark.parametrize(("clipping", "way"), WAYS)
+def test_effective_gradient_is_the_update_of_plain_descent(tmp_path, clipping, way):
     options = {clipping: CLIPPINGS[clipping]}
     if clipping == "gradient_accumulation_steps":
         options["global_clipnorm"] = 0.2
-    run = recorded(
-        tmp_path,
-        keras.optimizers.SGD(RATE, **options),
-        kind="effective",
-        options={"jit_compile": jit_compile},
-    )
+    optimizer = keras.optimizers.SGD(RATE, **options)
+    run = recorded(tmp_path, optimizer, kind="effective", options=way)
     assert run.info["gradient"] == "effective"
     updates = run.steps % options.get("gradient_accumulation_steps", 1) == (
         options.get("gradient_accumulation_steps", 1) - 1
@@ -87,7 +90,7 @@ def test_effective_gradient_of_an_embedding(tmp_path, clipping):
     tokens, labels = np.array([[1, 1, 1, 1, 2, 2]] * 4), RANDOM.normal(size=(4, 1))
     model = keras.Sequential([layers.Embedding(5, 3), layers.Flatten(), layers.Dense(1)])
     model.build((None, 6))
-    model.compile(keras.optimizers.SGD(1.0, **{clipping: 0.05}), "mse")
+    model.compile(keras.optimizers.SGD(1.0, **{clipping: 0.05}), "mse", **UNCOMPILED)
     recorder = GradientRecorder(tmp_path, kind="effective")
     model.fit(tokens, labels, batch_size=4, verbose=0, callbacks=[recorder])
     run = load_run(tmp_path)
@@ -97,7 +100,8 @@ def test_effective_gradient_of_an_embedding(tmp_path, clipping):
 def test_half_precision_weights_and_a_loss_scale(tmp_path):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([layers.Input((5,)), layers.Dense(2, dtype="float16")])
-    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), 4.0), "mse")
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), 4.0)
+    model.compile(optimizer, "mse", **UNCOMPILED)
     recorder = GradientRecorder(tmp_path)
     model.fit(IMAGES, LABELS, batch_size=BATCH, verbose=0, callbacks=[recorder])
     run = load_run(tmp_path)
@@ -108,7 +112,7 @@ def test_half_precision_weights_and_a_loss_scale(tmp_path):
 def test_updates_that_only_double_precision_shows(tmp_path):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([layers.Input((5,)), layers.Dense(2, dtype="float64")])
-    model.compile(keras.optimizers.SGD(1e-12), "mse")
+    model.compile(keras.optimizers.SGD(1e-12), "mse", **UNCOMPILED)
     recorder = GradientRecorder(tmp_path)
     model.fit(IMAGES, LABELS, batch_size=BATCH, verbose=0, callbacks=[recorder])
     run = load_run(tmp_path)
@@ -118,7 +122,7 @@ def test_updates_that_only_double_precision_shows(tmp_path):
 
 
 def test_clip_factor_is_that_of_the_whole_gradient(tmp_path):
-    raw = recorded(tmp_path / "raw")
+    raw = recorded(tmp_path / "raw", options=UNCOMPILED)
     assert (raw.clip_factor == 1).all()
     limit = float(whole(raw.grad_norm).min()) / 3
     run = recorded(tmp_path / "clipped", keras.optimizers.SGD(RATE, global_clipnorm=limit))
@@ -128,7 +132,8 @@ def test_clip_factor_is_that_of_the_whole_gradient(tmp_path):
 
 
 def test_steps_that_only_accumulate_clip_nothing(tmp_path):
-    run = recorded(tmp_path, keras.optimizers.SGD(RATE, gradient_accumulation_steps=2))
+    optimizer = keras.optimizers.SGD(RATE, gradient_accumulation_steps=2)
+    run = recorded(tmp_path, optimizer, options=UNCOMPILED)
     np.testing.assert_array_equal(run.clip_factor, [np.nan, 1] * 3)
 
 
@@ -145,7 +150,7 @@ def test_loss_scale_is_that_of_the_step(tmp_path):
     images = IMAGES.copy()
     images[3 * BATCH] = np.nan
     with pytest.warns(UserWarning, match="step 3"):
-        broken = recorded(tmp_path / "nan", scaled(), images)
+        broken = recorded(tmp_path / "nan", scaled(), images, options=UNCOMPILED)
     # The skipped step halves the scale, and counting starts anew.
     np.testing.assert_array_equal(broken.loss_scale, [4, 4, 8, 8, 4, 4])
     assert np.isnan(broken.grad_norm[3]).all()
@@ -177,8 +182,12 @@ def signal_to_noise(gradients):
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    further = ["histogram", "snr", "zeros", "cosine", "below_float16"]
-    return recorded(tmp_path_factory.mktemp("run"), statistics=further)
+    return recorded(tmp_path_factory.mktemp("run"), statistics=FURTHER[::-1])
+
+
+def test_all_further_statistics_are_explained():
+    pages = GradientRecorder.__doc__, (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    assert all(f'"{name}"' in page for name in FURTHER for page in pages)
 
 
 def test_cosine_and_noise_compare_with_the_steps_before(everything):
@@ -212,7 +221,11 @@ def test_one_nan_is_not_remembered(tmp_path):
     images[2 * BATCH] = np.nan
     # Skips the step, so that the weights survive.
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(RATE))
-    options = {"statistics": ["cosine", "snr"], "on_nonfinite": "ignore"}
+    options = {
+        "statistics": ["cosine", "snr"],
+        "on_nonfinite": "ignore",
+        "options": UNCOMPILED,
+    }
     run = recorded(tmp_path, optimizer, images, **options)
     assert np.isnan(run.cosine[2]).all()
     assert np.isfinite(run.cosine[3:]).all()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import classifier, falling, flat, run_of, with_optimizer
+from made_runs import classifier, falling, flat, run_of, with_optimizer
 from test_analysis import write_run
 
 import keraskip

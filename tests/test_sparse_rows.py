@@ -33,7 +33,7 @@ LABELS = RANDOM.normal(size=(STEPS * BATCH, 1)).astype("float32")
 @pytest.fixture
 def step(monkeypatch):
     """A function that changes rows of a weight as plain SGD does; it gives the statistics."""
-    monkeypatch.setattr(sparse_rows, "BLOCKS", 30)
+    monkeypatch.setattr(sparse_rows, "BLOCKS", 8)
     variable = keras.Variable(RANDOM.normal(size=(WORDS, WIDTH)).astype("float32"))
     rows = SparseRows([variable])
 
@@ -73,7 +73,7 @@ def some_rows(number):
 
 
 def test_more_steps_than_blocks(step):
-    for _ in range(sparse_rows.BLOCKS + 44):
+    for _ in range(2 * sparse_rows.BLOCKS + 4):
         assert_equal(*step(*some_rows(50)))
 
 

@@ -21,7 +21,7 @@ from keraskip.study import (
 )
 from keraskip.study.recipes import optimizer
 
-SMALL = {"stage_blocks": (1, 1), "filters": (4, 8)}
+SMALL = {"stage_blocks": (1,), "filters": (4,)}
 WAY = {"epochs": 2, "batch_size": 256, "augment": ("crop",), "weight_decay": 1e-4}
 PLAIN = Trial("plain8", "plain", SMALL, **WAY)
 # With randomness of its own.

@@ -3,8 +3,6 @@
 Each test says what is right; the numbers of the runs are made for it.
 """
 
-import json
-
 import numpy as np
 import pytest
 from made_runs import STEPS, chain, made_run
@@ -15,13 +13,10 @@ from keraskip.runs import RunWriter
 HEIGHTS = 10.0 ** (-2 + 0.05 * (-1.0) ** np.arange(9))
 
 
-def sentence(folder, rms=HEIGHTS, *, accuracy=None, kernel_rms=1e-3, **options):
-    run = made_run(folder, chain(len(rms) - 1), rms, kernel_rms, **options)
-    if accuracy is not None:
-        info = json.loads((folder / "run.json").read_text())
-        info["epochs"] = [{"epoch": 0, "steps": STEPS, "accuracy": accuracy}]
-        (folder / "run.json").write_text(json.dumps(info))
-        run = keraskip.load_run(folder)
+def sentence(folder, rms=HEIGHTS, *, accuracy=None, kernel_rms=1e-3, info=None, **options):
+    epochs = [{"epoch": 0, "steps": STEPS, "accuracy": accuracy}] if accuracy is not None else []
+    facts = {**(info or {}), "epochs": epochs}
+    run = made_run(folder, chain(len(rms) - 1), rms, kernel_rms, info=facts, **options)
     (found,) = keraskip.compare(run).about_groups
     return found
 

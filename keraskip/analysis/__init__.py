@@ -12,14 +12,13 @@ from keraskip.analysis.causes import CAUSES, diagnose
 from keraskip.analysis.contrasts import Degradation, Effect, degradations, effects
 from keraskip.analysis.estimates import Estimate, fall, mean
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.groups import Group, grouped
+from keraskip.analysis.groups import grouped
 from keraskip.analysis.learning import LEARNING_RULES, Learning, learning_of
 from keraskip.analysis.lines import line_of
 from keraskip.analysis.moments import Moment, early_profiles, moments, profiles_at
 from keraskip.analysis.profiles import SIGNALS, SMALLEST, profile
-from keraskip.analysis.seeds import judge_together
 from keraskip.analysis.shapes import HEALTHY_ORDERS
-from keraskip.analysis.verdicts import RULES, Verdict, judge
+from keraskip.analysis.verdicts import RULES, Group, Verdict, judge, judge_together
 from keraskip.analysis.windows import early_steps, late_steps
 
 __all__ = [

@@ -6,7 +6,7 @@ from math import isnan, log
 from typing import Any
 
 from keraskip.analysis.estimates import Estimate, mean
-from keraskip.analysis.groups import Group
+from keraskip.analysis.verdicts import Group
 
 # Dense networks have other depths than plain ones: 19 is compared with 20, and 55 with 56.
 SAME_DEPTH = log(1.15)

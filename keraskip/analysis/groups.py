@@ -1,79 +1,15 @@
-"""Runs that differ in nothing but their seed, as one group."""
+"""Puts runs that differ in nothing but their seed into one group."""
 
 import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from keraskip.analysis.estimates import Estimate
-from keraskip.analysis.seeds import Judgement, judge_together
-from keraskip.analysis.verdicts import Verdict, judge
+from keraskip.analysis.verdicts import Group
 from keraskip.runs import Run
 
 SEED_IN_NAME = re.compile(r"[-_. ]?seed[-_=]?\d+$")
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """The runs of one network that is trained in one way, with one or several seeds.
-
-    Attributes:
-        name: the name of the runs, without their seeds.
-        runs: at least one.
-        settings: the settings of the runs' trial, with the arguments of the builder and without
-            the seed; empty for runs that no study made.
-    """
-
-    name: str
-    runs: tuple[Run, ...]
-    settings: dict[str, Any]
-
-    @property
-    def label(self) -> str:
-        """The group's name in the report: a single run keeps its whole name."""
-        return self.name if len(self.runs) > 1 else self.runs[0].name
-
-    @property
-    def depth(self) -> float | None:
-        """The depth that the settings give, if it is a number."""
-        depth = self.settings.get("depth")
-        return depth if isinstance(depth, int | float) and depth > 0 else None
-
-    @cached_property
-    def verdicts(self) -> list[Verdict]:
-        """The verdict on each run."""
-        return [judge(run) for run in self.runs]
-
-    @cached_property
-    def judgement(self) -> Judgement:
-        """Verdict, reason and attenuation over the seeds."""
-        return judge_together(self.runs, self.verdicts)
-
-    @property
-    def verdict(self) -> str:
-        """The verdict over the seeds."""
-        return self.judgement.verdict
-
-    @property
-    def attenuation(self) -> Estimate | None:
-        """By how many orders of magnitude the signal shrinks on its way down."""
-        return self.judgement.attenuation
-
-    @property
-    def train_errors(self) -> list[float]:
-        """Share of wrong answers in the last epoch, for each run that has an accuracy."""
-        accuracies = [verdict.accuracy for verdict in self.verdicts]
-        return [1 - accuracy for accuracy in accuracies if not np.isnan(accuracy)]
-
-    @property
-    def epochs(self) -> set[int]:
-        """The numbers of epochs of the runs."""
-        return {len(run.epochs) for run in self.runs}
 
 
 def grouped(runs: Sequence[Run]) -> list[Group]:

@@ -70,7 +70,7 @@ class Line:
         return _without_strays(np.sqrt(squares / (sizes @ is_here)))
 
     def above(self, rows: np.ndarray) -> np.ndarray | None:
-        """log10 of the norm of the output's gradient over that of the last hidden layer [S].
+        """log10 of the ratio of the output's gradient to the last hidden layer's, by norms [S].
 
         Norms, because a gradient that goes from few units to many spreads over them: each gets
         less, and the norm stays (Glorot & Bengio 2010). None where one of them is not known.
@@ -106,7 +106,7 @@ class Line:
         return self.run.weights.get("positions", unknown).astype(float)
 
     def _log_positions(self, columns: np.ndarray) -> np.ndarray:
-        """log10 of what the gradient of each weight is divided by."""
+        """log10 of the number that the gradient of each weight is divided by."""
         if not self.share:
             return np.zeros(len(columns))
         return self.share * np.log10(self._positions.to_numpy()[columns])
@@ -142,14 +142,14 @@ def line_of(run: Run, left_out: Collection[str] = ()) -> Line:
 
 
 def _last(run: Run) -> np.ndarray:
-    """Whether no other layer lies behind that of each weight [W]."""
+    """Whether the layer of each weight is the last one on its way [W]."""
     weights = run.weights
     is_deepest = (weights["depth"] >= run.info.get("depth", weights["depth"].max())).to_numpy()
     return is_deepest | (weights["last"].eq(True).to_numpy() if "last" in weights else False)
 
 
 def _widest_kind(run: Run, columns: np.ndarray) -> np.ndarray:
-    """Those of the columns that are of the kind with the most depths; of several, the plainest."""
+    """The columns of the kind with the most depths; of several such kinds, the plainest."""
     kinds = [_kind(run, column) for column in columns]
     depths = run.weights["depth"].to_numpy()[columns]
     widths = {

@@ -1,4 +1,4 @@
-"""What a run says of itself beside its signal: accuracy, chance, the first kernel, updates."""
+"""Numbers of a run beside its signal: accuracy, chance, the first kernel, updates."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What float arithmetic alone says of a gradient: whether it is more than a rounding error."""
+"""Float arithmetic: whether a gradient is more than a rounding error."""
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def is_rounding_error(run: Run, rows: np.ndarray) -> np.ndarray:
 
     ||gradient|| ||weight||, added up over the weights, is by how much the loss changes if every
     weight is doubled, to first order. Where that is less than the rounding error of the loss
-    itself, what arrives is the error of contributions that cancel, as in a siamese network that
+    itself, only the error of contributions that cancel arrives, as in a siamese network that
     answers the same to everything. The rule does not depend on the scale of the loss. Without a
     recorded loss nothing is known.
     """

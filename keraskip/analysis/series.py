@@ -12,7 +12,7 @@ FEWEST_FOR_A_LINE = 5
 def mean_of_series(values: np.ndarray) -> Estimate:
     """The mean of successive values, with its 95 % interval.
 
-    A steady fall is no scatter: the interval is that of the values about their line. Successive
+    A steady fall is no scatter: the interval is from the values about their line. Successive
     losses are alike, so a mean of n of them is less certain than a mean of n independent ones.
     The series counts as n / t values, where t is the integrated autocorrelation time. Its sum over
     lags ends before the first pair of neighbouring lags with a negative sum (Geyer 1992,

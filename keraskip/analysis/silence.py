@@ -81,7 +81,7 @@ class Silence:
 
     @cached_property
     def behind(self) -> dict[str, list[str]]:
-        """The next layers behind each one; without a graph those of the next depth."""
+        """The next layers behind each one; without a graph, the layers of the next depth."""
         if self.is_graph_known:
             return self._behind_by_graph
         depth = {name: self.run.weights["depth"][c[0]] for name, c in self._columns.items()}
@@ -125,7 +125,7 @@ class Silence:
         return [name for name in self.layers if name not in {*self.heads, *self.blocked}]
 
     def _signal(self, name: str) -> float:
-        """The largest late RMS gradient of a layer; of one without biases that of its kernel."""
+        """The largest late RMS gradient among the weights of a layer."""
         if name in self.layers:
             return 0.0
         columns = self._columns[name]

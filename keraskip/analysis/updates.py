@@ -1,4 +1,4 @@
-"""What the updates of a run change: sizes beside the weights, and elements left as they were."""
+"""The updates of a run: their sizes beside the weights, and elements left as they were."""
 
 import numpy as np
 

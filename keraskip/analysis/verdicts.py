@@ -1,22 +1,22 @@
-"""The verdict on the signal of one run, and its rules."""
+"""The verdict on the signal of a run, and of a network over the runs of its seeds; its rules."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from keraskip.analysis.answer import Answer
-from keraskip.analysis.changes import Course, course_of
-from keraskip.analysis.divergence import divergence
-from keraskip.analysis.estimates import Estimate
+from keraskip.analysis.estimates import Estimate, mean
 from keraskip.analysis.lines import line_of
 from keraskip.analysis.notes import notes_of
-from keraskip.analysis.nothing import of_rounding, of_silence
 from keraskip.analysis.outcome import kernels_of, outcome_of
-from keraskip.analysis.outlook import outlook_of
+from keraskip.analysis.outlook import Course, course_of, outlook, outlook_of
 from keraskip.analysis.shapes import HEALTHY_ORDERS
 from keraskip.analysis.silence import Silence
+from keraskip.analysis.special import SPECIAL, Answer, divergence, of_rounding, of_silence
 from keraskip.analysis.towers import towers
-from keraskip.analysis.windows import MOST, sound_steps
+from keraskip.analysis.windows import MOST, early_steps, late_steps, sound_steps
 from keraskip.runs import Run
 
 # Each verdict, its rule, and where the rule comes from, in the order in which they are tried.
@@ -38,7 +38,6 @@ RULES = {
     "healthy": "the interval lies between the two",
     "inconclusive": "anything else",
 }
-SPECIAL = ("diverged", "no gradient", "dead")
 
 
 @dataclass(frozen=True)
@@ -140,3 +139,103 @@ def answer_of(run: Run, silence: Silence, course: Course) -> Answer:
         return silent
     layers = course.early.layers if course.verdict == course.early.verdict else course.late.layers
     return Answer(course.verdict, course.reason, layers, course.since)
+
+
+class Judgement(NamedTuple):
+    """The verdict on one network, over the runs of its seeds; `Verdict` explains the fields."""
+
+    verdict: str
+    reason: str
+    attenuation: Estimate | None
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The runs of one network that is trained in one way, with one or several seeds.
+
+    Attributes:
+        name: the name of the runs, without their seeds.
+        runs: at least one.
+        settings: the settings of the runs' trial, with the arguments of the builder and without
+            the seed; empty for runs that no study made.
+    """
+
+    name: str
+    runs: tuple[Run, ...]
+    settings: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The group's name in the report: a single run keeps its whole name."""
+        return self.name if len(self.runs) > 1 else self.runs[0].name
+
+    @property
+    def depth(self) -> float | None:
+        """The depth that the settings give, if it is a number."""
+        depth = self.settings.get("depth")
+        return depth if isinstance(depth, int | float) and depth > 0 else None
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """The verdict on each run."""
+        return [judge(run) for run in self.runs]
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        """Verdict, reason and attenuation over the seeds."""
+        return judge_together(self.runs, self.verdicts)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict over the seeds."""
+        return self.judgement.verdict
+
+    @property
+    def attenuation(self) -> Estimate | None:
+        """By how many orders of magnitude the signal shrinks on its way down."""
+        return self.judgement.attenuation
+
+    @property
+    def train_errors(self) -> list[float]:
+        """Share of wrong answers in the last epoch, for each run that has an accuracy."""
+        accuracies = [verdict.accuracy for verdict in self.verdicts]
+        return [1 - accuracy for accuracy in accuracies if not np.isnan(accuracy)]
+
+    @property
+    def epochs(self) -> set[int]:
+        """The numbers of epochs of the runs."""
+        return {len(run.epochs) for run in self.runs}
+
+
+def judge_together(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Judgement:
+    """The verdict on one network.
+
+    Args:
+        runs: a run for each seed.
+        verdicts: the verdict on each run.
+    """
+    first = verdicts[0]
+    if len(runs) == 1:
+        return Judgement(first.verdict, first.reason, first.attenuation)
+    for special in SPECIAL:
+        count = sum(verdict.verdict == special for verdict in verdicts)
+        if count == len(runs):
+            return Judgement(special, first.reason, None)
+        if count:
+            return Judgement("inconclusive", f"{count} of {len(runs)} seeds {special}", None)
+    if not all(len(early_steps(run)) for run in runs):
+        return Judgement("inconclusive", "a run without sound steps", None)
+    # The same weights in each run, also where a gradient is missing in one of them.
+    line = line_of(runs[0], Silence(runs[0]).heads)
+    lines = [replace(line, run=run) for run in runs]
+    early = outlook(lines, [early_steps(run) for run in runs])
+    if all(verdict.since is not None for verdict in verdicts):
+        late = outlook(lines, [late_steps(run) for run in runs])
+        reason = f"{early.verdict} at first, {late.verdict} at the end of all seeds: {late.reason}"
+        return Judgement(late.verdict, reason, early.attenuation)
+    agreed = {verdict.verdict for verdict in verdicts}
+    known = [verdict.attenuation.value for verdict in verdicts if verdict.attenuation]
+    if early.verdict == "healthy" and agreed in ({"vanishing"}, {"exploding"}) and known:
+        # In one of several towers, which the line of the whole network hides.
+        return Judgement(first.verdict, first.reason, mean(known))
+    return Judgement(early.verdict, early.reason, early.attenuation)

@@ -12,8 +12,8 @@ from keraskip.runs import Run
 # The share of a run's steps that is its beginning, or its end.
 WINDOW = 0.1
 FEWEST_STEPS = 20
-# What happens in three of four steps happens as a rule. A single batch may be an exception: a
-# unit that is dead may answer to one odd sample.
+# Three of four steps are the rule. A single batch may be an exception: a dead unit may answer to
+# one odd sample.
 MOST = 0.75
 
 

@@ -1,7 +1,7 @@
 """The record of a step: the names of its numbers, and rows of them. No framework in here."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,7 +47,3 @@ class Rows(NamedTuple):
     values: np.ndarray
     scalars: np.ndarray
     batches: np.ndarray
-
-    def take(self, chosen: Any) -> "Rows":
-        """Only the chosen steps."""
-        return Rows(*(part[chosen] for part in self))

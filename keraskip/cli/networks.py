@@ -22,7 +22,7 @@ def list_names(
 def describe(
     name: Annotated[str, typer.Argument(help="A name from `keraskip list`.")],
 ) -> None:
-    """Print a network's published figures beside those of the built model."""
+    """Print a network's published figures beside the figures of the built model."""
     from keraskip.models.zoo import find
 
     with bad_input_in_one_line():

@@ -45,7 +45,7 @@ def _measured(
         calls: in order.
         start: the depth of tensors that come from nowhere.
         reached: the depths of tensors by their ids; the outputs are added.
-        weights: the depths of variables by their ids; those of the layers are added.
+        weights: the depths of variables by their ids; the variables of the layers are added.
     """
     by_call = []
     for call in calls:
@@ -71,7 +71,7 @@ def _calls_kernels(call: Call) -> bool:
 def _through(
     layers: Sequence[Any], depth: int, weights: dict[int, int], inside: bool = True
 ) -> int:
-    """The depth behind some layers in a row; notes that of their weights.
+    """The depth behind some layers in a row; notes the depths of their weights.
 
     Args:
         layers: in a row.

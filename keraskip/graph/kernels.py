@@ -35,7 +35,7 @@ def _kernel(layer: Any) -> list:
 def links(layer: Any) -> list:
     """The layers in a row that one layer stands for; most stand for themselves.
 
-    A layer of this package lists them in `layers_in_a_row`, as that of a memory-efficient DenseNet.
+    A layer of this package lists them in `layers_in_a_row`, as in a memory-efficient DenseNet.
     """
     if isinstance(layer, layers.RNN):
         return list(getattr(layer.cell, "cells", [layer.cell]))

@@ -1,1 +1,1 @@
-"""Networks: builders, the named zoo, what a model is made of, and weights for it."""
+"""Networks: builders, the named zoo, the anatomy of a model, and weights for it."""

@@ -13,7 +13,7 @@ from keraskip.models.costs import activation_bytes_of, macs_of
 from keraskip.models.positions import HEAD, Position, positions_of, role
 from keraskip.tables import add_row, new_table, printed, with_unit
 
-# What a row of the table stands for, and the columns that say which.
+# The parts of a model that a row of the table may stand for, and the columns that say which.
 ROWS = {"stage": ["stage"], "block": ["stage", "block"], "layer": ["layer", "role"]}
 # The other columns of the frame under their headings.
 HEADINGS = {

@@ -38,7 +38,7 @@ def features(model: keras.Model, stages: Sequence[int] | None = None) -> keras.M
     wanted = [stage for stage in ends if stage > 0] if stages is None else list(stages)
     if not wanted or not set(wanted) <= set(ends):
         raise ValueError(
-            f"stages must be some of {sorted(ends)}, those of model {model.name!r}. "
+            f"stages must be some of {sorted(ends)}, the stages of model {model.name!r}. "
             f"Received: stages={wanted}"
         )
     for stage in wanted:

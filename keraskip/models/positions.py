@@ -123,7 +123,7 @@ def _before_head(calls: list[Call]) -> set[int]:
 
 
 def _strides(layer: Any) -> int:
-    """The largest stride of a convolution or pooling; that of a transposed one widens the map."""
+    """The largest stride of a convolution or pooling; a transposed one widens the map by it."""
     if any("Transpose" in name for name in _class_names(layer)):
         return 1
     # The operation `keras.ops.max_pool` keeps None for strides as wide as its window.

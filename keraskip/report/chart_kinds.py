@@ -4,14 +4,14 @@ Each chart reads two parameters that a page may set: `hidden`, the names of runs
 and `moment`, the index of the stretch of steps whose profiles are shown.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
-from keraskip.analysis.groups import Group
+from keraskip.analysis.verdicts import Group
 from keraskip.report.looks import with_groups
 from keraskip.runs import Run
 
@@ -28,6 +28,8 @@ TOOLTIP: list[Any] = [
     alt.Tooltip("frozen:Q", format=".1%"),
     alt.Tooltip("update_ratio:Q", title="update : weight", format=".1e"),
 ]
+# The profiles of the runs, in the chart itself or by the name under which a page holds them.
+Profiles = alt.InlineData | alt.NamedData
 # A chart over time is about as many pixels wide.
 MOST_STEPS = 250
 PROBE_TOOLTIP: list[Any] = [
@@ -49,7 +51,7 @@ def share(field: str, title: str) -> alt.Y:
     return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
 
 
-def over_depth(profiles: pd.DataFrame | alt.NamedData, signal: str, height: alt.Y) -> alt.Chart:
+def over_depth(profiles: Profiles, signal: str, height: alt.Y) -> alt.Chart:
     """A line for each run over the depth of its layers, at the chosen moment."""
     return (
         alt.Chart(profiles)
@@ -64,7 +66,7 @@ def over_depth(profiles: pd.DataFrame | alt.NamedData, signal: str, height: alt.
     )
 
 
-def heat_map(profiles: pd.DataFrame | alt.NamedData, names: list[str], signal: str) -> Any:
+def heat_map(profiles: Profiles, names: list[str], signal: str) -> Any:
     """The signal of each run by depth and moment."""
     few_labels = alt.Axis(labelOverlap="greedy", labelSeparation=3)
     return (
@@ -97,7 +99,7 @@ def training(groups: Sequence[Group], encodings: dict[str, Any]) -> alt.LayerCha
     options: dict[str, Any] = {"title": f"training {metric}"}
     if metric == "accuracy":
         options |= {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="%")}
-    chart = alt.Chart(rows).transform_filter(SHOWN)
+    chart = alt.Chart(inline(rows)).transform_filter(SHOWN)
     # An axis of few epochs has ticks at half epochs, too: without a label.
     whole = "datum.value % 1 ? '' : format(datum.value, 'd')"
     chart = chart.encode(x=alt.X("epoch:Q", title="epoch").axis(tickMinStep=1, labelExpr=whole))
@@ -136,7 +138,7 @@ def last_probes(groups: Sequence[Group]) -> pd.DataFrame:
 def probes(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     """The values of each probe over depth."""
     return (
-        alt.Chart(_inline(rows))
+        alt.Chart(inline(rows))
         .mark_line(point=POINTS)
         .transform_filter(SHOWN)
         .encode(
@@ -160,7 +162,7 @@ def over_time(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     last = rows.groupby(["run", "layer"])["time"].transform("max")
     drawn = rows[(last - rows["time"]) % (last // MOST_STEPS + 1) == 0]
     return (
-        alt.Chart(_inline(drawn))
+        alt.Chart(inline(drawn))
         .mark_line(point=POINTS)
         # A logarithm has no zero.
         .transform_filter(f"{SHOWN} && datum.value > 0")
@@ -177,6 +179,9 @@ def over_time(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     )
 
 
-def _inline(rows: pd.DataFrame) -> alt.InlineData:
+def inline(rows: pd.DataFrame) -> alt.InlineData:
     """Rows as a part of the chart. Altair refuses frames of more than 5000 rows."""
-    return alt.InlineData(values=json.loads(rows.to_json(orient="records")))
+    # JSON has no NaN and no infinity.
+    finite = rows.replace([np.inf, -np.inf], np.nan).astype(object)
+    values: Any = finite.where(finite.notna(), None).to_dict("records")
+    return alt.InlineData(values=values)

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import altair as alt
-import pandas as pd
 
-from keraskip.analysis.groups import Group
 from keraskip.analysis.lines import line_of
 from keraskip.analysis.moments import early_profiles
+from keraskip.analysis.verdicts import Group
 from keraskip.report.chart_kinds import (
     PARAMETERS,
+    Profiles,
     heat_map,
+    inline,
     last_probes,
     logarithmic,
     over_depth,
@@ -84,7 +85,8 @@ CAPTIONS = {
 def overview(groups: Sequence[Group]) -> alt.VConcatChart:
     """Four charts on one sheet, with the profiles of the early steps."""
     runs = [run for group in groups for run in group.runs]
-    drawings = charts(groups, with_groups(early_profiles(runs), groups), legend=True)
+    profiles = inline(with_groups(early_profiles(runs), groups))
+    drawings = charts(groups, profiles, legend=True)
     first, second, third, fourth = (
         drawings[name].properties(width=WIDTH, height=HEIGHT, title=CAPTIONS[name].title)
         for name in ON_PAPER
@@ -99,15 +101,12 @@ def overview(groups: Sequence[Group]) -> alt.VConcatChart:
     )
 
 
-def charts(
-    groups: Sequence[Group], profiles: pd.DataFrame | alt.NamedData, legend: bool = False
-) -> dict[str, Any]:
+def charts(groups: Sequence[Group], profiles: Profiles, legend: bool = False) -> dict[str, Any]:
     """The charts by name, without the parameters.
 
     Args:
         groups: the groups to compare.
-        profiles: the profiles of the runs, see `keraskip.analysis.moments.profiles_at`, or the name
-            under which a page holds them.
+        profiles: the profiles of the runs, see `keraskip.analysis.moments.profiles_at`.
         legend: whether the charts name the group of each line.
     """
     runs = [run for group in groups for run in group.runs]
@@ -129,7 +128,7 @@ def charts(
     return drawings
 
 
-def _lines(runs: Sequence[Run], profiles: pd.DataFrame | alt.NamedData) -> dict[str, alt.Chart]:
+def _lines(runs: Sequence[Run], profiles: Profiles) -> dict[str, alt.Chart]:
     """The lines over depth by name; the scale-free gradient only of runs with normalisation."""
     rms = logarithmic("rms", "RMS gradient")
     ratio = logarithmic("update_ratio", "||update|| / ||weight||")

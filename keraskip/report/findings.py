@@ -10,11 +10,12 @@ from keraskip.analysis.causes import diagnose
 from keraskip.analysis.contrasts import Degradation, Effect, degradations, effects
 from keraskip.analysis.estimates import Estimate, mean
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.groups import Group, grouped
+from keraskip.analysis.groups import grouped
 from keraskip.analysis.learning import Learning, learning_of
 from keraskip.analysis.outlook import FEWEST_OF_A_LINE, PLAIN_REASONS
 from keraskip.analysis.shapes import HEALTHY_ORDERS
-from keraskip.analysis.verdicts import SPECIAL, Verdict
+from keraskip.analysis.special import SPECIAL
+from keraskip.analysis.verdicts import Group, Verdict
 from keraskip.report.diagnoses import SHORT, about_diagnosis, learning_words
 from keraskip.report.wording import change, factor, number, over_seeds, plain_change, with_interval
 from keraskip.runs import Run
@@ -218,7 +219,7 @@ def _skipped(group: Group) -> str:
 
 
 def _outcome(group: Group, by_labels: float) -> str:
-    """The accuracy beside that of guessing: always the same class, if its share is known."""
+    """The accuracy, beside guessing: always the same class, if its share is known."""
     verdicts = group.verdicts
     accuracy = over_seeds([verdict.accuracy for verdict in verdicts])
     if not accuracy:

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from keraskip.analysis.groups import Group
+from keraskip.analysis.verdicts import Group
 
 # Okabe & Ito 2008, colours that colour-blind readers can tell apart, without their yellow, which is
 # faint on white. Their black is a grey here, which shows on black, too.

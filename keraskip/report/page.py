@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -26,8 +27,6 @@ CODE = re.compile("`([^`]+)`")
 
 def as_html(findings: Findings) -> str:
     """The whole report."""
-    version = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
-    script = resources.files("keraskip.report").joinpath("page.js").read_text("utf-8")
     chosen = moments(findings.runs)
     profiles = with_groups(profiles_at(findings.runs, chosen), findings.groups)
     drawings = charts(findings.groups, alt.NamedData("profiles"))
@@ -43,8 +42,16 @@ def as_html(findings: Findings) -> str:
         captions={name: caption for name, caption in CAPTIONS.items() if name in drawings},
         looks=_looks(findings),
         moments=list(map(str, chosen)),
-        script=vl_convert.javascript_bundle(script, vl_version=version),
+        script=_script(),
     )
+
+
+@cache
+def _script() -> str:
+    """The script of the page with the libraries that draw; two seconds of work, the same always."""
+    version = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
+    script = resources.files("keraskip.report").joinpath("page.js").read_text("utf-8")
+    return vl_convert.javascript_bundle(script, vl_version=version)
 
 
 def as_summary(findings: Findings) -> str:

@@ -50,7 +50,12 @@ def number(value: float, style: str) -> str:
 
 
 def change(attenuation: Estimate, of_what: str) -> str:
-    """The change with its interval, and what the interval is one of."""
+    """The change with its interval.
+
+    Args:
+        attenuation: the change, in orders of magnitude.
+        of_what: the spread that the interval is about, such as `"over steps"`.
+    """
     low, high = attenuation.low, attenuation.high
     if low > 0 or high < 0:
         near, far = sorted((low, high), key=abs)

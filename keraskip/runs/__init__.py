@@ -13,7 +13,8 @@ A run folder holds two files:
 
 from keraskip.runs.folders import claimed, find_runs, kept_epochs, release, runs_beside
 from keraskip.runs.info import INFO_FILE, SCHEMA_VERSION, STEPS_FILE, epoch_row, read_info
-from keraskip.runs.run import Run, load_run, parts_of
+from keraskip.runs.parts import parts_of
+from keraskip.runs.run import Run, load_run
 from keraskip.runs.writer import RunWriter
 
 __all__ = [

@@ -43,5 +43,5 @@ def epoch_row(path: str | Path, epochs: int) -> dict[str, Any]:
 
 
 def alike(weights: Sequence[Mapping[str, Any]]) -> list:
-    """What does not change when Keras numbers the layers of the same network on."""
+    """The facts of weights that stay as they are when Keras counts the names of layers on."""
     return [(row["role"], row["depth"], list(row["shape"])) for row in weights]

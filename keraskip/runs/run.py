@@ -1,5 +1,7 @@
-"""A run as arrays: its record is read from the folder, whole or cut off."""
+"""The steps of a run: written to `steps.arrow`, and read again as arrays, whole or cut off."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +11,74 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from keraskip.runs.info import STEPS_FILE, read_info
+from keraskip.runs.info import INFO_FILE, STEPS_FILE, read_info
+from keraskip.runs.parts import named_parts
+
+
+class StepsWriter:
+    """Writes the steps of a run; each call leaves a file that can be read.
+
+    Args:
+        path: the run folder.
+        weights: the number of recorded weights.
+        statistics: names of the statistics, with one number for each weight.
+        scalars: names of the scalars of each step.
+    """
+
+    def __init__(
+        self, path: str | Path, weights: int, statistics: Sequence[str], scalars: Sequence[str]
+    ) -> None:
+        self.path = Path(path)
+        column = pa.list_(pa.float32(), weights)
+        self._schema = pa.schema(
+            [("step", pa.int64())]
+            + [(scalar, pa.float32()) for scalar in scalars]
+            + [(statistic, column) for statistic in statistics]
+        )
+
+    def append(
+        self, steps: np.ndarray, values: np.ndarray, scalars: np.ndarray | None = None
+    ) -> None:
+        """Adds rows.
+
+        Args:
+            steps: numbers of the steps [S].
+            values: statistics of the weights [S, weights, statistics].
+            scalars: scalars of the steps [S, scalars].
+        """
+        columns: list[pa.Array] = [pa.array(steps, pa.int64())]
+        for scalar in () if scalars is None else scalars.T:
+            columns.append(pa.array(np.ascontiguousarray(scalar, np.float32)))
+        for index, field in enumerate(list(self._schema)[len(columns) :]):
+            flat = np.ascontiguousarray(values[:, :, index], np.float32).reshape(-1)
+            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type))
+        rows = pa.record_batch(columns, schema=self._schema)
+        with open(self.path / STEPS_FILE, "ab") as file:
+            file.write(rows.serialize())
+
+    def _start(self) -> None:
+        """Begins an empty file."""
+        (self.path / STEPS_FILE).write_bytes(self._schema.serialize())
+
+    def _has_same_columns(self) -> bool:
+        """Whether the file in the folder has the columns of this one."""
+        with pa.OSFile(str(self.path / STEPS_FILE)) as file:
+            return pa.ipc.open_stream(file).schema == self._schema
+
+    def _keep(self, rows: int) -> None:
+        """Keeps the first rows of the file. They end with a batch, because each epoch does."""
+        path = self.path / STEPS_FILE
+        with pa.OSFile(str(path)) as file:
+            reader = pa.ipc.open_stream(file)
+            while rows > 0:
+                try:
+                    rows -= reader.read_next_batch().num_rows
+                except (StopIteration, pa.ArrowInvalid, OSError):
+                    break
+            end = file.tell()
+        if rows:
+            raise ValueError(f"{path} does not hold the steps that {INFO_FILE} beside it counts.")
+        os.truncate(path, end)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,26 +138,11 @@ class Run:
         A usual training has one part, the run itself. Two networks with an optimizer each, as in a
         GAN, or that one optimizer trains in turn, are two parts.
         """
-        found = parts_of(~self.missing, self.scalars.get("optimizer", np.zeros(len(self.steps))))
-        if len(found) < 2:
-            return [self]
-        names: list[str] = []
-        for optimizer, _, columns in found:
-            is_alone = [number for number, _, _ in found].count(optimizer) == 1
-            name = self._name_of(optimizer) if is_alone else self._network_of(columns)
-            names.append(f"{name} {len(names)}" if name in names else name)
-        return [
-            self._part(name, rows, columns)
-            for name, (_, rows, columns) in zip(names, found, strict=True)
-        ]
-
-    def _name_of(self, optimizer: int) -> str:
-        # The attributes have names such as `critic_optimizer`.
-        known = self.info.get("optimizers", [])
-        return known[optimizer].removesuffix("_optimizer") if known else "optimizer"
-
-    def _network_of(self, columns: np.ndarray) -> str:
-        return self.weights["path"][columns[0]].split("/")[0]
+        optimizer = self.scalars.get("optimizer", np.zeros(len(self.steps)))
+        optimizers = self.info.get("optimizers", [])
+        paths = self.weights["path"].tolist()
+        found = named_parts(~self.missing, optimizer, optimizers, paths)
+        return [self._part(*part) for part in found] if len(found) > 1 else [self]
 
     def _part(self, name: str, rows: np.ndarray, columns: np.ndarray) -> "Run":
         weights = self.weights.iloc[columns].reset_index(drop=True)
@@ -138,29 +192,6 @@ def _by_time(row: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(row["value"], list):
         return [row]
     return [{**row, "time": step, "value": value} for step, value in enumerate(row["value"])]
-
-
-def parts_of(
-    present: np.ndarray, optimizer: np.ndarray
-) -> list[tuple[int, np.ndarray, np.ndarray]]:
-    """The optimizer, rows and columns of each set of weights that are trained together, in order.
-
-    Weights are trained together if one step of one optimizer has gradients for both.
-
-    Args:
-        present: where a weight got a gradient [S, W].
-        optimizer: number of the optimizer of each step [S].
-    """
-    from scipy.sparse.csgraph import connected_components
-
-    found = []
-    for number in np.unique(optimizer).astype(int):
-        here = present & (optimizer == number)[:, None]
-        _, labels = connected_components(here.T.astype("float32") @ here.astype("float32"))
-        for label in np.unique(labels[here.any(axis=0)]):
-            columns = np.flatnonzero(labels == label)
-            found.append((int(number), np.flatnonzero(here[:, columns].any(axis=1)), columns))
-    return sorted(found, key=lambda part: (part[0], part[1][0]))
 
 
 def load_run(path: str | Path) -> Run:

@@ -1,4 +1,4 @@
-"""Writes a run folder, so that it can be read at any time."""
+"""Writes a run folder, so that it can be read at any time: `run.json` beside the steps."""
 
 import json
 import math
@@ -7,21 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from keraskip.runs.info import (
     DRAFT_FILE,
     INFO_FILE,
     SCHEMA_VERSION,
-    STEPS_FILE,
     alike,
     epoch_row,
     read_info,
 )
+from keraskip.runs.run import StepsWriter
 
 
-class RunWriter:
+class RunWriter(StepsWriter):
     """Writes a run folder while the run goes on; each call leaves it readable.
 
     Args:
@@ -48,47 +45,21 @@ class RunWriter:
         scalars: Sequence[str] = (),
         initial_epoch: int = 0,
     ) -> None:
-        self.path = Path(path)
+        super().__init__(path, len(weights), statistics, scalars)
         self.path.mkdir(parents=True, exist_ok=True)
-        column = pa.list_(pa.float32(), len(weights))
-        self._schema = pa.schema(
-            [("step", pa.int64())]
-            + [(scalar, pa.float32()) for scalar in scalars]
-            + [(statistic, column) for statistic in statistics]
-        )
         if initial_epoch:
             self._info = _info_until(self.path, initial_epoch)
             self._check_same(list(weights))
-            _cut_steps(self.path / STEPS_FILE, self._info["epochs"][-1]["steps"])
+            self._keep(self._info["epochs"][-1]["steps"])
             changed = {key: info[key] for key in info if info[key] != self._info.get(key)}
             self.note("resumed", {"epoch": initial_epoch, **changed})
         else:
             # `run.json` goes first, so that a crash in between leaves no mixture of two runs.
             (self.path / INFO_FILE).unlink(missing_ok=True)
-            (self.path / STEPS_FILE).write_bytes(self._schema.serialize())
+            self._start()
             self._info = {"schema_version": SCHEMA_VERSION, **info}
             self._info |= {"weights": list(weights), "epochs": [], "probes": []}
         self.mark("running")
-
-    def append(
-        self, steps: np.ndarray, values: np.ndarray, scalars: np.ndarray | None = None
-    ) -> None:
-        """Adds rows.
-
-        Args:
-            steps: numbers of the steps [S].
-            values: statistics of the weights [S, weights, statistics].
-            scalars: scalars of the steps [S, scalars].
-        """
-        columns: list[pa.Array] = [pa.array(steps, pa.int64())]
-        for scalar in () if scalars is None else scalars.T:
-            columns.append(pa.array(np.ascontiguousarray(scalar, np.float32)))
-        for index, field in enumerate(list(self._schema)[len(columns) :]):
-            flat = np.ascontiguousarray(values[:, :, index], np.float32).reshape(-1)
-            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type))
-        rows = pa.record_batch(columns, schema=self._schema)
-        with open(self.path / STEPS_FILE, "ab") as file:
-            file.write(rows.serialize())
 
     def add_epoch(self, row: Mapping[str, float]) -> None:
         """Adds the log of one epoch."""
@@ -127,9 +98,7 @@ class RunWriter:
         self._write_info()
 
     def _check_same(self, weights: list[Mapping[str, Any]]) -> None:
-        with pa.OSFile(str(self.path / STEPS_FILE)) as file:
-            schema = pa.ipc.open_stream(file).schema
-        if alike(self._info["weights"]) != alike(weights) or schema != self._schema:
+        if alike(self._info["weights"]) != alike(weights) or not self._has_same_columns():
             raise ValueError(
                 "A run goes on with the weights and statistics it began with. "
                 f"Received: weights or statistics that differ from {self.path}"
@@ -165,18 +134,3 @@ def _info_until(path: Path, epochs: int) -> dict[str, Any]:
     }
     # By position, not by number: a run of several trainings counts epochs from 0 in each.
     return {**info, **lists, "epochs": info["epochs"][:epochs]}
-
-
-def _cut_steps(path: Path, rows: int) -> None:
-    """Keeps the first rows of the file. They end with a batch, because each epoch does."""
-    with pa.OSFile(str(path)) as file:
-        reader = pa.ipc.open_stream(file)
-        while rows > 0:
-            try:
-                rows -= reader.read_next_batch().num_rows
-            except (StopIteration, pa.ArrowInvalid, OSError):
-                break
-        end = file.tell()
-    if rows:
-        raise ValueError(f"{path} does not hold the steps that {INFO_FILE} beside it counts.")
-    os.truncate(path, end)

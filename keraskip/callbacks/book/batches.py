@@ -1,4 +1,4 @@
-"""What the batches tell: one number for each step, and the labels over all steps."""
+"""The numbers of batches: one for each step, and the labels over all steps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +40,7 @@ class LabelTotals:
         ]
 
     def facts(self, are_classes: Sequence[bool], is_weighted: bool) -> list[dict[str, Any]]:
-        """What is known of the labels of each output, as JSON values.
+        """The facts about the labels of each output, as JSON values.
 
         Args:
             are_classes: for each output, whether its labels are numbers of classes.

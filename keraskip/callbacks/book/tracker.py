@@ -1,4 +1,4 @@
-"""What a tracker is shown of a run, and what it must be able to do."""
+"""The interface of a tracker: the numbers of a run that it shows, and the methods it needs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ EDGES = np.array([*DECADES, DECADES[-1] + 1], float)
 
 
 class StepLog(NamedTuple):
-    """What is shown of one step.
+    """The numbers of one step that trackers show.
 
     Attributes:
         step: its number, the x axis of every curve.
@@ -67,7 +67,7 @@ class Tracker(Protocol):
 def step_logs(
     weights: Sequence[Mapping[str, Any]], columns: Sequence[str], rows: Rows
 ) -> list[StepLog]:
-    """What trackers are shown of these rows.
+    """The numbers of these rows that trackers show.
 
     Args:
         weights: the recorded weights.

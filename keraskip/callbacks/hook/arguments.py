@@ -6,14 +6,70 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from keraskip.callbacks.book.tracker import Tracker
+from keraskip.callbacks.book.trackers import made_trackers
 from keraskip.callbacks.columns import FURTHER, STATISTICS
 from keraskip.callbacks.hook.probe import Probe
+from keraskip.callbacks.step.measurement import KINDS
 from keraskip.checks import check_choice, check_integer
+
+ON_NONFINITE = ("warn", "stop", "ignore")
+
+
+class Settings(NamedTuple):
+    """The arguments of `GradientRecorder`, which explains them; `due` is made from `every`."""
+
+    run_dir: Path
+    due: Callable[[int], bool]
+    layers: str | Callable[[str], bool] | None
+    statistics: tuple[str, ...]
+    kind: str
+    on_nonfinite: str
+    trackers: list[Tracker]
+    probe: Probe | None
+    info: dict[str, Any]
+    overwrite: bool
+    initial_epoch: int
+
+
+def checked_settings(
+    run_dir: Any,
+    *,
+    every: Any,
+    layers: Any,
+    statistics: Sequence[str],
+    kind: str,
+    on_nonfinite: str,
+    tensorboard: bool,
+    trackers: Sequence[str | Tracker],
+    probe: Any,
+    info: Any,
+    overwrite: bool,
+    initial_epoch: Any,
+) -> Settings:
+    """The settings that the arguments of a recorder make, once all of them can be used."""
+    check_choice("kind", kind, KINDS)
+    check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
+    shown_by = made_trackers(trackers, tensorboard)
+    first = check_integer("initial_epoch", initial_epoch, minimum=0)
+    return Settings(
+        due=schedule(every),
+        layers=checked_filter(layers),
+        statistics=all_statistics([*statistics, "histogram"] if shown_by else statistics),
+        kind=kind,
+        probe=made_probe(probe),
+        info=checked_info(info),
+        on_nonfinite=on_nonfinite,
+        run_dir=checked_folder(run_dir),
+        trackers=shown_by,
+        initial_epoch=first,
+        overwrite=overwrite,
+    )
 
 
 def all_statistics(further: Sequence[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Reads gradients where they are: in the training step, at the optimizer's `apply`."""
+"""Reads gradients inside the training step, at the optimizer's `apply`."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ from keraskip.callbacks.hook.taps import ON_JAX, Tap, check_free
 from keraskip.callbacks.step.measurement import Measurement
 from keraskip.callbacks.step.ring import Ring
 
+# The least number of rows that the ring holds.
 CAPACITY = 64
 
 
@@ -32,7 +33,6 @@ class Capture:
         on_rows: called at each drain with the rows since the last drain that are due.
         due: whether to record the step of a number.
         first_steps: the number of the first step of each optimizer.
-        capacity: least number of rows that the ring holds.
 
     Attributes:
         next_steps: number of the next step of each optimizer; each drain corrects it.
@@ -46,8 +46,7 @@ class Capture:
         begin: Callable[[], Measurement],
         on_rows: Callable[[Rows], None],
         due: Callable[[int], bool],
-        first_steps: Sequence[int] = (),
-        capacity: int = CAPACITY,
+        first_steps: Sequence[int],
     ) -> None:
         self._model = model
         self._optimizers = list(optimizers.values())
@@ -55,7 +54,7 @@ class Capture:
         self._on_rows = on_rows
         self._due = due
         self.start_at(first_steps)
-        self._capacity = capacity
+        self._capacity = CAPACITY
         self._drained = self._undrained = self.lost = 0
         self._rows_per_call = np.ones(len(self._optimizers), int)
         # The ring as the last step left it; on JAX a step returns it.
@@ -92,7 +91,7 @@ class Capture:
 
     @property
     def _batch_shape(self) -> tuple[int, int]:
-        """Replicas and numbers of what a batch tells; a loop of one's own shows no batches."""
+        """The numbers of replicas and of facts of a batch; a loop of one's own shows no batches."""
         return 1, len(OF_BATCH)
 
     def start_at(self, first_steps: Sequence[int]) -> None:
@@ -126,8 +125,13 @@ class Capture:
         rows = rows._replace(steps=rows.steps + self._first_steps[by_optimizer])
         due = np.array([bool(self._due(int(step))) for step in rows.steps], bool)
         if due.any():
-            self._on_rows(rows.take(due))
+            rows = Rows(*(part[due] for part in rows))
+            self._see_batches(rows.batches)
+            self._on_rows(rows)
         return np.bincount(by_optimizer, minlength=len(self._optimizers))
+
+    def _see_batches(self, batches: np.ndarray) -> None:
+        """Sees the numbers of the batches of recorded steps; a loop of one's own shows none."""
 
     def after_call(self, optimizer_variables: Sequence[Any] | None = None) -> None:
         """Drains the ring before it overflows; to be called after each training step.

@@ -1,18 +1,17 @@
 """Recording in `fit`: traces the compiled training step anew, and drains the ring in time."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
 from typing import Any
 
 import keras
+import numpy as np
 
 from keraskip.callbacks.book.batches import LabelTotals
-from keraskip.callbacks.columns import Rows
 from keraskip.callbacks.hook.batch_watch import BatchWatch
 from keraskip.callbacks.hook.capture import CAPACITY, Capture
 from keraskip.callbacks.hook.taps import ON_JAX, already_recorded
-from keraskip.callbacks.step.measurement import Measurement
 
 
 class FitCapture(Capture):
@@ -25,23 +24,19 @@ class FitCapture(Capture):
     Args:
         model: a compiled Keras model.
         optimizers: see `Capture`.
+        others: the further arguments of `Capture`.
         on_failure: called when an exception leaves `fit`; the exception goes on.
-        begin, on_rows, due, first_steps: see `Capture`.
     """
 
     def __init__(
         self,
         model: keras.Model,
         optimizers: Mapping[str, keras.optimizers.Optimizer],
+        *others: Any,
         on_failure: Callable[[], None],
-        begin: Callable[[], Measurement],
-        on_rows: Callable[[Rows], None],
-        due: Callable[[int], bool],
-        first_steps: Sequence[int] = (),
     ) -> None:
-        capacity = max(CAPACITY, 2 * len(optimizers) * model.steps_per_execution)
-        super().__init__(model, optimizers, begin, self._take_rows, due, first_steps, capacity)
-        self._hand_on = on_rows
+        super().__init__(model, optimizers, *others)
+        self._capacity = max(CAPACITY, 2 * len(optimizers) * model.steps_per_execution)
         self._batches = BatchWatch(model)
         self._labels = LabelTotals(self._batches.widths)
         self._rows_per_call *= model.steps_per_execution
@@ -151,12 +146,11 @@ class FitCapture(Capture):
 
     @property
     def labels(self) -> list[dict[str, Any]]:
-        """What is known of the labels of each output, as JSON values."""
+        """The facts about the labels of each output, as JSON values."""
         return self._labels.facts(self._batches.are_classes, self._batches.is_weighted)
 
-    def _take_rows(self, rows: Rows) -> None:
-        self._labels.add(rows.batches)
-        self._hand_on(rows)
+    def _see_batches(self, batches: np.ndarray) -> None:
+        self._labels.add(batches)
 
     def break_off(self) -> None:
         """Writes what was measured and detaches, after an exception has left `fit`."""

@@ -1,4 +1,4 @@
-"""What a recorder asks of a model, and of the process that trains it."""
+"""Facts that a recorder asks a model for, and the process that trains it."""
 
 import math
 from collections.abc import Iterator, Sequence

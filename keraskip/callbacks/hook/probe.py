@@ -141,7 +141,7 @@ def _nearby(samples: dict[int, Any]) -> dict[int, Any]:
 
 
 def _zeros(sites: list[Site], seen: list[Seen]) -> Shifts:
-    """What to add where gradients are asked for."""
+    """Zeros that are added to the tensors whose gradients are asked for."""
     outputs = {
         number: {
             index: ops.zeros_like(output)

@@ -12,7 +12,7 @@ from keraskip.graph.walk import Visit
 
 
 class Seen(NamedTuple):
-    """What went into a call, and what came out.
+    """The inputs of a call, and its outputs.
 
     Attributes:
         inputs: the tensors it was made on; the first one of a recurrent layer is its sequence.

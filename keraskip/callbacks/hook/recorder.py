@@ -1,61 +1,32 @@
-"""The callback: its arguments, and when a record begins and ends."""
+"""The callback: its arguments, and what it does as training begins, goes on and ends."""
 
-import atexit
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from keraskip.callbacks.book.journal import Journal
 from keraskip.callbacks.book.tracker import Tracker
-from keraskip.callbacks.book.trackers import Trackers, made_trackers
-from keraskip.callbacks.columns import columns_of
-from keraskip.callbacks.hook.arguments import (
-    all_statistics,
-    checked_filter,
-    checked_folder,
-    checked_info,
-    made_probe,
-    schedule,
-)
-from keraskip.callbacks.hook.capture import Capture
+from keraskip.callbacks.hook.arguments import checked_settings
 from keraskip.callbacks.hook.fit_capture import FitCapture, watch_fit
-from keraskip.callbacks.hook.model_facts import (
-    all_frozen,
-    is_first_process,
-    moving_averages,
-    norm_of,
-)
-from keraskip.callbacks.hook.provenance import provenance
-from keraskip.callbacks.hook.recorded_weights import recorded_weights
+from keraskip.callbacks.hook.model_facts import all_frozen
+from keraskip.callbacks.hook.own_loop import OwnLoop
+from keraskip.callbacks.hook.record import Record
 from keraskip.callbacks.hook.taps import trained_by
-from keraskip.callbacks.hook.training_facts import known_facts
-from keraskip.callbacks.step.measurement import KINDS, Measurement
-from keraskip.checks import check_choice, check_integer
 
-ON_NONFINITE = ("warn", "stop", "ignore")
+ALL_FROZEN = (
+    "Nothing is recorded: all layers of the model are frozen, so there is no gradient. "
+    "Set `trainable = True` on the layers to train, and compile the model anew."
+)
 NO_OPTIMIZER = (
     "Nothing is recorded: the model has no optimizer. Compile it with one, or make the optimizer "
     "of a training step of your own an attribute of the model or of one of its layers."
 )
-NO_STEP = (
-    "No step was recorded in this epoch: no optimizer that can be recorded was called. A training "
-    "step of your own must call `apply` or `apply_gradients` of an optimizer that is an attribute "
-    "of the model or of one of its layers; a loop of your own records with "
-    "`GradientRecorder.recording`."
-)
-STEP_MADE_ANEW = (
-    "Recording has ended before training: the training step was made anew, as `compile` and "
-    "`train_on_batch` do it inside of `fit`. A loop of your own records with "
-    "`GradientRecorder.recording`."
-)
 
 
-class GradientRecorder(keras.callbacks.Callback):
+class GradientRecorder(OwnLoop, keras.callbacks.Callback):
     """Records what the gradient of the real training step does in every layer.
 
     For each trainable weight and each step of `fit`, from step 0, it keeps the gradient's L2 norm,
@@ -70,9 +41,9 @@ class GradientRecorder(keras.callbacks.Callback):
     inputs (`input_min`, `input_max`, `input_mean`, of the finite ones) and the number of those that
     are not finite (`input_nonfinite`); its `loss_scale`, the factor by which mixed precision
     multiplies the loss (already taken out of the gradient and of `loss`); and its `clip_factor`,
-    the norm of the whole gradient after clipping over the norm before. What is not known is NaN.
-    `run.json` has the shares of the classes among the labels of the recorded steps, or mean and
-    variance of other labels, and the settings of the training.
+    the norm of the whole gradient after clipping over the norm before. A number that is not known
+    is NaN. `run.json` has the shares of the classes among the labels of the recorded steps, or mean
+    and variance of other labels, and the settings of the training.
 
     The logs of each epoch get `grad_norm`, the mean norm of the whole gradient, and
     `grad_norm_first` and `grad_norm_last`, the mean norms for the kernels nearest to the input and
@@ -182,105 +153,56 @@ class GradientRecorder(keras.callbacks.Callback):
         initial_epoch: int = 0,
     ) -> None:
         super().__init__()
-        check_choice("kind", kind, KINDS)
-        check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
-        shown_by = made_trackers(trackers, tensorboard)
-        self.initial_epoch = check_integer("initial_epoch", initial_epoch, minimum=0)
-        self._due = schedule(every)
-        self._layers = checked_filter(layers)
-        self._statistics = all_statistics([*statistics, "histogram"] if shown_by else statistics)
-        self._kind, self._probe, self._info = kind, made_probe(probe), checked_info(info)
-        self._on_nonfinite = on_nonfinite
-        self._journal = Journal(
-            checked_folder(run_dir),
-            columns_of(self._statistics),
-            on_nonfinite != "ignore",
-            self._stop,
-            Trackers(shown_by),
-            self.initial_epoch,
-            overwrite,
+        settings = checked_settings(
+            run_dir,
+            every=every,
+            layers=layers,
+            statistics=statistics,
+            kind=kind,
+            on_nonfinite=on_nonfinite,
+            tensorboard=tensorboard,
+            trackers=trackers,
+            probe=probe,
+            info=info,
+            overwrite=overwrite,
+            initial_epoch=initial_epoch,
         )
+        self.initial_epoch = settings.initial_epoch
+        self._record = Record(settings)
         watch_fit()
-        self._capture: Capture | None = None
         # Whether anything of the `fit` that runs is recorded.
         self._records = False
-        self._told_of_missing_steps = False
-        # The model of the run so far, the names of its optimizers, and the recorded weights.
-        self._recorded_model: keras.Model | None = None
-        self._optimizers: list[str] = []
-        self._variables: list[keras.Variable] = []
-        # Weights and facts of a run that has not started, and the epoch that runs.
-        self._begun: tuple[list[dict[str, Any]], dict[str, Any]] | None = None
-        self._epoch: int | None = None
 
     @property
     def run_dir(self) -> Path:
         """The folder of the run; another one than asked for, where that held an earlier run."""
-        return self._journal.run_dir
+        return self._record.journal.run_dir
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Hook into the training step."""
-        self._records = False
-        if all_frozen(self.model):
-            warnings.warn(
-                "Nothing is recorded: all layers of the model are frozen, so there is no gradient. "
-                "Set `trainable = True` on the layers to train, and compile the model anew.",
-                stacklevel=2,
-            )
-            return
         optimizers = trained_by(self.model)
-        if not optimizers:
-            warnings.warn(NO_OPTIMIZER, stacklevel=2)
+        self._records = not all_frozen(self.model) and bool(optimizers)
+        if not self._records:
+            message = ALL_FROZEN if all_frozen(self.model) else NO_OPTIMIZER
+            warnings.warn(message, stacklevel=2)
             return
-        # Known here only where it was asked for; a backup may be restored after this.
-        self._epoch, next_steps = self.initial_epoch or None, self._next_steps()
-        self._capture = FitCapture(
-            self.model,
-            optimizers,
-            lambda: self._end("interrupted"),
-            partial(self._begin, self.model, optimizers),
-            self._journal.append,
-            self._due,
-            next_steps,
-        )
-        self._capture.attach()
-        atexit.register(self._leave)
-        self._records = True
+        capture = partial(FitCapture, on_failure=partial(self._record.end, "interrupted"))
+        # Without an `initial_epoch` it is known once the first one begins: a backup may be
+        # restored until then.
+        self._record.attach(capture, self.model, optimizers, self.initial_epoch or None)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the run before the first epoch, or go on with it."""
-        if self._epoch is None:
-            self._epoch = epoch
-            self._start()
+        self._record.begin_epoch(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the steps of the epoch, and its logs."""
-        if not self._capture or not self._records:
-            return
-        if not self._capture.is_attached:
-            return self._warn_once(STEP_MADE_ANEW)
-        self._capture.drain()
-        if not self._capture.has_counted:
-            return self._warn_once(NO_STEP)
-        next_steps = self._capture.next_steps.tolist()
-        self._describe_labels()
-        size = norm_of(self._variables)
-        self._journal.end_epoch(epoch, next_steps, {} if logs is None else logs, size)
-        if self._capture.lost:
-            warnings.warn(
-                f"{self._capture.lost} steps are missing in the record: one call of the training "
-                "step has more steps of optimizers than are kept.",
-                stacklevel=2,
-            )
-            self._capture.lost = 0
-        if self._probe and self._journal.is_written:
-            self._journal.add_probes(epoch, self._probe.look(self.model))
-        if self._journal.is_open and self._on_nonfinite != "ignore":
-            self._journal.check_moving_averages(epoch, moving_averages(self.model))
+        if self._records:
+            self._record.end_epoch(epoch, {} if logs is None else logs)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Write the rest and leave the training step as it was."""
-        self._end("finished")
+        self._record.end("finished")
 
     def __repr__(self) -> str:
         return f"<GradientRecorder to {str(self.run_dir)!r}>"
@@ -293,139 +215,4 @@ class GradientRecorder(keras.callbacks.Callback):
             fact: JSON values; with an `epoch` or a `step`, those that a resumed run repeats are
                 dropped.
         """
-        self._journal.note(key, fact)
-
-    @contextmanager
-    def recording(
-        self, model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None
-    ) -> Iterator[Callable[..., None]]:
-        """Records a training loop of your own, which calls the optimizer itself.
-
-        The step may be compiled, but must be traced inside of the context. All steps are measured,
-        also those that `every` leaves out of the record.
-
-        Args:
-            model: the model that is trained.
-            optimizer: what trains it, by default that with which it was compiled. The loop must
-                call its `apply` or `apply_gradients`; on JAX its `stateless_apply`, with the
-                values of `optimizer.variables` taken, and written back, inside of the context,
-                where the record travels with them.
-
-        Returns:
-            A context manager that gives a function to call after each training step; on JAX with
-            the optimizer's variables that the step returned.
-
-        Raises:
-            ValueError: for a model without an optimizer.
-
-        Example:
-
-        >>> with GradientRecorder("runs/mine").recording(model) as step_done:  # doctest: +SKIP
-        ...     for x, y in batches:
-        ...         train_step(x, y)  # calls model.optimizer.apply(gradients, variables)
-        ...         step_done()
-        """
-        optimizer = optimizer or getattr(model, "optimizer", None)
-        if optimizer is None:
-            raise ValueError(
-                "recording needs an optimizer: compile the model, or pass it. "
-                f"Received: optimizer=None, model {model.name!r}"
-            )
-        self._epoch, optimizers = self.initial_epoch, {"optimizer": optimizer}
-        begin = partial(self._begin, model, optimizers)
-        capture = Capture(
-            model, optimizers, begin, self._journal.append, self._due, self._next_steps()
-        )
-        self._capture = capture
-        capture.attach()
-        atexit.register(self._leave)
-        (first,) = capture.next_steps
-        status = "interrupted"
-        try:
-            yield capture.after_call
-            status = "finished"
-        finally:
-            self._end(status)
-        (end,) = capture.next_steps
-        if end == first or capture.lost:
-            warnings.warn(
-                f"{capture.lost} steps are missing in the record of {end}. Call the "
-                "function that `recording` gives after each step, and trace the step inside of it.",
-                stacklevel=3,
-            )
-
-    def _begin(
-        self, model: keras.Model, optimizers: Mapping[str, keras.optimizers.Optimizer]
-    ) -> Measurement:
-        """Makes the measurement; the run starts with the first epoch."""
-        self._trained = model, optimizers
-        if self._probe:
-            self._probe.check(model)
-        variables, weights, depths = recorded_weights(model, self._layers)
-        facts = {"model": model.name, "gradient": self._kind, **depths, **known_facts(model)}
-        self._begun = weights, {**facts, "optimizers": list(optimizers)}
-        self._variables = variables
-        if self._epoch is not None:
-            self._start()
-        return Measurement(variables, self._statistics, self._kind)
-
-    def _start(self) -> None:
-        """Starts the run, or goes on with it, once weights and epoch are known."""
-        if self._begun is None or self._capture is None or self._epoch is None:
-            return
-        (weights, facts), self._begun = self._begun, None
-        info, writes = {**provenance(), **facts, **self._info}, is_first_process()
-        model, _ = self._trained
-        if not self._journal.is_open:
-            size = norm_of(self._variables) if self._epoch else None
-            first_steps = self._journal.open(weights, info, self._epoch, writes, size)
-            self._capture.start_at(first_steps)
-        elif self._recorded_model is not model:
-            raise ValueError(
-                "A recorder goes on with the model it began with; for another model make a new "
-                f"one. Received: model {model.name!r}, another one than that of {self.run_dir}"
-            )
-        elif (self._journal.weights, self._optimizers) == (weights, facts["optimizers"]):
-            self._journal.go_on()
-        else:
-            self._journal.open_phase(weights, info, writes)
-        self._recorded_model, self._optimizers = model, facts["optimizers"]
-
-    def _stop(self, in_gradient: bool) -> None:
-        """Ends the training at a value that is not finite, where that was asked for."""
-        model, optimizers = self._trained
-        # A loss scale that is too large shows so; the optimizer skips the step and lowers it.
-        scales = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers.values()]
-        if self._on_nonfinite == "stop" and not (any(scales) and in_gradient):
-            model.stop_training = True
-
-    def _warn_once(self, message: str) -> None:
-        """Tells that steps are missing."""
-        if not self._told_of_missing_steps:
-            self._told_of_missing_steps = True
-            warnings.warn(message, stacklevel=3)
-
-    def _next_steps(self) -> list[int]:
-        """The numbers with which to go on, after the rest of an interrupted training is written."""
-        if not self._capture:
-            return []
-        self._capture.drain()
-        self._journal.drop_norms()
-        return self._capture.next_steps.tolist()
-
-    def _leave(self) -> None:
-        """Writes what is left when the process ends in the middle of a training."""
-        with suppress(Exception):  # the backend may be gone
-            self._end("interrupted")
-
-    def _end(self, status: str) -> None:
-        atexit.unregister(self._leave)
-        if self._capture:
-            self._capture.drain()
-            self._describe_labels()
-            self._capture.detach()
-        self._journal.end(status)
-
-    def _describe_labels(self) -> None:
-        if isinstance(self._capture, FitCapture) and self._capture.labels:
-            self._journal.describe({"labels": self._capture.labels})
+        self._record.journal.note(key, fact)

@@ -1,6 +1,7 @@
 """The optimizers that train a model, and the place in each where gradients are read."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import keras
@@ -31,10 +32,11 @@ class Tap:
         is_live: Callable[[], bool],
     ) -> None:
         self.optimizer, self.number = optimizer, number
-        self._read, self._is_live = read, is_live
+        self._is_live = is_live
         self._former = vars(optimizer).get(HOOK)
         self.apply = getattr(optimizer, HOOK)
-        setattr(optimizer, HOOK, self._called)
+        # No method of this class: the gradients go straight to the reader.
+        setattr(optimizer, HOOK, partial(read, self))
 
     def detach(self) -> None:
         """Leaves the optimizer as it was."""
@@ -43,14 +45,12 @@ class Tap:
         else:
             setattr(self.optimizer, HOOK, self._former)
 
-    def _called(self, *args: Any, **kwargs: Any) -> Any:
-        return self._read(self, *args, **kwargs)
-
 
 def check_free(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> None:
     """Refuses a second recorder of the same steps."""
-    other = getattr(vars(optimizer).get(HOOK), "__self__", None)
-    if isinstance(other, Tap) and other._is_live():
+    hook = vars(optimizer).get(HOOK)
+    first = hook.args[:1] if isinstance(hook, partial) else ()
+    if any(isinstance(other, Tap) and other._is_live() for other in first):
         raise already_recorded(model)
 
 

@@ -1,0 +1,202 @@
+"""The record of a recorder: when a run begins, goes on with another `fit`, and ends."""
+
+import atexit
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import keras
+
+from keraskip.callbacks.book.journal import Journal
+from keraskip.callbacks.book.trackers import Trackers
+from keraskip.callbacks.columns import columns_of
+from keraskip.callbacks.hook.arguments import Settings
+from keraskip.callbacks.hook.capture import Capture
+from keraskip.callbacks.hook.fit_capture import FitCapture
+from keraskip.callbacks.hook.model_facts import is_first_process, moving_averages, norm_of
+from keraskip.callbacks.hook.provenance import provenance
+from keraskip.callbacks.hook.recorded_weights import recorded_weights
+from keraskip.callbacks.hook.training_facts import known_facts
+from keraskip.callbacks.step.measurement import Measurement
+
+NO_STEP = (
+    "No step was recorded in this epoch: no optimizer that can be recorded was called. A training "
+    "step of your own must call `apply` or `apply_gradients` of an optimizer that is an attribute "
+    "of the model or of one of its layers; a loop of your own records with "
+    "`GradientRecorder.recording`."
+)
+STEP_MADE_ANEW = (
+    "Recording has ended before training: the training step was made anew, as `compile` and "
+    "`train_on_batch` do it inside of `fit`. A loop of your own records with "
+    "`GradientRecorder.recording`."
+)
+
+
+class Record:
+    """Connects what reads the gradients of a training with what writes them.
+
+    Args:
+        settings: the arguments of the recorder.
+
+    Attributes:
+        journal: what writes the run.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.journal = Journal(
+            settings.run_dir,
+            columns_of(settings.statistics),
+            settings.on_nonfinite != "ignore",
+            self._stop,
+            Trackers(settings.trackers),
+            settings.initial_epoch,
+            settings.overwrite,
+        )
+        self._capture: Capture | None = None
+        self._told_of_missing_steps = False
+        # The model of the run so far, the names of its optimizers, and the recorded weights.
+        self._recorded_model: keras.Model | None = None
+        self._optimizers: list[str] = []
+        self._variables: list[keras.Variable] = []
+        # Weights and facts of a run that has not started, and the epoch that runs.
+        self._begun: tuple[list[dict[str, Any]], dict[str, Any]] | None = None
+        self._epoch: int | None = None
+
+    def attach(
+        self,
+        make_capture: Callable[..., Capture],
+        model: keras.Model,
+        optimizers: Mapping[str, keras.optimizers.Optimizer],
+        epoch: int | None,
+    ) -> Capture:
+        """Begins to read the gradients of a training.
+
+        Args:
+            make_capture: `Capture`, or `FitCapture` in `fit`.
+            model: the model that is trained.
+            optimizers: what trains it, by name.
+            epoch: the epoch with which the training begins, if it is known yet.
+        """
+        next_steps = self._next_steps()
+        self._epoch, self._trained = epoch, (model, optimizers)
+        begin = partial(self._begin, model, optimizers)
+        self._capture = make_capture(
+            model, optimizers, begin, self.journal.append, self._settings.due, next_steps
+        )
+        self._capture.attach()
+        atexit.register(self._leave)
+        return self._capture
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Starts the run before the first epoch, or goes on with it."""
+        if self._epoch is None:
+            self._epoch = epoch
+            self._start()
+
+    def end_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Writes the steps of an epoch of `fit`, and its logs."""
+        model, _ = self._trained
+        if not self._capture:
+            return
+        if not self._capture.is_attached:
+            return self._warn_once(STEP_MADE_ANEW)
+        self._capture.drain()
+        if not self._capture.has_counted:
+            return self._warn_once(NO_STEP)
+        next_steps = self._capture.next_steps.tolist()
+        self._describe_labels()
+        self.journal.end_epoch(epoch, next_steps, logs, norm_of(self._variables))
+        self._warn_of_lost_steps()
+        if self._settings.probe and self.journal.is_written:
+            self.journal.add_probes(epoch, self._settings.probe.look(model))
+        if self.journal.is_open and self._settings.on_nonfinite != "ignore":
+            self.journal.check_moving_averages(epoch, moving_averages(model))
+
+    def end(self, status: str) -> None:
+        """Writes the rest, and leaves the training step as it was."""
+        atexit.unregister(self._leave)
+        if self._capture:
+            self._capture.drain()
+            self._describe_labels()
+            self._capture.detach()
+        self.journal.end(status)
+
+    def _begin(
+        self, model: keras.Model, optimizers: Mapping[str, keras.optimizers.Optimizer]
+    ) -> Measurement:
+        """Makes the measurement; the run starts with the first epoch."""
+        settings = self._settings
+        if settings.probe:
+            settings.probe.check(model)
+        variables, weights, depths = recorded_weights(model, settings.layers)
+        facts = {"model": model.name, "gradient": settings.kind, **depths, **known_facts(model)}
+        self._begun = weights, {**facts, "optimizers": list(optimizers)}
+        self._variables = variables
+        if self._epoch is not None:
+            self._start()
+        return Measurement(variables, settings.statistics, settings.kind)
+
+    def _start(self) -> None:
+        """Starts the run, or goes on with it, once weights and epoch are known."""
+        if self._begun is None or self._capture is None or self._epoch is None:
+            return
+        (weights, facts), self._begun = self._begun, None
+        info, writes = {**provenance(), **facts, **self._settings.info}, is_first_process()
+        model, _ = self._trained
+        if not self.journal.is_open:
+            size = norm_of(self._variables) if self._epoch else None
+            first_steps = self.journal.open(weights, info, self._epoch, writes, size)
+            self._capture.start_at(first_steps)
+        elif self._recorded_model is not model:
+            raise ValueError(
+                "A recorder goes on with the model it began with; for another model make a new one."
+                f" Received: model {model.name!r}, and {self.journal.run_dir} records another one"
+            )
+        elif (self.journal.weights, self._optimizers) == (weights, facts["optimizers"]):
+            self.journal.go_on()
+        else:
+            self.journal.open_phase(weights, info, writes)
+        self._recorded_model, self._optimizers = model, facts["optimizers"]
+
+    def _stop(self, in_gradient: bool) -> None:
+        """Ends the training at a value that is not finite, where that was asked for."""
+        model, optimizers = self._trained
+        # A loss scale that is too large shows so; the optimizer skips the step and lowers it.
+        scales = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers.values()]
+        if self._settings.on_nonfinite == "stop" and not (any(scales) and in_gradient):
+            model.stop_training = True
+
+    def _warn_once(self, message: str) -> None:
+        """Tells that steps are missing."""
+        if not self._told_of_missing_steps:
+            self._told_of_missing_steps = True
+            warnings.warn(message, stacklevel=4)
+
+    def _warn_of_lost_steps(self) -> None:
+        if self._capture and self._capture.lost:
+            warnings.warn(
+                f"{self._capture.lost} steps are missing in the record: one call of the training "
+                "step has more steps of optimizers than are kept.",
+                stacklevel=4,
+            )
+            self._capture.lost = 0
+
+    def _next_steps(self) -> list[int]:
+        """The numbers with which to go on, after the rest of an interrupted training is written."""
+        if not self._capture:
+            return []
+        self._capture.drain()
+        self.journal.drop_norms()
+        return self._capture.next_steps.tolist()
+
+    def _leave(self) -> None:
+        """Writes what is left when the process ends in the middle of a training."""
+        with suppress(Exception):  # the backend may be gone
+            self.end("interrupted")
+
+    def _describe_labels(self) -> None:
+        if isinstance(self._capture, FitCapture) and self._capture.labels:
+            self.journal.describe({"labels": self._capture.labels})
