@@ -24,8 +24,8 @@ FEWEST_TO_FAIL, FEWEST_WHILE_FALLING = 50, 100
 FEWEST_EPOCHS = 3
 
 WITHOUT_LOSS = (
-    "no loss was recorded: `fit` hands it over, a `train_step` of your own does with a metric, "
-    '`keras.metrics.Mean("loss")`'
+    "no loss was recorded: `fit` hands it over, and so does a `train_step` of your own with the "
+    'metric `keras.metrics.Mean("loss")`; judge a loop of your own by the loss that it prints'
 )
 
 LEARNING_RULES = {
