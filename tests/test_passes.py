@@ -1,7 +1,7 @@
 """How often an answer goes over the whole record of a run: it must not depend on the network."""
 
 import numpy as np
-from synthetic import classifier, flat, run_of
+from made_runs import classifier, flat, run_of
 
 from keraskip.analysis.causes import diagnose
 from keraskip.analysis.learning import learning_of
