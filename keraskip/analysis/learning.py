@@ -171,7 +171,13 @@ def _too_few(run: Run, known: int) -> str:
 
 
 def _is_lifted(losses: Losses, progress: Progress) -> bool:
-    """Whether regularisation, or a sum over the batch, may lift the loss above any guess."""
+    """Whether regularisation may lift the loss above any guess.
+
+    A penalty is the same for one batch as for the next. Where losses scatter by more than that of a
+    guess, the answers themselves are worse.
+    """
+    if losses.scatter > progress.limit:
+        return False
     above = progress.limit + LEARNED_SHARE * abs(progress.limit)
     return above < losses.end.value < losses.start.value / 2 and np.isnan(progress.accuracy)
 
