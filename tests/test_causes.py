@@ -362,6 +362,12 @@ def test_large_inputs_before_large_kernels_name_both():
     assert "he_normal" not in diagnose(run_of(flat(), weight_norm=0.7 * 8.0, **case))[0].remedy
 
 
+def test_without_a_loss_only_updates_above_the_weights_are_too_high():
+    info = with_optimizer(classifier(), learning_rate=10.0)
+    assert kinds({"loss": None, "info": info, "update_norm": 2.0}) == ["learning rate too high"]
+    assert kinds({"loss": None, "info": info, "update_norm": 0.5}) == []
+
+
 def test_no_gradient_is_named_with_its_step():
     assert first("no gradient").steps == (51, S - 1)
 
