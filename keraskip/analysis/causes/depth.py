@@ -94,7 +94,7 @@ def _growth_by_weights(evidence: Evidence) -> Finding | None:
         level(evidence),
         "He et al. 2015b, section 2.2",
         steps=evidence.span,
-        evidence={"orders": -orders},
+        evidence={"orders": orders},
     )
 
 

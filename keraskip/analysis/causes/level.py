@@ -19,19 +19,19 @@ def level(evidence: Evidence) -> str:
     identity to carry, and plain ReLU branches without normalisation add up and explode. He et al.
     2016 have all three: ReLU with its initialisation, normalisation, and an identity around it.
     """
-    weights = evidence.run.weights
+    weights, rate = evidence.run.weights, with_sound_rate(evidence)
     if weights["role"].eq("recurrent_kernel").any():
         return (
             "`x = x + keras.layers.LayerNormalization()(layer(x))` around each hidden layer, with "
-            '`activation="tanh"`' + with_sound_rate(evidence)
+            f'`activation="tanh"`{rate}'
         )
-    start = 'with `activation="relu"` and `kernel_initializer="he_normal"` in it'
-    norm = "keras.layers.BatchNormalization()"
-    if weights["depth"].nunique() > DEEP:
-        return f"`x = x + {norm}(layer(x))` around each hidden layer, {start}" + with_sound_rate(
-            evidence
-        )
-    return f"`x = {norm}(layer(x))` for each hidden layer, {start}" + with_sound_rate(evidence)
+    block = "keras.layers.BatchNormalization()(layer(x))"
+    is_deep = weights["depth"].nunique() > DEEP
+    return (
+        (f"`x = x + {block}` around" if is_deep else f"`x = {block}` for")
+        + ' each hidden layer, with `activation="relu"` and `kernel_initializer="he_normal"` in it'
+        + rate
+    )
 
 
 def sizes_at_start(evidence: Evidence) -> pd.Series:
