@@ -171,7 +171,7 @@ def train(recipe, folder, seed=0):
         loss_weights=[recipe.loss_weight] if recipe.loss_weight != 1 else None,
     )  # fmt: skip
     probe = (x[:BATCH], y[:BATCH]) if recipe.family == "rnn" else None
-    callbacks = [GradientRecorder(folder, on_nonfinite="ignore", probe=probe)]
+    callbacks = [GradientRecorder(folder, on_nonfinite="ignore", probe=probe, verbose=0)]
     if recipe.jump != 1:
         half = recipe.epochs // 2
 
