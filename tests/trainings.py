@@ -21,7 +21,9 @@ def train(recipe, folder, seed=0, statistics=()):
     """Trains; returns the run, and the share that was learned, from below 0 to 1."""
     x, y = data_of(recipe)
     probe = (x[:BATCH], y[:BATCH]) if recipe.family == "rnn" else None
-    recorder = GradientRecorder(folder, on_nonfinite="ignore", probe=probe, statistics=statistics)
+    recorder = GradientRecorder(
+        folder, on_nonfinite="ignore", probe=probe, statistics=statistics, verbose=0
+    )
     share = learned(recipe, seed, [recorder])
     return load_run(folder), share
 

@@ -66,7 +66,7 @@ def trained(model, seed, epochs, digits):
     """The accuracy of the last epoch, and the orders that the signal loses."""
     keras.utils.set_random_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
-        recorder = keraskip.GradientRecorder(Path(folder) / "run")
+        recorder = keraskip.GradientRecorder(Path(folder) / "run", verbose=0)
         past = model.fit(
             digits.train.images, digits.train.labels, epochs=epochs, verbose=0, callbacks=[recorder]
         )
