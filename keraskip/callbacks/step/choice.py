@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keraskip.callbacks.step.optimizers import in_xla
+
 
 def quick_or_exact(
     is_exact: Any, quick: Sequence[Any], exact: Callable[..., Sequence[Any]], *tensors: Any
@@ -16,8 +18,8 @@ def quick_or_exact(
     Args:
         is_exact: whether the quick numbers are exact.
         quick: the quick numbers.
-        exact: a function at the level of a module, that works for any length of each axis; on
-            TensorFlow a process traces it once for all trainings.
+        exact: a function at the level of a module, that works for any length of each axis. On
+            TensorFlow a process traces it once for all trainings; XLA must know the lengths.
         tensors: its arguments.
     """
     backend = keras.backend.backend()
@@ -42,7 +44,8 @@ def _of_tensorflow(
     if not tf.is_symbolic_tensor(is_exact):
         return quick if is_exact else exact(*tensors)
     given = [tf.convert_to_tensor(tensor) for tensor in (*quick, *tensors)]
-    kinds = tuple((tensor.dtype, tensor.shape.rank) for tensor in given)
+    shapes = [tensor.shape if in_xla() else [None] * tensor.shape.rank for tensor in given]
+    kinds = tuple((t.dtype, *shape) for t, shape in zip(given, shapes, strict=True))
     then_branch, else_branch = _branches(exact, len(quick), kinds)
     return tf.raw_ops.StatelessIf(
         cond=is_exact,
@@ -56,10 +59,10 @@ def _of_tensorflow(
 
 @cache
 def _branches(exact: Callable, quick: int, kinds: tuple) -> list[Any]:
-    """Both branches, traced for arguments of these types and ranks, and of any shape."""
+    """Both branches, traced for arguments of these types and lengths of axes, None for any."""
     import tensorflow as tf
 
-    specs = [tf.TensorSpec([None] * rank, dtype) for dtype, rank in kinds]
+    specs = [tf.TensorSpec(shape, dtype) for dtype, *shape in kinds]
     # Outside of the training step that is being traced, which one day is gone.
     with tf.init_scope():
         return [

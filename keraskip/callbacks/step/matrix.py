@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keraskip.callbacks.step.optimizers import dense
+from keraskip.callbacks.step.optimizers import dense, in_xla
 from keraskip.callbacks.step.torch_matrices import TorchMatrices
 
 # Elements in a row of the matrix. A sum over such rows, then one over the rows of a weight, is
@@ -146,9 +146,10 @@ def _flattened(tensors: Sequence[Any], dtype: str) -> list:
 
 
 def _squares_of_rows(x: Any) -> Any:
-    """The sum of squares of each row; in one pass without a matrix of squares, also uncompiled."""
+    """The sum of squares of each row, in one pass without a matrix of squares."""
     backend = keras.backend.backend()
-    if backend == "tensorflow":
+    # XLA, also that of JAX, needs no operation for that, and has none.
+    if backend == "tensorflow" and not in_xla():
         import tensorflow as tf
 
         return tf.square(tf.math.reduce_euclidean_norm(x, axis=-1))

@@ -109,7 +109,6 @@ def changes_rows_only(optimizer: keras.optimizers.Optimizer, variable: keras.Var
     weight, as all other optimizers do or may do. A step compiled by XLA is measured whole.
     """
     import tensorflow as tf
-    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
     optimizer = _updating(optimizer)
     return (
@@ -121,8 +120,16 @@ def changes_rows_only(optimizer: keras.optimizers.Optimizer, variable: keras.Var
         and len(variable.shape) == 2
         and prod(variable.shape) >= LARGE_TABLE
         and tf.distribute.get_strategy().num_replicas_in_sync == 1
-        and not GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+        and not in_xla()
     )
+
+
+def in_xla() -> bool:
+    """Whether XLA compiles what TensorFlow traces now."""
+    import tensorflow as tf
+    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+    return GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def is_sparse(gradient: Any) -> bool:
