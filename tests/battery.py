@@ -111,6 +111,6 @@ def verdict_on(known, seed, folder):
         known.change(model)
     optimizer = keras.optimizers.SGD(known.learning_rate, momentum=0.9)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    recorder = GradientRecorder(folder, on_nonfinite="ignore")
+    recorder = GradientRecorder(folder, on_nonfinite="ignore", verbose=0)
     model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[recorder])
     return judge(load_run(folder))
