@@ -1,7 +1,6 @@
 """Copies a model with skips in its graph. Names, nested models and initial values stay."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -37,8 +36,7 @@ class Copier:
                 known[id(node.outputs[0])] = copy.output
                 continue
             copy, (args, kwargs) = self._layer(node.operation), node.arguments.fill_in(known)
-            with _scope_of(node.operation):
-                outputs = keras.tree.flatten(copy(*args, **kwargs))
+            outputs = keras.tree.flatten(copy(*args, **kwargs))
             for tensor, output in zip(node.outputs, outputs, strict=True):
                 skip = self.skips.get(id(tensor))
                 if skip:
@@ -47,12 +45,14 @@ class Copier:
         return _connected(model, known)
 
     def take_values(self) -> None:
-        """Gives the copies the values of all variables, random states included."""
+        """Gives the copies the values of all variables, random states included, and their paths."""
         for layer, copy in self._copies.values():
             if has_graph(layer) or not getattr(layer, "variables", None):
                 continue
             for new, old in zip(copy.variables, layer.variables, strict=True):
                 new.assign(_value_for(new, old))
+                # Keras makes a path of the models and layers around when it makes the variable.
+                new._path = old.path
             finalize(copy)
 
     def _layer(self, layer: Any) -> Any:
@@ -76,16 +76,6 @@ def _namer(taken: set[str]) -> Callable[[str], str]:
         return tried
 
     return unique
-
-
-@contextmanager
-def _scope_of(layer: Any) -> Iterator[None]:
-    """Names new variables as those of the layer are named, with the names of models around it."""
-    *around, _ = (getattr(layer, "path", None) or "/").split("/")
-    with ExitStack() as scopes:
-        for name in filter(None, around):
-            scopes.enter_context(keras.name_scope(name))
-        yield
 
 
 def _value_for(new: Any, old: Any) -> np.ndarray:
