@@ -42,7 +42,11 @@ class Copier:
                 if skip:
                     output = merged(known[id(skip.start)], output, skip, self.wish, unique)
                 known[id(tensor)] = output
-        return _connected(model, known)
+        if isinstance(model, keras.Sequential) and not self.skips.keys() & known.keys():
+            first = known[id(model.inputs[0])]._keras_history.operation
+            rest = [self._layer(layer) for layer in model.layers]
+            return _set_up(keras.Sequential([first, *rest], name=model.name), model)
+        return _set_up(_connected(model, known), model)
 
     def take_values(self) -> None:
         """Gives the copies the values of all variables, random states included, and their paths."""
@@ -101,6 +105,11 @@ def _connected(model: Any, known: dict[int, Any]) -> keras.Model:
         ends = packed(model.input, inputs), packed(model.output, outputs)
         is_own = not type(model).__module__.startswith("keras.")
         new = type(model)(*ends, name=model.name) if is_own else connect(*ends, model.name)
+    return new
+
+
+def _set_up(new: keras.Model, model: keras.Model) -> keras.Model:
+    """The new model with the settings of the old one that lie outside of its layers."""
     # By it `compile` knows whether to scale the loss.
     new.dtype_policy = model.dtype_policy
     if not model.trainable:
