@@ -247,13 +247,18 @@ def test_one_sentence_says_why_nothing_is_done(make, options, message):
         add_skips(make(), **options)
 
 
-def test_a_learned_scalar_is_refused_where_it_would_lose_a_mask():
-    x = keras.Input((5,), dtype="int32")
+@pytest.mark.parametrize("scale", [None, 0.5, "learned"])
+def test_the_mask_of_a_sequence_reaches_the_layers_of_the_twin(scale):
+    x = keras.Input((None,), dtype="int32")
     y = layers.Embedding(9, 4, mask_zero=True)(x)
-    for _ in range(3):
+    for _ in range(2):
         y = layers.LSTM(4, return_sequences=True)(y)
-    with pytest.raises(ValueError, match="3 a learned scalar would lose the mask"):
-        add_skips(keras.Model(x, dense(2)(y)), scale="learned")
+    twin = add_skips(keras.Model(x, layers.LSTM(4)(y)), scale=scale, verbose=False)
+    for weight in twin.weights:
+        if weight.path.endswith("_scale/kernel"):
+            weight.assign(np.ones(1))
+    padded = outputs(twin, np.array([[1, 2, 0, 0]], "int32"))
+    np.testing.assert_allclose(padded, outputs(twin, np.array([[1, 2]], "int32")), atol=1e-6)
 
 
 def test_the_twin_is_compiled_like_the_model_with_a_new_optimizer():

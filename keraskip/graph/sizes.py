@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keraskip.graph.walk import walk
+from keraskip.graph.walk import given, has_graph, nodes
 
 # In place of a size that the model leaves open, such as the length of a sequence. A prime, so that
 # halving and doubling it gives another size, and large enough to be halved often.
@@ -19,15 +19,17 @@ def sizes(model: keras.Model) -> dict[int, tuple]:
     the size. Where a layer refuses that size, it is None. A tensor of a nested model that is called
     on several shapes is left out.
     """
-    given = [
+    closed = [
         keras.KerasTensor((tensor.shape[0], *_closed(tensor.shape[1:])), dtype=tensor.dtype)
         for tensor in model.inputs
     ]
+    shapes: dict[int, set[tuple]] = defaultdict(set)
     try:
-        shapes = _walked(model, given)
+        _follow(model, closed, shapes)
     except Exception:
         # A custom layer may refuse any size, such as a sequence longer than its table.
-        shapes = _walked(model, model.inputs)
+        shapes.clear()
+        _follow(model, model.inputs, shapes)
     return {key: next(iter(found)) for key, found in shapes.items() if len(found) == 1}
 
 
@@ -35,22 +37,21 @@ def _closed(shape: tuple) -> list:
     return [OPEN_SIZE if size is None else size for size in shape]
 
 
-def _walked(model: keras.Model, tensors: list) -> dict[int, set[tuple]]:
-    shapes: dict[int, set[tuple]] = defaultdict(set)
-
-    def visit(_: str, node: Any, known: dict) -> list:
-        outputs = [known.get(id(tensor)) for tensor in node.outputs]
-        if not node.is_input:
+def _follow(model: Any, tensors: list, shapes: dict[int, set[tuple]]) -> list:
+    """The outputs of a model on these tensors; notes the shapes of all on the way."""
+    known = dict(zip(map(id, model.inputs), tensors, strict=True))
+    for node in nodes(model):
+        if node.is_input:
+            continue
+        if has_graph(node.operation):
+            inputs = [known[id(tensor)] for tensor in given(node.operation, node)]
+            outputs = _follow(node.operation, inputs, shapes)
+        else:
             outputs = _outputs(node, known)
-        now = [known[id(tensor)] for tensor in node.input_tensors]
-        for tensor, shaped in zip(
-            [*node.input_tensors, *node.outputs], [*now, *outputs], strict=True
-        ):
-            shapes[id(tensor)].add(tuple(shaped.shape[1:]))
-        return outputs
-
-    walk(model, tensors, visit)
-    return shapes
+        known |= zip(map(id, node.outputs), outputs, strict=True)
+    for key, tensor in known.items():
+        shapes[key].add(tuple(tensor.shape[1:]))
+    return [known[id(tensor)] for tensor in model.outputs]
 
 
 def _outputs(node: Any, known: dict) -> list:

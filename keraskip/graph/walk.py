@@ -49,7 +49,7 @@ def follow(calls: Sequence[Any], known: dict, visit: Visit, path: str) -> None:
     for node in calls:
         layer = node.operation
         if has_graph(layer):
-            inputs = [known[id(tensor)] for tensor in _given(layer, node)]
+            inputs = [known[id(tensor)] for tensor in given(layer, node)]
             outputs = walk(layer, inputs, visit, f"{path}{layer.name}/")
         elif node.is_input and path:
             continue  # A nested model works on the tensors that it was called on.
@@ -58,7 +58,7 @@ def follow(calls: Sequence[Any], known: dict, visit: Visit, path: str) -> None:
         known |= zip(map(id, node.outputs), outputs, strict=True)
 
 
-def _given(model: Any, node: Any) -> list:
+def given(model: Any, node: Any) -> list:
     """The tensors on which a nested model is called, in the order of its inputs; no masks."""
     args, kwargs = node.arguments.args, node.arguments.kwargs
     given = args[0] if args else kwargs["inputs"]

@@ -64,7 +64,7 @@ def chains(
     rows: list[list[Step]] = []
     row_at: dict[int, list[Step]] = {}
     for index, node in enumerate(calls):
-        before = {id(tensor): tensor for tensor in node.input_tensors}
+        before = _taken(node)
         layer = node.operation
         if node.is_input or {len(before), len(node.outputs)} != {1} or id(layer) in opened:
             continue
@@ -91,11 +91,18 @@ def heads_of(model: keras.Model, kernels: Callable[[Any], int]) -> set[int]:
     return heads
 
 
+def _taken(node: Any) -> dict[int, Any]:
+    """The tensors that a call takes, by their ids. Masks are no part of the signal."""
+    options = {name: one for name, one in node.arguments.kwargs.items() if "mask" not in name}
+    flat = keras.tree.flatten((node.arguments.args, options))
+    return {id(each): each for each in flat if isinstance(each, keras.KerasTensor)}
+
+
 def _users(calls: Sequence[Any]) -> dict[int, list]:
     """The calls that take each tensor, by its id."""
     users: dict[int, list] = defaultdict(list)
     for node in calls:
-        for key in {id(tensor) for tensor in node.input_tensors}:
+        for key in _taken(node):
             users[key].append(node)
     return users
 

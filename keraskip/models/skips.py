@@ -67,7 +67,7 @@ def add_skips(
             and why.
 
     Returns:
-        A functional model of Keras' own layers, compiled like yours with a new optimizer. It saves,
+        A model of Keras' own layers, compiled like yours with a new optimizer. It saves,
         loads and exports like any other. With `how="add"` and neither `scale="learned"` nor
         projections it has the same weights.
 

@@ -13,7 +13,6 @@ FEW = "too few layers in a row"
 SHAPE = "the shape changes"
 LEFT_OUT = "left out by `layers`"
 NARROW = "the shape changes, or what follows cannot be made wider"
-MASK = "a learned scalar would lose the mask"
 
 
 @dataclass(frozen=True)

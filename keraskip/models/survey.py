@@ -27,7 +27,6 @@ from keraskip.models.stretches import (
     FEW,
     HEAD,
     LEFT_OUT,
-    MASK,
     NARROW,
     SHAPE,
     Stretch,
@@ -102,11 +101,11 @@ class Survey:
         return None
 
     def _is_known(self, first: int, last: int) -> bool:
-        """Whether the skip is of numbers, of a known size, and may have the scale."""
+        """Whether the skip is of numbers, and of a known size."""
         start, end = self._shapes(first, last)
         is_float = keras.backend.is_float_dtype(self._start(first).dtype)
         is_sized = bool(start and end) and None not in (*start, *end)
-        return is_float and is_sized and not self._loses_mask(first)
+        return is_float and is_sized
 
     def _is_identity(self, first: int, last: int) -> bool:
         start, end = self._shapes(first, last)
@@ -126,11 +125,6 @@ class Survey:
     def _shapes(self, first: int, last: int) -> tuple[tuple, tuple]:
         start, end = self._start(first), self._end(last)
         return self.sizes.get(id(start), ()), self.sizes.get(id(end), ())
-
-    def _loses_mask(self, first: int) -> bool:
-        """Whether the layers of a learned scalar would lose the mask of a sequence."""
-        mask = getattr(self._start(first), "_keras_mask", None)
-        return self.wish.scale == "learned" and mask is not None
 
     def _start(self, first: int, activated: bool = False) -> Any:
         """The tensor before a stretch that begins with this layer with a kernel.
@@ -189,8 +183,6 @@ class Survey:
         count = sum(self.steps[self.kernels[each]].kernels for each in range(first, last + 1))
         if count < self.wish.every:
             return FEW
-        if self._loses_mask(first):
-            return MASK
         return SHAPE if self.wish.how == "add" else NARROW
 
 

@@ -1,7 +1,6 @@
 """Copies a model with skips in its graph. Names, nested models and initial values stay."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -37,22 +36,27 @@ class Copier:
                 known[id(node.outputs[0])] = copy.output
                 continue
             copy, (args, kwargs) = self._layer(node.operation), node.arguments.fill_in(known)
-            with _scope_of(node.operation):
-                outputs = keras.tree.flatten(copy(*args, **kwargs))
+            outputs = keras.tree.flatten(copy(*args, **kwargs))
             for tensor, output in zip(node.outputs, outputs, strict=True):
                 skip = self.skips.get(id(tensor))
                 if skip:
                     output = merged(known[id(skip.start)], output, skip, self.wish, unique)
                 known[id(tensor)] = output
-        return _connected(model, known)
+        if isinstance(model, keras.Sequential) and not self.skips.keys() & known.keys():
+            first = known[id(model.inputs[0])]._keras_history.operation
+            rest = [self._layer(layer) for layer in model.layers]
+            return _set_up(keras.Sequential([first, *rest], name=model.name), model)
+        return _set_up(_connected(model, known), model)
 
     def take_values(self) -> None:
-        """Gives the copies the values of all variables, random states included."""
+        """Gives the copies the values of all variables, random states included, and their paths."""
         for layer, copy in self._copies.values():
             if has_graph(layer) or not getattr(layer, "variables", None):
                 continue
             for new, old in zip(copy.variables, layer.variables, strict=True):
                 new.assign(_value_for(new, old))
+                # Keras makes a path of the models and layers around when it makes the variable.
+                new._path = old.path
             finalize(copy)
 
     def _layer(self, layer: Any) -> Any:
@@ -78,16 +82,6 @@ def _namer(taken: set[str]) -> Callable[[str], str]:
     return unique
 
 
-@contextmanager
-def _scope_of(layer: Any) -> Iterator[None]:
-    """Names new variables as those of the layer are named, with the names of models around it."""
-    *around, _ = (getattr(layer, "path", None) or "/").split("/")
-    with ExitStack() as scopes:
-        for name in filter(None, around):
-            scopes.enter_context(keras.name_scope(name))
-        yield
-
-
 def _value_for(new: Any, old: Any) -> np.ndarray:
     """The old values; in a wider variable behind new ones, as the branch is behind the skip.
 
@@ -111,6 +105,11 @@ def _connected(model: Any, known: dict[int, Any]) -> keras.Model:
         ends = packed(model.input, inputs), packed(model.output, outputs)
         is_own = not type(model).__module__.startswith("keras.")
         new = type(model)(*ends, name=model.name) if is_own else connect(*ends, model.name)
+    return new
+
+
+def _set_up(new: keras.Model, model: keras.Model) -> keras.Model:
+    """The new model with the settings of the old one that lie outside of its layers."""
     # By it `compile` knows whether to scale the loss.
     new.dtype_policy = model.dtype_policy
     if not model.trainable:
