@@ -72,11 +72,13 @@ def rows_of(files):
 
 
 def run(arguments):
-    """Runs what is not in the file yet; returns all rows."""
-    out = arguments.out
+    """Runs what is not in the file yet; returns all rows. A network that was changed runs anew."""
+    out, wanted = arguments.out, chosen(arguments)
+    now = {(network.name, repr(network.changes)) for network, _ in wanted}
     rows = rows_of([out]) if out and out.exists() else []
+    rows = [row for row in rows if (row["name"], row["changes"]) in now]
     done = {(row["name"], row["seed"]) for row in rows}
-    for network, seed in chosen(arguments):
+    for network, seed in wanted:
         if (network.name, seed) in done:
             continue
         with_cure = not (arguments.without_cures or arguments.backends)
