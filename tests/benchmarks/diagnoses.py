@@ -68,7 +68,10 @@ def chosen(arguments):
 
 
 def rows_of(files):
-    return [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
+    """The rows of files; the last one of a network, seed and backend counts."""
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in lines]
+    return list({(row["name"], row["seed"], row["backend"]): row for row in rows}.values())
 
 
 def run(arguments):
