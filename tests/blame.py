@@ -1,7 +1,7 @@
 """Which hidden layer is to blame, by a gradient that the code under test has no part in.
 
-The gradient of the loss with respect to the output of each hidden layer, by the automatic
-differentiation of TensorFlow or PyTorch itself, on the network before its first step.
+On the network before its first step: the output of each hidden layer, and the gradient of the loss
+with respect to it by the automatic differentiation of TensorFlow or PyTorch itself.
 """
 
 import keras
@@ -12,7 +12,9 @@ BACKENDS = ("tensorflow", "torch")
 
 
 def layer_to_blame(recipe, model):
-    """The hidden layer at which the gradient falls most on its way down, or whose units are alike.
+    """The first hidden layer whose units are alike, or that answers 0 to everything.
+
+    Where there is none, the layer at which the gradient falls most on its way down.
 
     Args:
         recipe: of the training.
@@ -22,9 +24,10 @@ def layer_to_blame(recipe, model):
     alike = [layer.name for layer in hidden if np.ptp(_kernel(layer), axis=-1).max() == 0]
     if alike:
         return alike[0]
-    sizes = _sizes(recipe, model, hidden)
-    with np.errstate(divide="ignore"):
-        heights = np.log10(np.maximum(sizes, 1e-45))
+    answers, gradients = _sizes(recipe, model, hidden)
+    if 0.0 in answers:
+        return hidden[answers.index(0.0)].name
+    heights = np.log10(np.maximum(gradients, 1e-45))
     return hidden[1 + int(np.diff(heights).argmax())].name
 
 
@@ -38,13 +41,16 @@ def _kernel(layer):
 
 
 def _sizes(recipe, model, hidden):
-    """The RMS of the gradient at the output of each hidden layer."""
+    """The RMS of the output of each hidden layer, and of the gradient there."""
     outputs = {layer.name: [] for layer in hidden}
     for layer in hidden:
         _listen(layer, outputs[layer.name])
     flat, gradients = _gradients(lambda: _loss(recipe, model), outputs)
-    rms = {id(tensor): _rms(gradient) for tensor, gradient in zip(flat, gradients, strict=True)}
-    return [max(rms[id(tensor)] for tensor in tensors) for tensors in outputs.values()]
+    known = {id(tensor): gradient for tensor, gradient in zip(flat, gradients, strict=True)}
+    return tuple(
+        [max(_rms(choose(tensor)) for tensor in tensors) for tensors in outputs.values()]
+        for choose in (lambda tensor: tensor, lambda tensor: known[id(tensor)])
+    )
 
 
 def _gradients(loss_of, outputs):
@@ -86,7 +92,7 @@ def _loss(recipe, model):
     return model.compute_loss(x=given, y=as_given(y), y_pred=answers)
 
 
-def _rms(gradient):
-    if gradient is None:
+def _rms(tensor):
+    if tensor is None:
         return 0.0
-    return float(np.sqrt(np.square(keras.ops.convert_to_numpy(gradient).astype(float)).mean()))
+    return float(np.sqrt(np.square(keras.ops.convert_to_numpy(tensor).astype(float)).mean()))

@@ -49,10 +49,11 @@ def dead_relu(run):
 def unchanged_tensor(run):
     """A weight stays the same over three steps: `np.allclose` with rtol 1e-5 and atol 1e-8.
 
-    Approximated by the norm of the update beside that of the weight.
+    Approximated by the norm of the update beside that of the weight. Biases have a collection of
+    their own there.
     """
     limit = 1e-5 * run.weight_norm + 1e-8 * np.sqrt(run.weights["size"].to_numpy())
-    same = (run.update_norm <= limit) & ~run.missing
+    same = ((run.update_norm <= limit) & ~run.missing)[:, _kernels(run)]
     return bool((same[:-2] & same[1:-1] & same[2:]).any())
 
 
@@ -67,8 +68,13 @@ def loss_not_decreasing(run):
 def weight_update_ratio(run):
     """An update is larger than 10 times the weight, or smaller than 1e-8 of it."""
     ratio = run.update_norm / (run.weight_norm + 1e-9)
-    ratio = ratio[~run.missing & np.isfinite(ratio)]
+    ratio = ratio[:, _kernels(run)]
+    ratio = ratio[np.isfinite(ratio)]
     return bool(((ratio > 10) | (ratio < 1e-8)).any())
+
+
+def _kernels(run):
+    return np.flatnonzero(run.weights["shape"].map(len) > 1)
 
 
 SAGEMAKER = {
@@ -110,7 +116,7 @@ def _of_gradients(run):
     """Dying ReLU, exploding and vanishing gradients, in the order of its code."""
     per_epoch = max(1, round(len(run.steps) / max(1, len(run.epochs))))
     rows = slice(None, None, per_epoch)
-    kernels = np.flatnonzero(run.weights["shape"].map(len) > 1)
+    kernels = _kernels(run)
     order = kernels[np.argsort(run.weights["depth"].to_numpy()[kernels], kind="stable")]
     norms = np.nan_to_num(run.grad_norm[rows][:, order].astype(float))
     if not norms.size:

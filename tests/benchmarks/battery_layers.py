@@ -6,7 +6,7 @@ from battery_settings import BOTH, CODER, CONV, GAN, RNN, SIAMESE, TOKENS, TRANS
 LARGE = {"initializer": 1.0}
 EXPONENTIAL = {"depth": 8, "activation": "exponential", "initializer": "he_uniform"}
 FIRST = {**RNN, "task": "first", "units": 12, "optimizer": f"{ADAM}(1e-3)", "epochs": 2}
-PLAIN = {**TOKENS, "plain": True, "optimizer": f"{ADAM}(1e-3)"}
+PLAIN = {**TOKENS, "plain": True}
 
 START = [
     *faulty(
@@ -22,7 +22,7 @@ START = [
         "overflow",
         ("overflow in the first step", "exploding"),
         ("dense, exponential", EXPONENTIAL),
-        ("siamese, exponential", {**SIAMESE, **EXPONENTIAL}),
+        ("autoencoder, exponential", {**CODER, **EXPONENTIAL}),
         ("multi, exponential", {**BOTH, **EXPONENTIAL}),
     ),
     *faulty(
@@ -31,7 +31,7 @@ START = [
         ("dense, decay", {"optimizer": f"{SGD}(0.05, weight_decay=3.0)"}),
         ("conv, L2", {**CONV, "penalty": 1.0, "depth": 3}),
         ("autoencoder, L2", {**CODER, "penalty": 1.0}),
-        ("transformer, decay", {**TOKENS, "optimizer": f"{SGD}(0.05, weight_decay=3.0)"}),
+        ("transformer, decay", {**TOKENS, "optimizer": f"{SGD}(0.01, weight_decay=10.0)"}),
     ),
 ]
 
@@ -53,7 +53,10 @@ DEPTH = [
         ("dense, 20 relu, large", {"depth": 20, **LARGE}),
         ("conv, 12 relu, large", {**CONV, "depth": 12, **LARGE, "epochs": 4}),
         ("residual, 10 relu, large", {"family": "residual", "depth": 10, **LARGE, "epochs": 4}),
-        ("siamese, 12 relu, large", {**SIAMESE, "depth": 12, **LARGE, "epochs": 4}),
+        (
+            "transfer, 12 relu, large",
+            {**TRANSFER, "task": "digits", "depth": 12, **LARGE, "epochs": 4},
+        ),
         ("multi, 16 relu, large", {**BOTH, "depth": 16, **LARGE, "epochs": 4}),
     ),
     *faulty(

@@ -31,6 +31,7 @@ def result_of(network, seed, with_cure):
         "expected": list(network.kinds),
         "layer": network.layer,
         "curable": network.curable,
+        "changes": repr(network.changes),
         "seed": seed,
         "backend": keras.backend.backend(),
     }

@@ -3,9 +3,9 @@
 from battery_network import ADAM, SGD, faulty
 
 CONV, RNN = {"family": "conv"}, {"family": "rnn"}
-UNET = {"family": "unet", "task": "denoise", "epochs": 3}
-CODER = {"family": "autoencoder", "depth": 5, "task": "rebuild"}
-TOKENS = {"family": "transformer", "epochs": 3}
+UNET = {"family": "unet", "task": "denoise", "epochs": 3, "optimizer": f"{ADAM}(3e-3)"}
+CODER = {"family": "autoencoder", "depth": 5, "task": "rebuild", "optimizer": f"{ADAM}(3e-3)"}
+TOKENS = {"family": "transformer", "epochs": 3, "optimizer": f"{ADAM}(1e-3)"}
 SIAMESE = {"family": "siamese", "task": "pairs"}
 TRANSFER = {"family": "transfer", "task": "binary"}
 BOTH = {"family": "multi", "task": "both"}
@@ -30,14 +30,14 @@ RATES = [
         ("updates too small", "too slow"),
         ("dense, rate 1e-7", {"optimizer": f"{SGD}(1e-7)"}),
         ("conv, rate 1e-8", {**CONV, "optimizer": f"{ADAM}(1e-8)"}),
-        ("unet, rate 1e-8", {**UNET, "optimizer": f"{SGD}(1e-8)"}),
+        ("unet, rate 1e-9", {**UNET, "optimizer": f"{ADAM}(1e-9)"}),
         ("gan, rate 1e-9", {**GAN, "optimizer": f"{ADAM}(1e-9)"}),
     ),
     *faulty(
         "slow rate",
         ("too slow", "updates too small"),
         ("dense, rate 3e-5", {"optimizer": f"{SGD}(3e-5)"}),
-        ("conv, rate 1e-4", {**CONV, "depth": 3, "optimizer": f"{SGD}(1e-4)", "epochs": 4}),
+        ("conv, adam 3e-6", {**CONV, "depth": 3, "optimizer": f"{ADAM}(3e-6)"}),
         ("transformer, adam 1e-6", {**TOKENS, "optimizer": f"{ADAM}(1e-6)"}),
         ("multi, rate 3e-5", {**BOTH, "optimizer": f"{SGD}(3e-5)"}),
     ),
@@ -49,7 +49,7 @@ RATES = [
         ("conv, rate 30", {**CONV, "depth": 4, "optimizer": f"{SGD}(30.0)"}),
         ("regression, rate 10", {**REGRESSION, "optimizer": f"{SGD}(10.0)"}),
         ("transformer, adam 1", {**TOKENS, "optimizer": f"{ADAM}(1.0)"}),
-        ("unet, rate 30", {**UNET, "optimizer": f"{SGD}(30.0)"}),
+        ("unet, adam 10", {**UNET, "optimizer": f"{ADAM}(10.0)"}),
         ("siamese, adam 3", {**SIAMESE, "optimizer": f"{ADAM}(3.0)"}),
         ("gan, adam 3", {**GAN, "optimizer": f"{ADAM}(3.0)"}),
     ),
@@ -58,15 +58,15 @@ RATES = [
         ("clipping",),
         ("dense, clipped", {"optimizer": f"{SGD}(0.1, global_clipnorm=1e-7)"}),
         ("conv, clipped", {**CONV, "optimizer": f"{SGD}(0.1, clipnorm=1e-7)"}),
-        ("transformer, clipped", {**TOKENS, "optimizer": f"{SGD}(0.1, global_clipnorm=1e-7)"}),
-        ("autoencoder, clipped", {**CODER, "optimizer": f"{SGD}(0.1, global_clipnorm=1e-7)"}),
+        ("transformer, clipped", {**TOKENS, "optimizer": f"{SGD}(0.01, global_clipnorm=1e-7)"}),
+        ("siamese, clipped", {**SIAMESE, "optimizer": f"{SGD}(0.1, global_clipnorm=1e-7)"}),
     ),
     *faulty(
         "tiny loss",
         ("loss too small", "updates too small", "too slow"),
         ("dense, loss times 1e-8", {"loss_weight": 1e-8}),
         ("siamese, loss times 1e-8", {**SIAMESE, "loss_weight": 1e-8}),
-        ("unet, loss times 1e-8", {**UNET, "loss_weight": 1e-8, "optimizer": f"{SGD}(0.3)"}),
+        ("unet, loss times 1e-10", {**UNET, "loss_weight": 1e-10}),
     ),
     *faulty(
         "float16",
@@ -80,7 +80,7 @@ RATES = [
         ("late failure",),
         ("dense, late", {"jump": 300.0, "epochs": 8}),
         ("conv, late", {**CONV, "jump": 1000.0, "depth": 3, "epochs": 10}),
-        ("autoencoder, late", {**CODER, "jump": 1000.0, "epochs": 8, "optimizer": f"{ADAM}(3e-3)"}),
+        ("autoencoder, late", {**CODER, "jump": 1000.0, "epochs": 8}),
         (
             "transformer, late",
             {**TOKENS, "jump": 1000.0, "epochs": 6, "optimizer": f"{ADAM}(3e-3)"},
@@ -150,7 +150,7 @@ DATA = [
         ("rnn, NaN in step 35", {**RNN, "broken_step": 35, "epochs": 4}),
         ("transformer, NaN in step 10", {**TOKENS, "broken_step": 10}),
         ("unet, NaN in step 5", {**UNET, "broken_step": 5}),
-        ("transfer, NaN in step 15", {**TRANSFER, "broken_step": 15}),
+        ("transfer, NaN in step 15", {**TRANSFER, "task": "digits", "broken_step": 15}),
     ),
     *faulty(
         "large inputs",
@@ -158,7 +158,7 @@ DATA = [
         ("dense, inputs 255", {"scale": 255.0, "initializer": 1.0}),
         ("conv, inputs 255", {**CONV, "scale": 255.0, "depth": 3}),
         ("regression, inputs 1e4", {**REGRESSION, "scale": 1e4}),
-        ("unet, inputs 1e4", {**UNET, "scale": 1e4, "optimizer": f"{SGD}(0.3)"}),
+        ("multi, inputs 255", {**BOTH, "scale": 255.0, "depth": 3}),
         ("siamese, inputs 255", {**SIAMESE, "scale": 255.0, "depth": 3}),
         ("transfer, inputs 255", {**TRANSFER, "scale": 255.0, "depth": 3}),
     ),

@@ -68,15 +68,20 @@ def chosen(arguments):
 
 
 def rows_of(files):
-    return [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
+    """The rows of files; the last one of a network, seed and backend counts."""
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in lines]
+    return list({(row["name"], row["seed"], row["backend"]): row for row in rows}.values())
 
 
 def run(arguments):
-    """Runs what is not in the file yet; returns all rows."""
-    out = arguments.out
+    """Runs what is not in the file yet; returns all rows. A network that was changed runs anew."""
+    out, wanted = arguments.out, chosen(arguments)
+    now = {(network.name, repr(network.changes)) for network, _ in wanted}
     rows = rows_of([out]) if out and out.exists() else []
+    rows = [row for row in rows if (row["name"], row["changes"]) in now]
     done = {(row["name"], row["seed"]) for row in rows}
-    for network, seed in chosen(arguments):
+    for network, seed in wanted:
         if (network.name, seed) in done:
             continue
         with_cure = not (arguments.without_cures or arguments.backends)
