@@ -309,6 +309,15 @@ def test_a_rate_that_rose_too_high_is_taken_back():
     assert "learning_rate=0.1)" in found.remedy
 
 
+def test_a_warm_up_that_ends_too_high_gets_the_right_rate():
+    """At step 5, 6 % of the way, updates are 0.12 of the weights, at a rate of 6: 40 times."""
+    rates, updates = 1.2 * (STEP + 1.0), 0.02 * (STEP[:, None] + 1)
+    changes = {"learning_rate": rates, "update_norm": updates, "info": classifier()}
+    found = diagnose(run_of(flat(), layers=LAYERS, **changes))[0]
+    assert found.kind == "learning rate too high"
+    assert "SGD(learning_rate=0.2)" in found.remedy
+
+
 @pytest.mark.parametrize(("update", "rate"), [(5.0, "0.0006"), (5e-8, "0.0006")])
 def test_a_rate_of_adam_is_named_by_its_updates(update, rate):
     """Updates of the weights' size, at a rate of 1; of 5e-8 of it, at 1e-8."""
