@@ -18,7 +18,7 @@ class Site:
     """A call of a layer, or of an operation such as `x + y`.
 
     Attributes:
-        name: name of the layer after those of the models around it; from the second call of a
+        name: name of the layer, behind the names of the models around it; from the second call of a
             layer on with the number of the call, such as `"tower/dense (2)"`.
         layer: the layer.
         depth: see `keraskip.graph`.
