@@ -15,6 +15,8 @@ from keraskip.analysis.losses import Losses
 
 # An update of a tenth of a kernel is a hundred times the usual one.
 HIGH_RATIO = 0.1
+# Gradients of the first steps are larger than later ones, so there updates may be, too.
+FIRST_ARE_LARGER = 3.0
 # Updates below a hundredth of the usual size say nothing about their rate, as in a warm-up.
 SOME_CHANGE = 0.01 * USUAL_RATIO
 # A warm-up rises by less from one step to the next, but for its first ones.
@@ -40,18 +42,20 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
         return None
     rate = evidence.scalar("learning_rate")[row]
     rate = evidence.rate if np.isnan(rate) else float(rate)
-    right = rate_for(evidence, ratio, rate)
+    right = rate_for(evidence, ratio / FIRST_ARE_LARGER, rate)
     if (evidence.is_adaptive and rate <= 3e-3) or right > rate / 2:
         return None
     start, end = evidence.learning.start, evidence.learning.end
     course = f"; the loss goes from {start.value:.3g} to {end.value:.3g}" if start and end else ""
     with_rate = "" if np.isnan(rate) else f" with a learning rate of {rate:g}"
     when = "first updates" if row < FIRST_STEPS else f"updates of step {evidence.run.steps[row]}"
+    remedy = _lower(evidence, row, right)
     return Finding(
-        "learning rate too high",
+        # The rate was right before it jumped.
+        "late failure" if remedy.startswith("keep") else "learning rate too high",
         f"The {when} change a kernel by {ratio:.2g} of itself{with_rate}; about {USUAL_RATIO:g} is "
         f"usual{course}.",
-        _lower(evidence, row, right),
+        remedy,
         UPDATES,
         steps=evidence.span,
         evidence={"update_ratio": ratio, "learning_rate": rate, "right_rate": right},
