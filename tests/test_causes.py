@@ -377,6 +377,13 @@ def test_without_a_loss_only_updates_above_the_weights_are_too_high():
     assert kinds({"loss": None, "info": info, "update_norm": 0.5}) == []
 
 
+def test_positions_that_share_a_kernel_keep_one_scale():
+    run = run_of(flat(), info=classifier(), input_min=-1e4, input_max=1e4)
+    assert "x.mean(axis=0)" in diagnose(run)[0].remedy
+    run.weights.at[0, "shape"] = [3, 3, 1, 8]
+    assert "`x = (x - x.mean()) / x.std()`" in diagnose(run)[0].remedy
+
+
 def test_no_gradient_is_named_with_its_step():
     assert first("no gradient").steps == (51, S - 1)
 
