@@ -189,6 +189,16 @@ def test_the_loss_and_the_accuracy_of_a_constant_guess(info, guess, by_chance):
     assert chance(run) == pytest.approx(by_chance, nan_ok=True)
 
 
+@pytest.mark.parametrize(("factors", "guess"), [(None, GUESS + 4.0), ([1.0, 0.1], np.nan)])
+def test_the_losses_of_several_outputs_add_up(factors, guess):
+    info = classifier()
+    info["training"] |= {"loss": ["sparse_categorical_crossentropy", "mse"]}
+    info["training"]["loss_weights"] = factors
+    info["outputs"].append({"layer": "head_1", "units": 1, "activation": None})
+    info["labels"].append({"output": 1, "count": 3000, "mean": 0.0, "variance": 4.0})
+    assert constant_guess(run_of(flat(), info=info)) == pytest.approx(guess, nan_ok=True)
+
+
 def test_each_state_has_a_rule():
     assert set(LEARNING_RULES) == {"learning", "not learning", "frozen", "diverged", "unknown"}
 

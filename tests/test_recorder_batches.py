@@ -1,5 +1,7 @@
 """What is recorded of each batch, loss, rate, inputs and labels, and the facts of the training."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from members import quick
 from uncompiled import UNCOMPILED
 
 from keraskip import GradientRecorder, load_run
+from keraskip.callbacks.hook.training_facts import training_facts
 
 BACKEND = keras.backend.backend()
 RANDOM = np.random.default_rng(0)
@@ -81,10 +84,25 @@ def test_facts_of_the_training(run):
     assert training["optimizer"]["class"] == "SGD"
     assert training["optimizer"]["learning_rate"] == "ExponentialDecay"
     assert training["dtype_policy"] == "float32"
+    assert training["loss_weights"] is None
     assert run.info["outputs"] == [{"layer": "last", "units": 3, "activation": "softmax"}]
     assert run.info["calls"][-2:] == ["first", "last"]
     assert run.info["classes"] == 3
     assert run.info["untrained"] == run.info["alike"] == []
+
+
+def test_the_policy_is_that_of_most_layers_and_factors_of_losses_are_kept():
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(3, dtype="mixed_float16")(inputs)
+    outputs = [
+        keras.layers.Dense(1, dtype=policy, name=policy)(hidden)
+        for policy in ("mixed_float16", "float32")
+    ]
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", ["mse", "mse"], loss_weights=[1, 0.5])
+    facts = training_facts(model)["training"]
+    assert facts["dtype_policy"] == "mixed_float16"
+    assert json.loads(json.dumps(facts["loss_weights"])) == [1.0, 0.5]
 
 
 def test_values_that_are_not_finite_are_counted_and_left_out(tmp_path):

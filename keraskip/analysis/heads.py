@@ -87,12 +87,19 @@ def _by_output(loss: Any, names: list[str]) -> list[str]:
 def constant_guess(run: Run) -> float:
     """The loss of the best constant answer; NaN where it cannot be known.
 
-    For a crossentropy it is the entropy of the class shares, for a squared error the variance.
+    For a crossentropy it is the entropy of the class shares, for a squared error the variance. The
+    losses of several outputs add up, unless `compile` was given factors for them.
     """
     heads = heads_of(run)
-    if len(heads) != 1 or not (heads[0].loss and heads[0].labels):
+    if not heads or not all(head.loss and head.labels for head in heads):
         return _entropy_of_equal_classes(run)
-    head = heads[0]
+    has_factors = (run.info.get("training") or {}).get("loss_weights", "unknown") is not None
+    if len(heads) > 1 and has_factors:
+        return np.nan
+    return sum(_guess_of(head) for head in heads)
+
+
+def _guess_of(head: Head) -> float:
     if head.labels.get("weighted"):
         return np.nan
     if head.loss in SQUARED:

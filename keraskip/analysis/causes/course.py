@@ -15,6 +15,12 @@ from keraskip.analysis.losses import Losses
 
 # An update of a tenth of a kernel is a hundred times the usual one.
 HIGH_RATIO = 0.1
+# Gradients of the first steps are larger than later ones, so there updates may be, too.
+FIRST_ARE_LARGER = 3.0
+# Updates below a hundredth of the usual size say nothing about their rate, as in a warm-up.
+SOME_CHANGE = 0.01 * USUAL_RATIO
+# A warm-up rises by less from one step to the next, but for its first ones.
+JUMP = 2.5
 # Weights that fell to a tenth.
 SHRUNK = 0.1
 # A network that had learned this share of what a constant guess leaves open did learn.
@@ -36,24 +42,35 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
         return None
     rate = evidence.scalar("learning_rate")[row]
     rate = evidence.rate if np.isnan(rate) else float(rate)
-    right, first = rate_for(evidence, ratio, rate), evidence.scalar("learning_rate")[0]
+    right = rate_for(evidence, ratio / FIRST_ARE_LARGER, rate)
     if (evidence.is_adaptive and rate <= 3e-3) or right > rate / 2:
         return None
     start, end = evidence.learning.start, evidence.learning.end
     course = f"; the loss goes from {start.value:.3g} to {end.value:.3g}" if start and end else ""
     with_rate = "" if np.isnan(rate) else f" with a learning rate of {rate:g}"
     when = "first updates" if row < FIRST_STEPS else f"updates of step {evidence.run.steps[row]}"
+    remedy = _lower(evidence, row, right)
     return Finding(
-        "learning rate too high",
+        # The rate was right before it jumped.
+        "late failure" if remedy.startswith("keep") else "learning rate too high",
         f"The {when} change a kernel by {ratio:.2g} of itself{with_rate}; about {USUAL_RATIO:g} is "
         f"usual{course}.",
-        f"keep the rate: `{optimizer_line(evidence, learning_rate=first)}`"
-        if rate > 2 * first
-        else f"`{optimizer_line(evidence, learning_rate=right)}`",
+        remedy,
         UPDATES,
         steps=evidence.span,
         evidence={"update_ratio": ratio, "learning_rate": rate, "right_rate": right},
     )
+
+
+def _lower(evidence: Evidence, row: int, right: float) -> str:
+    """The rate of the steps before a jump, if it changed anything; else the right one."""
+    rows = np.arange(max(0, row - FIRST_STEPS), row + 1)
+    rates = evidence.scalar("learning_rate")[rows]
+    jumps = np.flatnonzero(rates[1:] > JUMP * rates[:-1])
+    if len(jumps) and evidence.ratio(rows[: jumps[0] + 1]) > SOME_CHANGE:
+        before = float(rates[jumps[0]])
+        return f"keep the rate: `{optimizer_line(evidence, learning_rate=before)}`"
+    return f"`{optimizer_line(evidence, learning_rate=right)}`"
 
 
 def _first_high(evidence: Evidence, rows: np.ndarray) -> tuple[int | None, float]:

@@ -46,6 +46,8 @@ def inputs_too_large(evidence: Evidence) -> Finding | None:
     remedy = (
         "scale them: `x = x / 255`"
         if is_image
+        else "scale them: `x = (x - x.mean()) / x.std()`"
+        if _is_convolutional(evidence)
         else "scale them: `x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-7)`"
     )
     return Finding(
@@ -55,6 +57,12 @@ def inputs_too_large(evidence: Evidence) -> Finding | None:
         EFFICIENT,
         evidence={"input_min": low, "input_max": high},
     )
+
+
+def _is_convolutional(evidence: Evidence) -> bool:
+    """Whether the first kernel slides: all positions share it, so they keep one scale."""
+    shapes = evidence.run.weights["shape"].iloc[evidence.kernels[:1]]
+    return any(len(shape) > 2 for shape in shapes)
 
 
 def _and_smaller_kernels(evidence: Evidence) -> str:

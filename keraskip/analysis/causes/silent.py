@@ -43,11 +43,13 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
         '`kernel_initializer="he_normal"` with `activation="relu"` and `bias_initializer="zeros"`, '
         "and `keras.layers.BatchNormalization()` after each hidden layer"
     )
-    first = evidence.run.steps[evidence.sound[0]]
-    if since <= first + 1 or not evidence.rate > 0:
+    before = evidence.scalar("learning_rate")[evidence.run.steps < since]
+    rate = float(np.median(before)) if len(before) > 1 else np.nan
+    if not rate > 0:
         return started
-    lower = optimizer_line(evidence, learning_rate=float(f"{evidence.rate / 10:.1g}"))
-    return f"a rate at which units survive: `{lower}`"
+    highest = float(np.nanmax(evidence.scalar("learning_rate")))
+    right = rate if highest > 2 * rate else float(f"{rate / 10:.1g}")
+    return f"a rate at which units survive: `{optimizer_line(evidence, learning_rate=right)}`"
 
 
 def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:

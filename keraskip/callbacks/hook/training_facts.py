@@ -37,7 +37,8 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
             "loss": _named(loss),
             "from_logits": getattr(loss, "_fn_kwargs", {}).get("from_logits"),
             "optimizer": _optimizer_facts(getattr(model, "optimizer", None)),
-            "dtype_policy": model.dtype_policy.name,
+            "loss_weights": _weights_of_losses(model),
+            "dtype_policy": _dtype_policy(model),
             "metrics": [metric.name for metric in model.metrics],
         },
         "outputs": outputs,
@@ -57,6 +58,20 @@ def _named(loss: Any) -> Any:
     if loss is None or isinstance(loss, str):
         return loss
     return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
+
+
+def _weights_of_losses(model: keras.Model) -> Any:
+    """The factors of several losses, as `compile` was given them; None for none."""
+    given = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
+    return keras.tree.map_structure(lambda each: each and float(each), given)
+
+
+def _dtype_policy(model: keras.Model) -> str:
+    """The policy of most layers with weights: that of the model may be another."""
+    names = [
+        layer.dtype_policy.name for layer in model._flatten_layers() if layer._trainable_variables
+    ]
+    return max(dict.fromkeys(names), key=names.count, default=model.dtype_policy.name)
 
 
 def _optimizer_facts(optimizer: keras.optimizers.Optimizer | None) -> dict[str, Any] | None:
