@@ -20,12 +20,14 @@ X = RANDOM.normal(size=(STEPS * BATCH, 6)).astype("float32")
 Y = (X[:, :1] > 0).astype("float32")
 
 
-def trained(folder, *, head="sigmoid", rate=0.5, x=X, epochs=4, **arguments):
+def trained(
+    folder, *, head="sigmoid", loss="binary_crossentropy", rate=0.5, x=X, epochs=4, **arguments
+):
     """A training of two layers; the run, and what Keras' history says."""
     keras.utils.set_random_seed(0)
     outputs = layers.Dense(1, head, name="head")
     model = keras.Sequential([layers.Input((6,)), layers.Dense(8, "relu"), outputs])
-    model.compile(keras.optimizers.SGD(rate), "binary_crossentropy")
+    model.compile(keras.optimizers.SGD(rate), loss)
     recorder = GradientRecorder(folder, on_nonfinite="ignore", **arguments)
     history = model.fit(x, Y, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[recorder])
     return load_run(folder), history
@@ -66,8 +68,11 @@ def test_a_training_that_goes_well_prints_its_last_line(tmp_path, capsys):
     assert line.endswith(f" More: keraskip report '{tmp_path / 'my run'}'")
 
 
+# Keras, too, warns of this softmax.
+@pytest.mark.filterwarnings("ignore:.*softmax over axis -1:UserWarning")
 def test_a_fault_is_told_at_once_and_ends_a_training_that_cannot_recover(tmp_path, capsys):
-    run, history = trained(tmp_path, head="softmax", epochs=16, on_finding="stop")
+    # On TensorFlow a cross-entropy goes by the logits behind the softmax, and sinks.
+    run, history = trained(tmp_path, head="softmax", loss="mse", epochs=16, on_finding="stop")
     first, stops, *end = capsys.readouterr().out.splitlines()
     assert first.startswith("keraskip: head is a softmax over one unit")
     assert '`keras.layers.Dense(1, "sigmoid")`' in first
@@ -107,7 +112,7 @@ def test_a_failure_of_the_analysis_is_one_warning_and_training_goes_on(tmp_path,
     monkeypatch.setattr("keraskip.callbacks.book.telling.load_run", fail)
     with pytest.warns(UserWarning, match="goes on: ZeroDivisionError: no such number") as warned:
         run, _ = trained(tmp_path, epochs=2)
-    assert len(warned) == 1
+    assert sum("goes on" in str(each.message) for each in warned) == 1
     assert (len(run.epochs), run.info["status"]) == (2, "finished")
 
 
@@ -187,6 +192,8 @@ def test_a_standstill_counts_only_in_a_network_that_fails(sound):
 
 def test_labels_that_do_not_follow_from_the_inputs_wait_for_the_end(sound):
     run = first_steps(sound, len(sound.steps), info={"epochs": []}, loss=0.7)
+    # Updates as of a usual rate.
+    run.statistics["update_norm"] *= 0.03
     assert learning_of(run).state == "not learning"
     assert [finding.kind for finding in diagnose(run)] == ["nothing to learn"]
     assert first_findings(run) == []

@@ -91,7 +91,7 @@ def noted(folder, share):
     # Eagerly, so that the gradients are numbers where they are read.
     model.compile(keras.optimizers.SGD(0.0), "mse", run_eagerly=True)
     x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
-    recorder, follower = GradientRecorder(folder / "run"), Follower()
+    recorder, follower = GradientRecorder(folder / "run", verbose=0), Follower()
     sys.setprofile(follower)
     try:
         model.fit(x, x[:, :1], batch_size=4, epochs=1, verbose=0, callbacks=[recorder])
@@ -125,4 +125,4 @@ def files_beside_the_way():
 def test_a_gradient_passes_the_files_that_the_map_names_and_no_other(tmp_path):
     way = files_of_the_way()
     assert len(way) <= 12
-    assert sorted(files_passed(tmp_path)) == sorted([*way, *files_beside_the_way()])
+    assert files_passed(tmp_path) == {*way, *files_beside_the_way()}

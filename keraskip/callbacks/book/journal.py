@@ -34,6 +34,7 @@ class Journal:
         columns: the columns of a row.
         tells_nonfinite: whether to warn of the first value that is NaN or infinite.
         stop: called with whether the value lies in a gradient, at the first one that is not finite.
+        written: called after rows were written.
         trackers: what shows the run elsewhere, too.
         initial_epoch: number of epochs to keep of the run in the folder.
         overwrite: whether a new run replaces an earlier one in the folder.
@@ -46,6 +47,7 @@ class Journal:
     columns: Sequence[str]
     tells_nonfinite: bool
     stop: Callable[[bool], None]
+    written: Callable[[], None]
     trackers: Trackers
     initial_epoch: int
     overwrite: bool
@@ -170,6 +172,8 @@ class Journal:
         self._write("append", rows.steps, rows.values, scalars)
         self.trackers.add(rows)
         self._tell(self._nonfinite.in_gradients(rows.steps, rows.values))
+        if self.is_written:
+            self.written()
 
     def end_epoch(
         self, epoch: int, next_steps: Sequence[int], logs: dict[str, Any], size: float | None

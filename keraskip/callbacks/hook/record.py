@@ -12,7 +12,7 @@ import keras
 from keraskip.callbacks.book.journal import Journal
 from keraskip.callbacks.book.telling import Telling
 from keraskip.callbacks.book.trackers import Trackers
-from keraskip.callbacks.columns import Rows, columns_of
+from keraskip.callbacks.columns import columns_of
 from keraskip.callbacks.hook.arguments import Settings
 from keraskip.callbacks.hook.capture import Capture
 from keraskip.callbacks.hook.fit_capture import FitCapture
@@ -57,6 +57,7 @@ class Record:
             columns_of(settings.statistics),
             settings.on_nonfinite != "ignore",
             self._stop,
+            self._tell,
             Trackers(settings.trackers),
             settings.initial_epoch,
             settings.overwrite,
@@ -91,7 +92,7 @@ class Record:
         self._epoch, self._trained = epoch, (model, optimizers)
         begin = partial(self._begin, model, optimizers)
         self._capture = make_capture(
-            model, optimizers, begin, self._append, self._settings.due, next_steps
+            model, optimizers, begin, self.journal.append, self._settings.due, next_steps
         )
         self._capture.attach()
         atexit.register(self._leave)
@@ -186,11 +187,9 @@ class Record:
         if self.journal.is_written:
             self._telling.begin(self.journal.run_dir)
 
-    def _append(self, rows: Rows) -> None:
-        """Keeps rows, and tells what the first ones show."""
-        self.journal.append(rows)
-        if self.journal.is_written:
-            self._telling.add(self.journal.run_dir, self._labels)
+    def _tell(self) -> None:
+        """Tells what the first rows show."""
+        self._telling.add(self.journal.run_dir, self._labels)
 
     def _look(self, epoch: int) -> None:
         """Tells what has become certain, and ends a training that cannot recover, if asked to."""
