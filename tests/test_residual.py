@@ -80,7 +80,7 @@ def names_and_shapes(model):
 
 
 def output_of(model, layer_name, images):
-    return predict(keras.Model(model.inputs, model.get_layer(layer_name).output), images)
+    return predict(keras.Model(model.input, model.get_layer(layer_name).output), images)
 
 
 def zero_residual_kernels(model):
