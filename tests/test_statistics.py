@@ -91,6 +91,25 @@ def test_measure_against_float64(measured):
 BETWEEN = [pytest.param(size, marks=pytest.mark.slow) for size in (1e-30, 1e20)]
 
 
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="of TensorFlow alone")
+@pytest.mark.parametrize("measured", ["large, compiled"], indirect=True)
+@pytest.mark.parametrize("size", [2**15 + 16, 2**15 + 1])
+def test_a_weight_of_several_blocks(measured, size):
+    random = np.random.default_rng(0)
+    gradient, before, update = random.normal(size=(3, 2, size)).astype("float32")
+    update[:, ::3] = 0
+    gradient[1, [0, -1]] = np.inf
+    after = before + update
+    found = measured(gradient, before, after)
+    change = np.float64(after) - before
+    assert found["grad_norm"][0] == pytest.approx(np.linalg.norm(np.float64(gradient[0])), rel=1e-6)
+    assert found["grad_max"][0] == np.abs(gradient[0]).max()
+    np.testing.assert_array_equal(found["grad_norm"][1], np.inf)
+    np.testing.assert_array_equal(found["grad_nonfinite"], [0, 2])
+    np.testing.assert_allclose(found["update_norm"], np.linalg.norm(change, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(found["frozen"], (change == 0).mean(axis=1), rtol=1e-6)
+
+
 @pytest.mark.parametrize("size", [1e-37, 1e-20, 1.0, 1e30, *BETWEEN])
 def test_norm_of_any_magnitude(of_gradient, size):
     found = of_gradient(3 * size, -4 * size)
