@@ -24,7 +24,7 @@ FEWEST_STILL = 10
 # The last rows, in which weights are NaN if they are at all.
 LAST_ROWS = 10
 # More steps alone may end these, and the last resorts need the whole training.
-MAY_PASS = ("too slow", "weak lower layers", *LAST_RESORTS)
+MAY_PASS = ("too slow", "input lost", "weak lower layers", *LAST_RESORTS)
 
 
 def certain_at_once(run: Run) -> list[Finding]:
