@@ -27,7 +27,7 @@ for name, build in {"plain20": keraskip.build_plain, "resnet20": keraskip.build_
         normalization=None,
     )
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    recorder = keraskip.GradientRecorder(out / name, overwrite=True)
+    recorder = keraskip.GradientRecorder(out / name, overwrite=True, verbose=0)
     model.fit(digits.train.images, digits.train.labels, epochs=2, verbose=0, callbacks=[recorder])
 
 comparison = keraskip.compare(out / "plain20", out / "resnet20")

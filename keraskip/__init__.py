@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keraskip.models.description import describe
     from keraskip.models.features import features
     from keraskip.models.residual import build_plain, build_resnet
+    from keraskip.models.skips import add_skips
     from keraskip.models.zoo import build, list_models
     from keraskip.report.comparison import Comparison, compare
     from keraskip.runs import Run, load_run
@@ -37,6 +38,7 @@ _HOMES = {
     "build_densenet": "keraskip.models.densenet",
     "build_plain": "keraskip.models.residual",
     "build_resnet": "keraskip.models.residual",
+    "add_skips": "keraskip.models.skips",
     "build": "keraskip.models.zoo",
     "describe": "keraskip.models.description",
     "list_models": "keraskip.models.zoo",

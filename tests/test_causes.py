@@ -174,7 +174,7 @@ KNOWN = {
         {"info": classifier("softmax")},
     ),
     "too slow": (
-        {"info": classifier(), "update_norm": 2e-5, "learning_rate": 1e-3},
+        {"info": classifier(), "update_norm": 2e-5, "learning_rate": 2e-3},
         {"info": classifier(), "update_norm": 2e-4, "learning_rate": 1e-3},
     ),
     "weak lower layers": (
@@ -292,7 +292,7 @@ def test_kernels_too_large_explain_an_output_that_is_saturated_at_once():
     sizes = {"grad_norm": 0.0, "weight_norm": 2.5 * 8.0}
     found = diagnose(run_of(flat(level=14.5), layers=LAYERS, info=classifier(), **sizes))
     assert [finding.kind for finding in found] == ["exploding", "no gradient"]
-    assert found[0].evidence["orders"] == pytest.approx(-7 * np.log10(5), abs=0.01)
+    assert found[0].evidence["orders"] == pytest.approx(7 * np.log10(5), abs=0.01)
     assert "BatchNormalization" in found[0].remedy
     sizes["weight_norm"] = 0.5 * 8.0
     found = diagnose(run_of(flat(level=14.5), layers=LAYERS, info=classifier(), **sizes))
@@ -362,14 +362,20 @@ def test_large_inputs_before_large_kernels_name_both():
     assert "he_normal" not in diagnose(run_of(flat(), weight_norm=0.7 * 8.0, **case))[0].remedy
 
 
+def test_without_a_loss_only_updates_above_the_weights_are_too_high():
+    info = with_optimizer(classifier(), learning_rate=10.0)
+    assert kinds({"loss": None, "info": info, "update_norm": 2.0}) == ["learning rate too high"]
+    assert kinds({"loss": None, "info": info, "update_norm": 0.5}) == []
+
+
 def test_no_gradient_is_named_with_its_step():
     assert first("no gradient").steps == (51, S - 1)
 
 
 def test_a_remedy_has_its_number():
-    """0.5 at a rate of 10 are 500 / 3 times what is right, and 2e-5 at 1e-3 a 150th of it."""
+    """0.5 at a rate of 10 are 500 / 3 times what is right, and 2e-5 at 2e-3 a 150th of it."""
     assert "SGD(learning_rate=0.06)" in first("learning rate too high").remedy
-    assert "SGD(learning_rate=0.1)" in first("too slow").remedy
+    assert "SGD(learning_rate=0.3)" in first("too slow").remedy
     assert "global_clipnorm=0.04" in first("clipping").remedy
     assert "x / 255" in first("inputs too large").remedy
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import keraskip
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -21,7 +23,11 @@ def run(example, *arguments):
 
 
 def test_all_examples_are_tested():
-    assert {file.name for file in EXAMPLES.glob("*.py")} == {"compare_two_networks.py", "serve.py"}
+    assert {file.name for file in EXAMPLES.glob("*.py")} == {
+        "compare_two_networks.py",
+        "cure_your_own_model.py",
+        "serve.py",
+    }
 
 
 @pytest.mark.slow
@@ -30,3 +36,15 @@ def test_compare_two_networks(tmp_path):
     verdicts = {line.split()[0]: line.split()[1] for line in printed.splitlines() if "20 " in line}
     assert verdicts == {"plain20": "vanishing", "resnet20": "healthy"}
     assert (tmp_path / "report.html").stat().st_size > 500_000
+
+
+@pytest.mark.slow
+def test_cure_your_own_model(tmp_path):
+    printed = run("cure_your_own_model.py", tmp_path)
+    assert "Skips in 'sequential': 10" in printed
+    runs = [keraskip.load_run(tmp_path / name) for name in ("plain", "with_skips")]
+    plain, with_skips = keraskip.compare(*runs).verdicts
+    assert (plain.verdict, with_skips.verdict) == ("vanishing", "healthy")
+    last = [run.epochs["accuracy"].iloc[-1] for run in runs]
+    assert last[0] < 0.2
+    assert last[1] > 0.9

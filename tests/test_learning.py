@@ -136,6 +136,20 @@ def test_a_run_without_steps_and_one_of_one_step():
     assert state(np.ones(1), info=classifier()) == "unknown"
 
 
+def test_a_penalty_may_lift_a_loss_and_scatter_tells_that_it_does_not():
+    """A penalty is the same for each batch; errors of 20 times a guess are not."""
+    info = regression(variance=1.0)
+    assert state(falling(start=60, end=20, noise=0.3), info=info) == "unknown"
+    assert state(falling(start=60, end=20, noise=4.0), info=info) == "not learning"
+
+
+def test_a_loss_at_the_end_of_a_plateau_is_no_failure():
+    step = np.arange(300)
+    loss = GUESS - 1e-4 * np.exp(step / 50) + np.random.default_rng(0).normal(0, 1e-3, 300)
+    assert state(loss, info=classifier()) == "unknown"
+    assert state(GUESS - 1e-4 * step + 0 * loss, info=classifier()) == "not learning"
+
+
 def test_steps_far_apart_are_many_steps():
     assert state(flat(30), info=classifier(), every=50) == "not learning"
 

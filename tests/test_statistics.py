@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keraskip.callbacks.columns import STATISTICS
-from keraskip.callbacks.step.measurement import JoinedWeights
+from keraskip.callbacks.step.joined_weights import JoinedWeights
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 WAYS = ["joined", *["joined, compiled", "large", "large, compiled"] * ON_TENSORFLOW]
@@ -41,12 +41,24 @@ def measured(request):
     return measured
 
 
-def of_kind(way, variables):
-    if "joined" in way:
-        return JoinedWeights(variables, STATISTICS)
-    from keraskip.callbacks.step.large_weights import LargeWeights
+class EachByItself:
+    """Large weights, in the place of joined ones."""
 
-    return LargeWeights(variables)
+    def __init__(self, variables):
+        from keraskip.callbacks.step.large_weight import LargeWeight
+
+        self.weights = [LargeWeight([variable]) for variable in variables]
+
+    def before(self, *given):
+        return [weight.before(*given) for weight in self.weights]
+
+    def table(self, seen, *given):
+        pairs = zip(self.weights, seen, strict=True)
+        return ops.concatenate([weight.table(view, *given) for weight, view in pairs])
+
+
+def of_kind(way, variables):
+    return JoinedWeights(variables, STATISTICS) if "joined" in way else EachByItself(variables)
 
 
 @pytest.fixture

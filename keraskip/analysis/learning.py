@@ -24,8 +24,8 @@ FEWEST_TO_FAIL, FEWEST_WHILE_FALLING = 50, 100
 FEWEST_EPOCHS = 3
 
 WITHOUT_LOSS = (
-    "no loss was recorded: `fit` hands it over, a `train_step` of your own does with a metric, "
-    '`keras.metrics.Mean("loss")`'
+    "no loss was recorded: `fit` hands it over, and so does a `train_step` of your own with the "
+    'metric `keras.metrics.Mean("loss")`; judge a loop of your own by the loss that it prints'
 )
 
 LEARNING_RULES = {
@@ -171,7 +171,13 @@ def _too_few(run: Run, known: int) -> str:
 
 
 def _is_lifted(losses: Losses, progress: Progress) -> bool:
-    """Whether regularisation, or a sum over the batch, may lift the loss above any guess."""
+    """Whether regularisation may lift the loss above any guess.
+
+    A penalty is the same for one batch as for the next. Where losses scatter by more than that of a
+    guess, the answers themselves are worse.
+    """
+    if losses.scatter > progress.limit:
+        return False
     above = progress.limit + LEARNED_SHARE * abs(progress.limit)
     return above < losses.end.value < losses.start.value / 2 and np.isnan(progress.accuracy)
 

@@ -52,6 +52,12 @@ class Losses:
         return bool((self.second_quarter - self.last_quarter).low > 0 or falls)
 
     @property
+    def scatter(self) -> float:
+        """By how much the losses of neighbouring steps differ, in the last quarter of the run."""
+        last = self.values[len(self.values) * 3 // 4 :]
+        return float(np.median(np.abs(np.diff(last)))) if len(last) > 1 else 0.0
+
+    @property
     def fall(self) -> float:
         """By how much the loss fell: from epoch to epoch if it can be told, else by its ends."""
         if len(self.by_epoch) >= FEWEST_EPOCHS:

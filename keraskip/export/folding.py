@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from keraskip.export.rebuild import copied, for_inference, rebuild
+from keraskip.export.rebuild import for_inference, rebuild
 from keraskip.graph import Call, uses
+from keraskip.models.copies import copied
 from keraskip.models.costs import DEPTHWISE, TRANSPOSED
 
 PLAIN = (layers.Conv1D, layers.Conv2D, layers.Conv3D)

@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from keraskip.graph import walk
+from keraskip.models.copies import copied, take_weights
 from keraskip.models.frame import connect
 from keraskip.models.recompute import RecomputedConvolutions
 
@@ -57,29 +58,8 @@ def rebuild(model: keras.Model, replace: Replace, dtype: str | None = None) -> k
         packed = keras.tree.pack_sequence_as
         new = connect(packed(model.input, inputs), packed(model.output, outputs), model.name)
     for layer, twin in copies.values():
-        _take_weights(twin, layer)
+        take_weights(twin, layer)
     return new
-
-
-def copied(layer: Any, name: str, dtype: Any = None, **changes: Any) -> Any:
-    """A new layer with the same configuration except for the changes, without the weights.
-
-    Raises:
-        ValueError: if the layer cannot be made from its configuration.
-    """
-    try:
-        config = {**layer.get_config(), "name": name, **changes}
-        if dtype and "dtype" in config:
-            config["dtype"] = dtype
-        return type(layer).from_config(config)
-    except Exception as error:
-        if getattr(layer, "weights", None):
-            raise ValueError(
-                "Folding and half precision need layers that can be made again from their "
-                f"get_config; without both, the model can be exported as it is. Received: layer "
-                f"{layer.name!r} of class {type(layer).__name__}: {error}"
-            ) from error
-        return _twin(layer, name, dtype)
 
 
 def for_inference(model: keras.Model, dtype: str | None = None) -> keras.Model:
@@ -118,25 +98,6 @@ def _unique(name: str, names: Counter[str]) -> str:
     return name
 
 
-def _twin(layer: Any, name: str, dtype: Any) -> Any:
-    """A second instance of a layer or operation without weights, such as a Python lambda."""
-    # `copy.copy` would not do: Keras copies by the configuration.
-    twin = object.__new__(type(layer))
-    # Its calls stay with the original.
-    vars(twin).update({**vars(layer), "_inbound_nodes": [], "_outbound_nodes": [], "name": name})
-    if dtype and isinstance(twin, layers.Layer):
-        twin.dtype_policy = dtype
-    return twin
-
-
-def _take_weights(twin: Any, layer: Any) -> None:
-    if getattr(twin, "weights", None):
-        twin.set_weights(layer.get_weights())
-    # Layers adapted to data, such as `Normalization`, compute values from their weights.
-    if hasattr(twin, "finalize_state"):
-        twin.finalize_state()
-
-
 def _convolved(layer: RecomputedConvolutions, name: str, maps: list, dtype: str | None) -> Any:
     """The output of a layer of a memory-efficient DenseNet, by ordinary layers."""
     own = dtype or layer.dtype_policy
@@ -150,5 +111,5 @@ def _convolved(layer: RecomputedConvolutions, name: str, maps: list, dtype: str 
         conv = copied(part.conv, f"{name}_conv{number}", own)
         x = conv(activation(norm(x)))
         for new, old in ((norm, part.norm), (conv, part.conv)):
-            _take_weights(new, old)
+            take_weights(new, old)
     return x

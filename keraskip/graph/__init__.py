@@ -30,18 +30,23 @@ from keraskip.graph.calls import ORDERS, Call, read, trace, uses
 from keraskip.graph.depth import Depths, depths
 from keraskip.graph.kernels import has_kernel, holds_kernel
 from keraskip.graph.places import Places, weight_places
-from keraskip.graph.walk import has_graph, walk
+from keraskip.graph.sizes import sizes
+from keraskip.graph.walk import check_graph, has_graph, maker, nodes, walk
 
 __all__ = [
     "ORDERS",
     "Call",
     "Depths",
     "Places",
+    "check_graph",
     "depths",
     "has_graph",
     "has_kernel",
     "holds_kernel",
+    "maker",
+    "nodes",
     "read",
+    "sizes",
     "trace",
     "uses",
     "walk",

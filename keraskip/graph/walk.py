@@ -39,17 +39,14 @@ def walk(model: Any, tensors: list, visit: Visit, path: str = "") -> list:
     Returns:
         What stands for the model's outputs.
     """
-    graph = (
-        model if isinstance(model, keras.Function) else keras.Function(model.inputs, model.outputs)
-    )
-    known = dict(zip(map(id, graph.inputs), tensors, strict=True))
-    follow(_nodes(graph), known, visit, path)
-    return [known[id(tensor)] for tensor in graph.outputs]
+    known = dict(zip(map(id, model.inputs), tensors, strict=True))
+    follow(nodes(model), known, visit, path)
+    return [known[id(tensor)] for tensor in model.outputs]
 
 
-def follow(nodes: Sequence[Any], known: dict, visit: Visit, path: str) -> None:
+def follow(calls: Sequence[Any], known: dict, visit: Visit, path: str) -> None:
     """Visits the calls in Keras' nodes, and adds their outputs to the known tensors."""
-    for node in nodes:
+    for node in calls:
         layer = node.operation
         if has_graph(layer):
             inputs = [known[id(tensor)] for tensor in _given(layer, node)]
@@ -70,14 +67,19 @@ def _given(model: Any, node: Any) -> list:
     return keras.tree.flatten(given)
 
 
-def _nodes(graph: keras.Function) -> list:
-    """The calls that Keras keeps, in the order in which it lists the layers."""
+def nodes(model: Any) -> list:
+    """The calls that Keras keeps of a model, in the order in which it lists the layers.
+
+    To call a model nested in it is one call.
+    """
+    is_function = isinstance(model, keras.Function)
+    graph = model if is_function else keras.Function(model.inputs, model.outputs)
     order = {id(layer): index for index, layer in enumerate(graph.operations)}
     by_distance = sorted(graph._nodes_by_depth.items(), reverse=True)
     return [
         node
-        for _, nodes in by_distance
-        for node in sorted(nodes, key=lambda node: order[id(node.operation)])
+        for _, equally_far in by_distance
+        for node in sorted(equally_far, key=lambda node: order[id(node.operation)])
     ]
 
 
@@ -87,23 +89,23 @@ def nodes_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list:
     Keras' own `Function` finds them too, but refuses two layers of the same name.
     """
     ready = {id(tensor) for tensor in inputs}
-    nodes: list = []
+    found: list = []
     waiting = list(reversed(outputs))
     while waiting:
         tensor = waiting[-1]
-        node = None if id(tensor) in ready else _maker(tensor)
+        node = None if id(tensor) in ready else maker(tensor)
         missing = [each for each in node.input_tensors if id(each) not in ready] if node else []
         if missing:
             waiting.extend(reversed(missing))
             continue
         waiting.pop()
         if node:
-            nodes.append(node)
+            found.append(node)
             ready.update(map(id, node.outputs))
-    return nodes
+    return found
 
 
-def _maker(tensor: Any) -> Any:
+def maker(tensor: Any) -> Any:
     """Keras' node for the call that made a symbolic tensor."""
     history = tensor._keras_history
     return history.operation._inbound_nodes[history.node_index]

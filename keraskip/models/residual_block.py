@@ -90,9 +90,14 @@ def preact_branch(x, block: Block):
 
 def identity(x, block: Block):
     """The input itself; where the shape changes, every second pixel with zero channels appended."""
-    name, missing = f"{block.name}_shortcut", block.filters - channels(x)
-    if block.strides > 1:
-        x = layers.AveragePooling2D(1, strides=block.strides, name=f"{name}_subsample")(x)
+    return zero_padded(x, block.filters, block.strides, f"{block.name}_shortcut")
+
+
+def zero_padded(x, filters: int, strides: int, name: str):
+    """Every so many pixels of the maps in `x`, with zero channels appended."""
+    missing = filters - channels(x)
+    if strides > 1:
+        x = layers.AveragePooling2D(1, strides=strides, name=f"{name}_subsample")(x)
     if missing:
         # Keras pads only spatial axes: the channels change places with one of them for a moment.
         swap = (2, 1, 3) if channel_axis() == 1 else (3, 2, 1)

@@ -1,21 +1,17 @@
-"""Learning and findings in words."""
+"""Learning and findings in words, for several seeds and for the table."""
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from keraskip.analysis.estimates import Estimate
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import Learning
+from keraskip.analysis.words import about_findings, about_learning
 from keraskip.runs import Run
 
-STATES = {
-    "learning": "it learns",
-    "not learning": "it does not learn",
-    "frozen": "it is frozen",
-    "diverged": "it diverged",
-    "unknown": "whether it learns is unknown",
-}
 # In the table, below the head "learning".
 SHORT = {"learning": "yes", "not learning": "no"}
 
@@ -26,18 +22,11 @@ def learning_words(learnings: Sequence[Learning]) -> str:
     if len(counts) > 1:
         seeds = ", ".join(f"{count} {state}" for state, count in counts.most_common())
         return f"of {len(learnings)} seeds, {seeds}"
-    first = learnings[0]
-    if first.start is None or first.end is None or first.state == "unknown":
-        return f"{STATES[first.state]} ({first.reason})"
-    mean_end = float(np.mean([learning.end.value for learning in learnings if learning.end]))
-    guess = "" if np.isnan(first.guess) else f", a constant guess has {first.guess:.3g}"
-    course = f"the loss goes from {first.start.value:.3g} to {mean_end:.3g}{guess}"
-    return f"{STATES[first.state]} ({course})"
+    ends = [learning.end.value for learning in learnings if learning.end]
+    mean_end = Estimate(float(np.mean(ends)), np.nan) if ends else None
+    return about_learning(replace(learnings[0], end=mean_end))
 
 
 def about_diagnosis(run: Run, findings: Sequence[Finding]) -> str:
-    """The most upstream finding with its remedy, and the names of the others."""
-    first, *others = findings
-    further = f" Further findings: {', '.join(f.kind for f in others)}." if others else ""
-    stop = "" if first.remedy.endswith(".") else "."
-    return f"{run.name}: {first}{stop}{further}"
+    """The findings about a run, after its name."""
+    return f"{run.name}: {about_findings(findings)}"

@@ -93,7 +93,7 @@ class RunWriter(StepsWriter):
         self._write_info()
 
     def mark(self, status: str) -> None:
-        """Notes the status of the run: `"running"`, `"finished"` or `"interrupted"`."""
+        """Notes the status: `"running"`, `"finished"`, `"stopped"` or `"interrupted"`."""
         self._info["status"] = status
         self._write_info()
 

@@ -74,7 +74,9 @@ def train_trial(
         # Again, so that nothing depends on how many random numbers the weights took.
         keras.utils.set_random_seed(trial.seed)
         info = _info(trial, data, steps)
-        recorder = GradientRecorder(folder, info=info, overwrite=True, initial_epoch=first)
+        recorder = GradientRecorder(
+            folder, info=info, overwrite=True, initial_epoch=first, verbose=0
+        )
         progress(first)
         _fit(model, trial, data, setup, recorder, folder, progress)
         _test(model, trial, data, setup, recorder)

@@ -40,8 +40,8 @@ def result_of(network, seed, with_cure):
     if network.layer and keras.backend.backend() in BACKENDS:
         keras.utils.set_random_seed(seed)
         row["blamed"] = layer_to_blame(recipe, compiled(recipe, prepared(recipe)[1]))
-    if with_cure and finding and not row["learns"]:
-        row |= _cure(recipe, finding, seed)
+    if with_cure and not row["learns"]:
+        row |= _cure(recipe, finding, seed) if finding else {"cured": None}
     return row | {"seconds": round(time.perf_counter() - start, 1)}
 
 

@@ -80,7 +80,11 @@ def run(arguments):
         if (network.name, seed) in done:
             continue
         with_cure = not (arguments.without_cures or arguments.backends)
-        row = result_of(network, seed, with_cure)
+        try:
+            row = result_of(network, seed, with_cure)
+        except Exception as error:  # the others are still worth running
+            print(f"{network.name:<34} {seed} does not run: {error!r}", flush=True)
+            continue
         rows.append(row)
         print(progress(row), flush=True)
         if out:

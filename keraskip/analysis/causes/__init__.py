@@ -6,7 +6,17 @@ learns has no finding.
 
 from collections.abc import Callable
 
-from keraskip.analysis.causes import course, depth, frozen, inputs, labels, layers, outputs, time
+from keraskip.analysis.causes import (
+    course,
+    depth,
+    frozen,
+    inputs,
+    labels,
+    layers,
+    outputs,
+    silent,
+    time,
+)
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import Learning, learning_of
@@ -36,8 +46,8 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "exploding": depth.exploding,
     "learning rate too high": course.rate_too_high,
     "late failure": course.late_failure,
-    "cut off": depth.no_way_for_the_gradient,
-    "no gradient": outputs.no_gradient,
+    "cut off": silent.no_way_for_the_gradient,
+    "no gradient": silent.no_gradient,
     "dead layer": layers.dead_layer,
     "attention collapse": layers.attention_collapse,
     "vanishing": depth.vanishing,

@@ -22,14 +22,17 @@ LEARNED_FIRST = 0.2
 
 
 def rate_too_high(evidence: Evidence) -> Finding | None:
-    """Updates that throw the weights away, at first or before a break, in a network that fails."""
-    if not evidence.fails:
+    """Updates that throw the weights away, at first or before a break, in a network that fails.
+
+    Without a loss, only updates that are larger than the weights themselves are beyond doubt.
+    """
+    if not (evidence.fails or evidence.losses is None):
         return None
     row, ratio = _first_high(evidence, evidence.first_rows)
     if row is None and not late_failure(evidence):
         rows = np.union1d(evidence.rows_of_a_higher_rate, evidence.rows_before_the_break)
         row, ratio = _first_high(evidence, rows)
-    if row is None:
+    if row is None or (not evidence.fails and ratio < 1):
         return None
     rate = evidence.scalar("learning_rate")[row]
     rate = evidence.rate if np.isnan(rate) else float(rate)

@@ -1,21 +1,16 @@
 """Causes that lie in the depth of the network, in its time steps, or in its numbers."""
 
 import numpy as np
-import pandas as pd
 
 from keraskip.analysis.causes.frozen import loss_too_small
-from keraskip.analysis.causes.rates import with_sound_rate
+from keraskip.analysis.causes.level import level, sizes_at_start
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.shapes import HEALTHY_ORDERS
 
-# Below this many hidden layers there is little to skip.
-DEEP = 6
 # An interval of the attenuation above this many orders is weak, and up to two orders no more.
 WEAK = 0.8
 HALF = ("float16", "mixed_float16")
-# A kernel of zeros has no logarithm.
-TINY_FACTOR = 1e-10
 
 
 def vanishing(evidence: Evidence) -> Finding | None:
@@ -85,21 +80,6 @@ def exploding(evidence: Evidence) -> Finding | None:
     )
 
 
-def sizes_at_start(evidence: Evidence) -> pd.Series:
-    """How many times as large as He et al. 2015b ask for the hidden kernels begin, as log10.
-
-    ReLU layers keep the size of a signal if the RMS of their kernels is sqrt(2 / inputs). One number
-    for each depth: layers side by side count as one.
-    """
-    run, hidden = evidence.run, evidence.kernels
-    depth = run.weights["depth"].to_numpy()
-    hidden = hidden[depth[hidden] < depth.max(initial=0)]
-    norms = run.weight_norm[:1, hidden].astype(float).sum(axis=0)
-    usual = np.sqrt([2.0 * shape[-1] for shape in run.weights["shape"].iloc[hidden]])
-    levels = np.log10(np.maximum(norms / usual, TINY_FACTOR))
-    return pd.Series(levels).groupby(depth[hidden]).mean()
-
-
 def _growth_by_weights(evidence: Evidence) -> Finding | None:
     """Kernels too large at the start, where no gradient tells: the output is saturated at once."""
     levels = sizes_at_start(evidence)
@@ -114,30 +94,8 @@ def _growth_by_weights(evidence: Evidence) -> Finding | None:
         level(evidence),
         "He et al. 2015b, section 2.2",
         steps=evidence.span,
-        evidence={"orders": -orders},
+        evidence={"orders": orders},
     )
-
-
-def level(evidence: Evidence) -> str:
-    """What keeps a signal level over depth.
-
-    Skips alone do not cure all: behind sigmoids hardly anything of the input is left for the
-    identity to carry, and plain ReLU branches without normalisation add up and explode. He et al.
-    2016 have all three: ReLU with its initialisation, normalisation, and an identity around it.
-    """
-    weights = evidence.run.weights
-    if weights["role"].eq("recurrent_kernel").any():
-        return (
-            "`x = x + keras.layers.LayerNormalization()(layer(x))` around each hidden layer, with "
-            '`activation="tanh"`' + with_sound_rate(evidence)
-        )
-    start = 'with `activation="relu"` and `kernel_initializer="he_normal"` in it'
-    norm = "keras.layers.BatchNormalization()"
-    if weights["depth"].nunique() > DEEP:
-        return f"`x = x + {norm}(layer(x))` around each hidden layer, {start}" + with_sound_rate(
-            evidence
-        )
-    return f"`x = {norm}(layer(x))` for each hidden layer, {start}" + with_sound_rate(evidence)
 
 
 def half_precision(evidence: Evidence) -> Finding | None:
@@ -174,25 +132,3 @@ def _scaled(evidence: Evidence) -> str:
     scaled = "`optimizer = keras.optimizers.LossScaleOptimizer(optimizer)`"
     small = loss_too_small(evidence)
     return f"{scaled}, and {small.remedy}" if small else scaled
-
-
-def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
-    """Weights that never get a gradient, in a network that fails."""
-    run = evidence.run
-    if not (evidence.fails and len(run.steps)):
-        return None
-    never = np.flatnonzero(run.missing.all(axis=0))
-    if not len(never):
-        return None
-    layers = tuple(dict.fromkeys(run.weights["layer"].iloc[never]))
-    which = layers[0] if len(layers) == 1 else f"{len(layers)} layers, {layers[0]} first"
-    return Finding(
-        "cut off",
-        f"No gradient ever reaches {which}.",
-        "take out what cuts the way from these layers to the loss: `keras.ops.stop_gradient`, "
-        "rounding, argmax, or an output without a loss",
-        "the chain rule",
-        layers=layers,
-        steps=evidence.span,
-        evidence={"weights": float(len(never))},
-    )

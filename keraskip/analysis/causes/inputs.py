@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keraskip.analysis.causes.depth import sizes_at_start
+from keraskip.analysis.causes.level import sizes_at_start
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import SQUARED

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keraskip.analysis.causes.depth import level
+from keraskip.analysis.causes.level import level
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.profiles import SMALLEST, hidden_weights, log_rms_of

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keraskip.analysis.causes.rates import optimizer_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import Head
@@ -140,46 +139,3 @@ def _within_reach(head: Head) -> str:
         "on `y = (y - y.mean(axis=0)) / y.std(axis=0)`; its gradients are larger, so train with "
         "`optimizer = keras.optimizers.Adam(learning_rate=0.001)`"
     )
-
-
-def no_gradient(evidence: Evidence) -> Finding | None:
-    """Every gradient is exactly 0 in most of the late steps, in a network that may fail."""
-    late, run = evidence.late, evidence.run
-    here = ~run.missing
-    quiet: np.ndarray = (evidence.silent | ~here).all(axis=1) & here.any(axis=1)
-    share = float(quiet[late].mean()) if len(late) else 0.0
-    if not (evidence.may_fail and share > 0.5):
-        return None
-    first = evidence.since(quiet)
-    return Finding(
-        "no gradient",
-        f"No gradient leaves the loss since step {first}: all gradients are exactly 0 in "
-        f"{share:.0%} of the late steps.",
-        _remedy_for_silence(evidence, first),
-        "the chain rule: a saturated output or a dead output unit has a derivative of 0",
-        layers=tuple(head.name for head in evidence.heads if head.name),
-        steps=(first, int(run.steps[-1])),
-        evidence={"share of late steps": share},
-    )
-
-
-def _remedy_for_silence(evidence: Evidence, since: int) -> str:
-    head = evidence.heads[0] if len(evidence.heads) == 1 else None
-    if head and head.activation == "relu":
-        return (
-            "an output without activation, whose bias begins with 0: "
-            f"`keras.layers.Dense({head.units})`"
-        )
-    if head and head.activation in ("sigmoid", "softmax", "tanh") and not head.is_crossentropy:
-        loss = "binary_crossentropy" if head.activation == "sigmoid" else "categorical_crossentropy"
-        return f'the output is saturated: `loss="{loss}"`, whose gradient does not vanish there'
-    started = (
-        "begin with weights of the usual size, "
-        '`kernel_initializer="he_normal"` with `activation="relu"` and `bias_initializer="zeros"`, '
-        "and `keras.layers.BatchNormalization()` after each hidden layer"
-    )
-    first = evidence.run.steps[evidence.sound[0]]
-    if since <= first + 1 or not evidence.rate > 0:
-        return started
-    lower = optimizer_line(evidence, learning_rate=float(f"{evidence.rate / 10:.1g}"))
-    return f"a rate at which units survive: `{lower}`"

@@ -61,7 +61,7 @@ class Tracker(Protocol):
         """Takes the recorded steps since the last call, as a rule 64."""
 
     def close(self, status: str) -> None:
-        """Ends it; `status` is `"finished"` or `"interrupted"`."""
+        """Ends it; `status` is `"finished"`, `"stopped"` or `"interrupted"`."""
 
 
 def step_logs(

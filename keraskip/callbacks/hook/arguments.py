@@ -19,6 +19,8 @@ from keraskip.callbacks.step.measurement import KINDS
 from keraskip.checks import check_choice, check_integer
 
 ON_NONFINITE = ("warn", "stop", "ignore")
+VERBOSE = (0, 1, False, True)
+ON_FINDING = (None, "stop")
 
 
 class Settings(NamedTuple):
@@ -35,6 +37,8 @@ class Settings(NamedTuple):
     info: dict[str, Any]
     overwrite: bool
     initial_epoch: int
+    verbose: bool
+    on_finding: str | None
 
 
 def checked_settings(
@@ -51,10 +55,14 @@ def checked_settings(
     info: Any,
     overwrite: bool,
     initial_epoch: Any,
+    verbose: Any,
+    on_finding: Any,
 ) -> Settings:
     """The settings that the arguments of a recorder make, once all of them can be used."""
     check_choice("kind", kind, KINDS)
     check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
+    check_choice("verbose", verbose, VERBOSE)
+    check_choice("on_finding", on_finding, ON_FINDING)
     shown_by = made_trackers(trackers, tensorboard)
     first = check_integer("initial_epoch", initial_epoch, minimum=0)
     return Settings(
@@ -69,6 +77,8 @@ def checked_settings(
         trackers=shown_by,
         initial_epoch=first,
         overwrite=overwrite,
+        verbose=bool(verbose),
+        on_finding=on_finding,
     )
 
 

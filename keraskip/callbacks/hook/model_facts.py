@@ -30,6 +30,15 @@ def is_first_process() -> bool:
     return jax.process_index() == 0
 
 
+def is_only_process() -> bool:
+    """Whether no other process trains the model, which would wait for this one if it stopped."""
+    if keras.backend.backend() != "jax":
+        return True
+    import jax
+
+    return jax.process_count() == 1
+
+
 def moving_averages(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
     """The moving averages of batch normalisation, each with its path."""
     for layer in model._flatten_layers():

@@ -10,12 +10,18 @@ from typing import Any
 import keras
 
 from keraskip.callbacks.book.journal import Journal
+from keraskip.callbacks.book.telling import Telling
 from keraskip.callbacks.book.trackers import Trackers
-from keraskip.callbacks.columns import columns_of
+from keraskip.callbacks.columns import Rows, columns_of
 from keraskip.callbacks.hook.arguments import Settings
 from keraskip.callbacks.hook.capture import Capture
 from keraskip.callbacks.hook.fit_capture import FitCapture
-from keraskip.callbacks.hook.model_facts import is_first_process, moving_averages, norm_of
+from keraskip.callbacks.hook.model_facts import (
+    is_first_process,
+    is_only_process,
+    moving_averages,
+    norm_of,
+)
 from keraskip.callbacks.hook.provenance import provenance
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
 from keraskip.callbacks.hook.training_facts import known_facts
@@ -55,6 +61,7 @@ class Record:
             settings.initial_epoch,
             settings.overwrite,
         )
+        self._telling = Telling(settings.verbose, settings.on_finding == "stop")
         self._capture: Capture | None = None
         self._told_of_missing_steps = False
         # The model of the run so far, the names of its optimizers, and the recorded weights.
@@ -84,7 +91,7 @@ class Record:
         self._epoch, self._trained = epoch, (model, optimizers)
         begin = partial(self._begin, model, optimizers)
         self._capture = make_capture(
-            model, optimizers, begin, self.journal.append, self._settings.due, next_steps
+            model, optimizers, begin, self._append, self._settings.due, next_steps
         )
         self._capture.attach()
         atexit.register(self._leave)
@@ -92,12 +99,19 @@ class Record:
 
     def begin_epoch(self, epoch: int) -> None:
         """Starts the run before the first epoch, or goes on with it."""
+        self._telling.print_waiting()
         if self._epoch is None:
             self._epoch = epoch
             self._start()
 
-    def end_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
-        """Writes the steps of an epoch of `fit`, and its logs."""
+    def end_epoch(self, epoch: int, logs: dict[str, Any], is_last: bool) -> None:
+        """Writes the steps of an epoch of `fit`, and its logs, and tells what they show.
+
+        Args:
+            epoch: its number.
+            logs: of Keras.
+            is_last: whether the training ends with it, and its look is the diagnosis at the end.
+        """
         model, _ = self._trained
         if not self._capture:
             return
@@ -114,6 +128,8 @@ class Record:
             self.journal.add_probes(epoch, self._settings.probe.look(model))
         if self.journal.is_open and self._settings.on_nonfinite != "ignore":
             self.journal.check_moving_averages(epoch, moving_averages(model))
+        if self.journal.is_written and not is_last:
+            self._look(epoch)
 
     def end(self, status: str) -> None:
         """Writes the rest, and leaves the training step as it was."""
@@ -123,6 +139,13 @@ class Record:
             self._describe_labels()
             self._capture.detach()
         self.journal.end(status)
+        if self.journal.is_written and status != "interrupted":
+            self._telling.end(self.journal.run_dir)
+
+    @property
+    def stopped(self) -> str:
+        """Why a finding has ended the training; empty if none has."""
+        return self._telling.stopped
 
     def _begin(
         self, model: keras.Model, optimizers: Mapping[str, keras.optimizers.Optimizer]
@@ -160,6 +183,24 @@ class Record:
         else:
             self.journal.open_phase(weights, info, writes)
         self._recorded_model, self._optimizers = model, facts["optimizers"]
+        if self.journal.is_written:
+            self._telling.begin(self.journal.run_dir)
+
+    def _append(self, rows: Rows) -> None:
+        """Keeps rows, and tells what the first ones show."""
+        self.journal.append(rows)
+        if self.journal.is_written:
+            self._telling.add(self.journal.run_dir, self._labels)
+
+    def _look(self, epoch: int) -> None:
+        """Tells what has become certain, and ends a training that cannot recover, if asked to."""
+        # The weights that are not recorded may move, and other processes would wait.
+        may_stop = self._settings.layers is None and is_only_process()
+        self._telling.end_epoch(self.journal.run_dir, epoch, may_stop)
+        if self.stopped:
+            self.journal.note("stopped", {"epoch": epoch, "reason": self.stopped})
+            model, _ = self._trained
+            model.stop_training = True
 
     def _stop(self, in_gradient: bool) -> None:
         """Ends the training at a value that is not finite, where that was asked for."""
@@ -197,6 +238,11 @@ class Record:
         with suppress(Exception):  # the backend may be gone
             self.end("interrupted")
 
+    @property
+    def _labels(self) -> dict[str, Any]:
+        """What is known of the labels, for `run.json`."""
+        labels = self._capture.labels if isinstance(self._capture, FitCapture) else []
+        return {"labels": labels} if labels else {}
+
     def _describe_labels(self) -> None:
-        if isinstance(self._capture, FitCapture) and self._capture.labels:
-            self.journal.describe({"labels": self._capture.labels})
+        self.journal.describe(self._labels)

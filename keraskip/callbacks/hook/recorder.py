@@ -62,6 +62,13 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
     button of a notebook, or where the process ends in the middle of it, the status of the run is
     `"interrupted"`, and the next `fit` works.
 
+    While it trains it prints, once for each kind, what is wrong, with a remedy: before the first
+    step or right after it what needs no training, such as a softmax over one unit; after an epoch
+    what has become certain, because each look has found it for as long again as the training took
+    before, or because weights are NaN. It looks after 1, 2, 4, 8, ... epochs, and after others
+    while looks take less than 1 % of the time. At the end it prints the diagnosis in at most six
+    lines; a training that goes well prints one. A record above 256 MiB is not read in between.
+
     On several devices (`tf.distribute.MirroredStrategy`, `keras.distribution.DataParallel`) the
     gradient is the one of the whole batch. Of several JAX processes the first one writes.
 
@@ -119,12 +126,17 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
         initial_epoch: as in `fit`; needed only for a training that goes back in a finished run: the
             run in the folder keeps this many epochs, later records are dropped, and the new steps
             follow. `"cosine"` and `"snr"` begin anew there.
+        verbose: 1 prints what is found; 0 is silent.
+        on_finding: `"stop"` ends, after an epoch, a training that fails and cannot recover: weights
+            are NaN, or no update has changed any weight in the second half of its steps. The status
+            of the run is `"stopped"` then, and `stopped` in `run.json` has the reason. A record of
+            some `layers` only, or of several JAX processes, ends no training. None goes on.
 
     Raises:
-        ValueError: for other values of `every`, `statistics`, `kind`, `on_nonfinite`, `trackers` or
-            `initial_epoch`, a bad regular expression and, when training begins, if `layers` leaves
-            no weight, the run in the folder has fewer epochs, another recorder records the model,
-            or this one has recorded another model.
+        ValueError: for other values of `every`, `statistics`, `kind`, `on_nonfinite`, `trackers`,
+            `initial_epoch`, `verbose` or `on_finding`, a bad regular expression and, when training
+            begins, if `layers` leaves no weight, the run in the folder has fewer epochs, another
+            recorder records the model, or this one has recorded another model.
         TypeError: for arguments of another type.
         OSError: when training begins, if the folder cannot be written.
         ImportError: for a tracker whose package is not installed.
@@ -151,6 +163,8 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
         info: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         initial_epoch: int = 0,
+        verbose: int = 1,
+        on_finding: str | None = None,
     ) -> None:
         super().__init__()
         settings = checked_settings(
@@ -166,6 +180,8 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
             info=info,
             overwrite=overwrite,
             initial_epoch=initial_epoch,
+            verbose=verbose,
+            on_finding=on_finding,
         )
         self.initial_epoch = settings.initial_epoch
         self._record = Record(settings)
@@ -198,11 +214,12 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the steps of the epoch, and its logs."""
         if self._records:
-            self._record.end_epoch(epoch, {} if logs is None else logs)
+            is_last = (self.params or {}).get("epochs") == epoch + 1
+            self._record.end_epoch(epoch, {} if logs is None else logs, is_last)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Write the rest and leave the training step as it was."""
-        self._record.end("finished")
+        self._record.end("stopped" if self._record.stopped else "finished")
 
     def __repr__(self) -> str:
         return f"<GradientRecorder to {str(self.run_dir)!r}>"

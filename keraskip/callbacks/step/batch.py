@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keraskip.callbacks.step.choice import quick_or_exact
+
 
 def input_numbers(inputs: Any) -> list:
     """Smallest, largest and mean finite value, and the number of values that are not finite.
@@ -19,14 +21,23 @@ def input_numbers(inputs: Any) -> list:
     if not flat:
         return [float("nan")] * 4
     values = flat[0] if len(flat) == 1 else ops.concatenate(flat)
+    total, size = ops.sum(values), ops.cast(ops.size(values), "float32")
+    quick = ops.min(values), ops.max(values), total / size, ops.zeros_like(total)
+    if not floating:
+        return list(quick)
+    # The sum of values that are not finite is not, either.
+    return list(quick_or_exact(ops.isfinite(total), quick, _numbers_of_finite, values))
+
+
+def _numbers_of_finite(values: Any) -> tuple[Any, Any, Any, Any]:
     finite = ops.isfinite(values)
     count = ops.sum(ops.cast(finite, "float32"))
-    return [
+    return (
         ops.min(ops.where(finite, values, float("inf"))),
         ops.max(ops.where(finite, values, float("-inf"))),
         ops.sum(ops.where(finite, values, 0.0)) / count,
         ops.cast(ops.size(values), "float32") - count,
-    ]
+    )
 
 
 def label_numbers(labels: Any, units: int, are_classes: bool) -> list:

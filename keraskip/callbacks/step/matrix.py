@@ -1,6 +1,7 @@
 """All recorded weights as one matrix, so that a few operations measure all of them."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -9,64 +10,31 @@ import numpy as np
 from keras import ops
 
 from keraskip.callbacks.step.optimizers import dense
+from keraskip.callbacks.step.torch_matrices import TorchMatrices
 
 # Elements in a row of the matrix. A sum over such rows, then one over the rows of a weight, is
 # nearly as exact as a pairwise sum, and few zeros fill the last row of a weight.
 WIDTH = 256
 
 
-class Layout:
-    """How a matrix `[rows, WIDTH]` holds the elements of W weights, each from the start of a row.
+class Places:
+    """Which weight each row of a matrix belongs to: what sums over weights need to know.
 
-    A few operations on this matrix are far cheaper than a few on each weight of a deep network.
+    A few operations on a matrix are far cheaper than a few on each weight of a deep network.
 
     Args:
-        shapes: of the weights.
-
-    Attributes:
-        sizes: number of elements of each weight [W].
         rows: number of rows of each weight [W].
+        owner: the number of the weight of each row [rows].
+        sizes: number of elements of each weight [W], float32.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
-        sizes = np.array([prod(shape) for shape in shapes], int)
-        rows = -(-sizes // WIDTH)
-        self._torch_matrices = TorchMatrices(shapes, rows)
-        self._parts = list(zip(sizes.tolist(), (rows * WIDTH - sizes).tolist(), strict=True))
-        self.sizes = _constant(sizes.astype("float32"))
-        self._filling = _constant((rows * WIDTH - sizes).astype("float32"))
-        self.rows = _constant(rows)
-        self._owner = _constant(np.repeat(np.arange(len(shapes)), rows).astype("int32"))
+    def __init__(self, rows: Any, owner: Any, sizes: Any) -> None:
+        self.rows, self.owner, self.sizes = rows, owner, sizes
 
     @property
-    def weights(self) -> int:
-        """The number of weights, W."""
-        return len(self._parts)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The shape of the matrix."""
-        return len(self._owner), WIDTH
-
-    def join(self, tensors: Mapping[int, Any], dtype: str, use: str) -> Any:
-        """The matrix of some tensors.
-
-        Args:
-            tensors: the tensors by the number of their weight; missing ones become zeros.
-            dtype: of the matrix.
-            use: a name. On PyTorch the next matrix of the same name overwrites this one.
-        """
-        if keras.backend.backend() == "torch":
-            return self._torch_matrices.filled(use, tensors, dtype)
-        parts = []
-        for weight, (size, zeros) in enumerate(self._parts):
-            if weight in tensors:
-                parts.append(_flat(tensors[weight], dtype))
-            else:
-                zeros += size
-            if zeros:
-                parts.append(ops.zeros((zeros,), dtype))
-        return ops.reshape(ops.concatenate(parts), self.shape)
+    def given(self) -> tuple[Any, Any, Any]:
+        """The arguments that make these places."""
+        return self.rows, self.owner, self.sizes
 
     def sum(self, x: Any) -> Any:
         """The sum of each weight's elements, `[W]`."""
@@ -99,10 +67,15 @@ class Layout:
             of_zero: whether the zeros that fill the rows were counted, too.
         """
         if of_zero:
-            count = ops.subtract(count, self._filling)
+            filling = ops.cast(self.rows * WIDTH, "float32") - self.sizes
+            count = ops.subtract(count, filling)
         # A compiler may multiply by 1 / size instead of dividing.
         whole = ops.equal(count, self.sizes)
         return ops.where(whole, 1.0, ops.divide(count, self.sizes))
+
+    def spread(self, values: Any) -> Any:
+        """`[W]` as `[rows, 1]`."""
+        return ops.take(values, self.owner, axis=0)[:, None]
 
     def _of_weights(self, of_rows: Any, how: str) -> Any:
         """`"sum"` or `"max"` of each weight's rows."""
@@ -112,76 +85,78 @@ class Layout:
             # Keras' way takes ten times as long.
             return torch.segment_reduce(of_rows, how, lengths=self.rows, axis=0)
         reduce = ops.segment_sum if how == "sum" else ops.segment_max
-        return reduce(of_rows, self._owner, self.weights)
-
-    def spread(self, values: Any) -> Any:
-        """`[W]` as `[rows, 1]`."""
-        return ops.take(values, self._owner, axis=0)[:, None]
+        weights = self.sizes.shape[0]
+        return reduce(of_rows, self.owner, ops.size(self.sizes) if weights is None else weights)
 
 
-class TorchMatrices:
-    """PyTorch only: matrices that stay from step to step, with a view for each weight.
-
-    Tensors are copied into the views. Fresh memory for each matrix, and flattening each tensor,
-    would take several times as long.
+class Layout(Places):
+    """How a matrix `[rows, WIDTH]` holds the elements of W weights, each from the start of a row.
 
     Args:
         shapes: of the weights.
-        rows: number of rows of each weight.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]], rows: np.ndarray) -> None:
-        self._shapes = shapes
-        self._rows = rows.tolist()
-        self._kept: dict[tuple, tuple[Any, list]] = {}
+    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        sizes = np.array([prod(shape) for shape in shapes], int)
+        rows = -(-sizes // WIDTH)
+        self._torch_matrices = TorchMatrices(shapes, rows, WIDTH)
+        self._parts = list(zip(sizes.tolist(), (rows * WIDTH - sizes).tolist(), strict=True))
+        owner = np.repeat(np.arange(len(shapes)), rows).astype("int32")
+        super().__init__(*map(_constant, (rows, owner, sizes.astype("float32"))))
 
-    def filled(self, use: str, tensors: Mapping[int, Any], dtype: str) -> Any:
-        """See `Layout.join`."""
-        import torch
+    @property
+    def weights(self) -> int:
+        """The number of weights, W."""
+        return len(self._parts)
 
-        values = [
-            tensor.value if isinstance(tensor, keras.Variable) else tensor
-            for tensor in tensors.values()
-        ]
-        device = (values[0] if values else keras.ops.zeros(())).device
-        # A loop of the user's own may keep track of gradients here.
-        with torch.no_grad():
-            matrix, views = self._of(use, getattr(torch, dtype), device)
-            for weight, view in enumerate(views):
-                if weight not in tensors:
-                    view.zero_()
-            if values:
-                torch._foreach_copy_([views[weight] for weight in tensors], values)
-        return matrix
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape of the matrix."""
+        return len(self.owner), WIDTH
 
-    def _of(self, use: str, dtype: Any, device: Any) -> tuple[Any, list]:
-        import torch
+    def join(self, tensors: Mapping[int, Any], dtype: str, use: str) -> Any:
+        """The matrix of some tensors.
 
-        key = (use, dtype, device)
-        if key not in self._kept:
-            matrix = torch.zeros((sum(self._rows), WIDTH), dtype=dtype, device=device)
-            parts = [rows.flatten() for rows in matrix.split(self._rows)]
-            views = [
-                part[: shape.numel()].view(shape)
-                for part, shape in zip(parts, map(torch.Size, self._shapes), strict=True)
-            ]
-            self._kept[key] = matrix, views
-        return self._kept[key]
+        Args:
+            tensors: the tensors by the number of their weight; missing ones become zeros.
+            dtype: of the matrix.
+            use: a name. On PyTorch the next matrix of the same name overwrites this one.
+        """
+        if keras.backend.backend() == "torch":
+            return self._torch_matrices.filled(use, tensors, dtype)
+        flat = dict(zip(tensors, _flattened(list(tensors.values()), dtype), strict=True))
+        zeros = cache(lambda count: ops.zeros((count,), dtype))
+        parts = []
+        for weight, (size, filling) in enumerate(self._parts):
+            parts.append(flat[weight] if weight in flat else zeros(size))
+            if filling:
+                parts.append(zeros(filling))
+        return ops.reshape(ops.concatenate(parts), self.shape)
 
 
-def _flat(tensor: Any, dtype: str) -> Any:
-    if isinstance(tensor, keras.Variable):
-        tensor = tensor.value
-    return ops.ravel(ops.cast(dense(tensor), dtype))
+def _flattened(tensors: Sequence[Any], dtype: str) -> list:
+    values = [dense(t.value if isinstance(t, keras.Variable) else t) for t in tensors]
+    if keras.backend.backend() != "tensorflow":
+        return [ops.ravel(ops.cast(value, dtype)) for value in values]
+    import tensorflow as tf
+
+    # One constant for all: a trace takes as long as it has operations.
+    flat = tf.constant([-1])
+    return [tf.reshape(tf.cast(value, dtype), flat) for value in values]
 
 
 def _squares_of_rows(x: Any) -> Any:
-    if keras.backend.backend() != "torch":
-        return ops.sum(ops.square(x), axis=-1)
-    import torch
+    """The sum of squares of each row; in one pass without a matrix of squares, also uncompiled."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
 
-    # In one pass, without a matrix of squares.
-    return torch.linalg.vector_norm(x, dim=-1) ** 2
+        return tf.square(tf.math.reduce_euclidean_norm(x, axis=-1))
+    if backend == "torch":
+        import torch
+
+        return torch.linalg.vector_norm(x, dim=-1) ** 2
+    return ops.sum(ops.square(x), axis=-1)
 
 
 def _constant(array: np.ndarray) -> Any:

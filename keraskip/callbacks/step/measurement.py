@@ -1,33 +1,16 @@
 """Makes the row of one training step: the statistics of every recorded weight."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 from keras import ops
 
 from keraskip.callbacks.columns import STATISTICS, columns_of
 from keraskip.callbacks.step import optimizers
-from keraskip.callbacks.step.earlier_gradients import EarlierGradients
-from keraskip.callbacks.step.large_weights import LargeWeights, groups_of_large
-from keraskip.callbacks.step.matrix import Layout
-from keraskip.callbacks.step.sparse_rows import SparseRows
-from keraskip.callbacks.step.statistics import measure
+from keraskip.callbacks.step.division import Division, Parts
 
 KINDS = ("raw", "effective")
-
-
-class Parts(NamedTuple):
-    """The weights, divided among those who measure them.
-
-    Attributes:
-        members: they, each for some of the weights.
-        order: puts their tables, one below the other, into the order of the row.
-    """
-
-    members: list[Any]
-    order: np.ndarray
 
 
 class SeenStep(NamedTuple):
@@ -62,15 +45,14 @@ class Measurement:
         self, variables: Sequence[keras.Variable], statistics: Sequence[str], kind: str
     ) -> None:
         self._kind = kind
-        self._weights, self._statistics = list(variables), tuple(statistics)
-        self._by_rows: dict[int, SparseRows] = {}
-        self._parts = {frozenset[int](): self._divided(frozenset())}
+        self._statistics = tuple(statistics)
+        self._division = Division(variables, statistics)
         self.shape = len(variables), len(columns_of(statistics))
 
     @property
     def variables(self) -> list[keras.Variable]:
         """The variables that the measurement keeps from step to step."""
-        members = self._parts[frozenset()].members
+        members = self._division.parts(frozenset()).members
         return [variable for member in members for variable in member.variables]
 
     def before(
@@ -89,13 +71,10 @@ class Measurement:
             values: the values of the variables.
         """
         measured, scalars, updating = self._gradients(optimizer, grads, variables)
-        sparse = {
+        sparse = frozenset(
             id(variables[index]) for index, grad in measured.items() if optimizers.is_sparse(grad)
-        }
-        rows = frozenset(row for row, v in enumerate(self._weights) if id(v) in sparse)
-        if rows not in self._parts:
-            self._parts[rows] = self._divided(rows)
-        parts = self._parts[rows]
+        )
+        parts = self._division.parts(sparse)
         views = [member.before(variables, measured, values) for member in parts.members]
         return SeenStep(parts, views, scalars, updating)
 
@@ -116,26 +95,6 @@ class Measurement:
         if len(tables) == 1:
             return tables[0]
         return ops.take(ops.concatenate(tables), seen.parts.order, axis=0)
-
-    def _divided(self, sparse: frozenset[int]) -> Parts:
-        """The parts where the gradients of some weights, by their rows, are sparse."""
-        rows = [[row] for row in sparse]
-        for row in sparse - set(self._by_rows):
-            self._by_rows[row] = SparseRows([self._weights[row]])
-        members: list = [self._by_rows[row] for row in sparse]
-        dense = [row for row in range(len(self._weights)) if row not in sparse]
-        # All other statistics need matrices.
-        is_tensorflow = keras.backend.backend() == "tensorflow"
-        if is_tensorflow and self._statistics == STATISTICS:
-            for group in groups_of_large(self._weights, dense):
-                members.append(LargeWeights([self._weights[row] for row in group]))
-                rows.append(group)
-        rest = sorted(set(dense) - {row for group in rows for row in group})
-        if rest or not rows:
-            weights = [self._weights[row] for row in rest]
-            members.append(JoinedWeights(weights, self._statistics))
-            rows.append(rest)
-        return Parts(members, np.argsort(np.concatenate(rows)))
 
     def _gradients(
         self, optimizer: keras.optimizers.Optimizer, grads: Sequence[Any], variables: Sequence[Any]
@@ -179,87 +138,3 @@ class Measurement:
 def _total_norm(grads: list) -> Any:
     grads = [grad.values if optimizers.is_sparse(grad) else grad for grad in grads]
     return ops.sqrt(sum(ops.sum(ops.square(ops.cast(grad, "float32"))) for grad in grads))
-
-
-class SeenJoined(NamedTuple):
-    """A view of joined weights before a step.
-
-    Attributes:
-        indices: for each weight with a gradient, by its row, its index in the optimizer.
-        gradient: matrix of the gradients.
-        weights: matrix of the weights.
-    """
-
-    indices: dict[int, int]
-    gradient: Any
-    weights: Any
-
-
-class JoinedWeights:
-    """Weights joined into matrices, so that a few operations measure all of them.
-
-    Args:
-        variables: the weights, of any kind, in the order of the rows.
-        statistics: names from `keraskip.callbacks.columns`.
-    """
-
-    def __init__(self, variables: Sequence[keras.Variable], statistics: Sequence[str]) -> None:
-        self._row_of = {id(variable): row for row, variable in enumerate(variables)}
-        # Weights of several types go into one matrix, with all their digits.
-        precise = any(variable.dtype == "float64" for variable in variables)
-        self._dtype = "float64" if precise else "float32"
-        self._statistics = tuple(statistics)
-        self._layout = Layout([tuple(variable.shape) for variable in variables])
-        self._earlier = EarlierGradients(self._layout, statistics)
-
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """The variables that are kept from step to step."""
-        return self._earlier.variables
-
-    def before(
-        self, variables: Sequence[keras.Variable], grads: Mapping[int, Any], values: Sequence[Any]
-    ) -> SeenJoined:
-        """A view before the optimizer's step; nothing later can change it.
-
-        Args:
-            variables: the optimizer's.
-            grads: the gradients to measure by the index of their variable.
-            values: the values of the variables.
-        """
-        indices = optimizers.indices_by_row(self._row_of, variables, grads)
-        by_row = {row: grads[index] for row, index in indices.items()}
-        gradient = self._layout.join(by_row, "float32", "gradient")
-        by_row = {row: values[index] for row, index in indices.items()}
-        return SeenJoined(indices, gradient, self._layout.join(by_row, self._dtype, "before"))
-
-    def handed_on(self, seen: SeenJoined, grads: Sequence[Any]) -> Sequence[Any]:
-        """The gradients for the optimizer, unchanged: the matrix is a copy."""
-        return grads
-
-    def table(
-        self, seen: SeenJoined, variables: Sequence[keras.Variable], updated: Any, exist: Any = True
-    ) -> Any:
-        """The statistics after the step, with NaN for weights that got no gradient.
-
-        Args:
-            seen: the view that `before` returned.
-            variables: the optimizer's.
-            updated: whether the step changed the weights.
-            exist: False while gradients are only being accumulated; the table is then NaN.
-        """
-        by_row = {row: variables[index] for row, index in seen.indices.items()}
-        after = self._layout.join(by_row, self._dtype, "after")
-        columns = measure(
-            self._layout, seen.gradient, seen.weights, after, updated, self._statistics
-        )
-        given: Any = True
-        if len(seen.indices) < len(self._row_of):
-            given = np.isin(np.arange(len(self._row_of)), list(seen.indices))
-        if exist is not True:
-            given = ops.logical_and(given, exist)
-        columns |= self._earlier.compare(seen.gradient, given)
-        table = ops.stack([columns[name] for name in columns_of(self._statistics)], axis=-1)
-        if given is True:
-            return table
-        return ops.where(ops.reshape(given, (-1, 1)), table, float("nan"))

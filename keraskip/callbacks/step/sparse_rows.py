@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keraskip.callbacks.step.statistics import quick_or_exact
+from keraskip.callbacks.step.choice import quick_or_exact
 
 # Parts of a weight. Each step sums one of them anew, in turn.
 BLOCKS = 1024

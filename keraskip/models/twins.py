@@ -1,0 +1,118 @@
+"""Copies a model with skips in its graph. Names, nested models and initial values stay."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+from keraskip.graph import has_graph, nodes
+from keraskip.models.copies import copied, finalize
+from keraskip.models.frame import connect
+from keraskip.models.joining import merged
+from keraskip.models.stretches import Stretch, Wish
+
+
+class Copier:
+    """Copies models, and each layer once.
+
+    Args:
+        skips: the stretches with a skip, by the id of the tensor to which it is added.
+        wish: what is asked for.
+    """
+
+    def __init__(self, skips: dict[int, Stretch], wish: Wish) -> None:
+        self.skips, self.wish = skips, wish
+        self._copies: dict[int, tuple[Any, Any]] = {}
+
+    def model(self, model: Any) -> keras.Model:
+        """The copy of a model with a graph."""
+        calls = nodes(model)
+        unique = _namer({node.operation.name for node in calls})
+        known: dict[int, Any] = {}
+        for node in calls:
+            if node.is_input:
+                copy = type(node.operation).from_config(node.operation.get_config())
+                known[id(node.outputs[0])] = copy.output
+                continue
+            copy, (args, kwargs) = self._layer(node.operation), node.arguments.fill_in(known)
+            with _scope_of(node.operation):
+                outputs = keras.tree.flatten(copy(*args, **kwargs))
+            for tensor, output in zip(node.outputs, outputs, strict=True):
+                skip = self.skips.get(id(tensor))
+                if skip:
+                    output = merged(known[id(skip.start)], output, skip, self.wish, unique)
+                known[id(tensor)] = output
+        return _connected(model, known)
+
+    def take_values(self) -> None:
+        """Gives the copies the values of all variables, random states included."""
+        for layer, copy in self._copies.values():
+            if has_graph(layer) or not getattr(layer, "variables", None):
+                continue
+            for new, old in zip(copy.variables, layer.variables, strict=True):
+                new.assign(_value_for(new, old))
+            finalize(copy)
+
+    def _layer(self, layer: Any) -> Any:
+        """The copy of a layer, which may be a model."""
+        if id(layer) not in self._copies:
+            copy = self.model(layer) if has_graph(layer) else copied(layer, layer.name)
+            # The layer is kept, so that no other one gets its id.
+            self._copies[id(layer)] = layer, copy
+        return self._copies[id(layer)][1]
+
+
+def _namer(taken: set[str]) -> Callable[[str], str]:
+    """Makes names unique among those that are taken."""
+
+    def unique(name: str) -> str:
+        number, tried = 1, name
+        while tried in taken:
+            number += 1
+            tried = f"{name}_{number}"
+        taken.add(tried)
+        return tried
+
+    return unique
+
+
+@contextmanager
+def _scope_of(layer: Any) -> Iterator[None]:
+    """Names new variables as those of the layer are named, with the names of models around it."""
+    *around, _ = (getattr(layer, "path", None) or "/").split("/")
+    with ExitStack() as scopes:
+        for name in filter(None, around):
+            scopes.enter_context(keras.name_scope(name))
+        yield
+
+
+def _value_for(new: Any, old: Any) -> np.ndarray:
+    """The old values; in a wider variable behind new ones, as the branch is behind the skip.
+
+    A copy, since JAX gives the memory of a trained variable away.
+    """
+    values = np.array(keras.ops.convert_to_numpy(new.value))
+    pairs = zip(new.shape, old.shape, strict=True)
+    kept = tuple(slice(now - before, now) for now, before in pairs)
+    values[kept] = keras.ops.convert_to_numpy(old.value)
+    return values
+
+
+def _connected(model: Any, known: dict[int, Any]) -> keras.Model:
+    """The model between the copies of its inputs and outputs, of the same class if it can be."""
+    inputs = [known[id(tensor)] for tensor in model.inputs]
+    outputs = [known[id(tensor)] for tensor in model.outputs]
+    if isinstance(model, keras.Sequential):
+        new = connect(inputs[0], outputs[0], model.name)
+    else:
+        packed = keras.tree.pack_sequence_as
+        ends = packed(model.input, inputs), packed(model.output, outputs)
+        is_own = not type(model).__module__.startswith("keras.")
+        new = type(model)(*ends, name=model.name) if is_own else connect(*ends, model.name)
+    # By it `compile` knows whether to scale the loss.
+    new.dtype_policy = model.dtype_policy
+    if not model.trainable:
+        new.trainable = False
+    return new

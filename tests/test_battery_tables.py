@@ -1,0 +1,144 @@
+"""The battery of `tests/benchmarks/diagnoses.py`: its tables are whole, its figures are right."""
+
+import sys
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_runs import chain, made_run
+from recipes import Recipe
+from remedies import cured
+
+from keraskip.analysis.causes import CAUSES, LAST_RESORTS
+from keraskip.analysis.finding import Finding
+
+sys.path.append(str(Path(__file__).parent / "benchmarks"))
+
+import battery_backends
+from baselines import autotrainer, sagemaker
+from battery_layers import DEPTH, SINGLE, START
+from battery_scores import tallies, wilson
+from battery_settings import DATA, OUTPUTS, RATES
+from battery_sound import SOUND
+
+FAULTY = [*RATES, *OUTPUTS, *DATA, *START, *DEPTH, *SINGLE]
+FAMILIES = set(
+    "dense conv residual rnn transformer autoencoder unet gan siamese multi transfer".split()
+)
+# Only these families can have them.
+OF_ONE_FAMILY = {"time", "attention without skips"}
+
+
+def test_the_battery_is_as_large_as_it_says():
+    names = [network.name for network in [*FAULTY, *SOUND]]
+    assert len(names) == len(set(names)) >= 150
+    assert len(SOUND) >= 45
+    assert {network.family for network in FAULTY} == FAMILIES
+    assert {network.family for network in SOUND} == FAMILIES
+
+
+def test_each_fault_is_in_three_families():
+    families = defaultdict(set)
+    for network in FAULTY:
+        families[network.fault].add(network.family)
+    assert [fault for fault, known in families.items() if len(known) < 3] == [
+        fault for fault in families if fault in OF_ONE_FAMILY
+    ]
+
+
+def test_the_rows_have_values_and_kinds_that_exist():
+    for network in [*FAULTY, *SOUND]:
+        Recipe(**network.changes)
+        assert set(network.kinds) <= {*CAUSES, *LAST_RESORTS}, network.name
+        assert bool(network.kinds) == (network.fault != "sound"), network.name
+
+
+def test_the_thirty_are_in_the_battery():
+    names = battery_backends.names()
+    assert len(names) == len(set(names)) == 30
+    assert set(names) <= {network.name for network in [*FAULTY, *SOUND]}
+
+
+def test_the_interval_is_wilsons():
+    # Newcombe 1998, table I: 81 of 263, and 0 of 20.
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
+
+
+def row(learns, state, found, **more):
+    known = {"name": "a", "seed": 0, "expected": ["b"], "layer": None, "curable": True}
+    return {**known, "learns": learns, "state": state, "found": found, "blames": [], **more}
+
+
+def test_what_is_counted():
+    rows = [
+        row(False, "frozen", ["b"], cured=True),
+        row(False, "unknown", [], layer="hidden_1", cured=None),
+        row(False, "unknown", ["c", "b"], blames=["hidden_1"], layer="hidden_1", cured=None),
+        row(True, "learning", []),
+        row(True, "unknown", ["b"]),
+    ]
+    figures = {name: (tally.right, tally.count) for name, tally in tallies(rows).items()}
+    assert figures == {
+        "noticed": (2, 3),
+        "no false alarm": (1, 2),
+        "right kind first": (1, 3),
+        "right layer": (1, 2),
+        "cured": (1, 3),
+    }
+
+
+@pytest.mark.parametrize(
+    ("remedy", "wrong", "right"),
+    [
+        ("`optimizer = keras.optimizers.SGD(learning_rate=0.1)`", {}, {}),
+        ('`keras.layers.Dense(1, "sigmoid")` with `loss="binary_crossentropy"`',
+         {"head": (1, "softmax")}, {"head": (1, "sigmoid"), "loss": "binary_crossentropy"}),
+        ("an output without activation: `keras.layers.Dense(3)`", {}, {"head": (3, None)}),
+        ('`kernel_initializer="glorot_uniform"`, or `"he_normal"` with ReLU',
+         {"initializer": "zeros"}, {"initializer": "he_normal"}),
+        ('`kernel_initializer="glorot_uniform"`, or `"he_normal"` with ReLU',
+         {"initializer": "zeros", "activation": "tanh"}, {"initializer": "glorot_uniform"}),
+        ('another initialisation of hidden_2: `kernel_initializer="he_normal"`',
+         {"bad_layer": (2, 1e-6)}, {"bad_layer": None}),
+        ('another initialisation of hidden_1: `kernel_initializer="he_normal"`',
+         {"bad_layer": (2, 1e-6)}, {}),
+        ("an identity, `x = x + block(x)`; if that does not help, "
+         "`keras.layers.BatchNormalization()` after each", {}, {"skips": True}),
+        ("a weaker penalty: `kernel_regularizer=keras.regularizers.L2(1e-05)`",
+         {"penalty": 1.0}, {"penalty": 1e-5}),
+        ("`keras.layers.LSTM` or `keras.layers.GRU` in place of `SimpleRNN`", {}, {"cell": "LSTM"}),
+    ],
+)  # fmt: skip
+def test_a_remedy_is_applied_as_it_is_printed(remedy, wrong, right):
+    recipe = Recipe(**wrong)
+    after = cured(recipe, Finding("", "", remedy, ""))
+    expected = {**vars(recipe), **right, "code": after.code}
+    assert vars(after) == expected
+    assert ("optimizer =" in after.code) == ("optimizer =" in remedy)
+
+
+def test_what_nobody_can_type_in_is_no_cure():
+    assert (
+        cured(Recipe(), Finding("", "", "check that each label belongs to its sample", "")) is None
+    )
+
+
+def known_run(folder, kernel_rms, **statistics):
+    """A run whose loss falls, with its accuracy and the shares of zeros."""
+    scalars = {"loss": np.geomspace(2.0, 0.5, 60)}
+    run = made_run(folder, chain(3), 1e-2, kernel_rms, scalars=scalars, **statistics)
+    epochs = [{"epoch": n, "steps": 20, "accuracy": 0.3 + n / 10} for n in range(3)]
+    zeros = {"zeros": np.zeros_like(run.grad_norm)}
+    return replace(run, info={**run.info, "epochs": epochs}, statistics={**run.statistics, **zeros})
+
+
+def test_the_rules_of_others(tmp_path):
+    sound = known_run(tmp_path / "sound", 1e-2)
+    assert (sagemaker(sound), autotrainer(sound)) == ([], [])
+    small = known_run(tmp_path / "small", [1e-9, 1e-5, 1e-5, 1e-5])
+    assert (sagemaker(small), autotrainer(small)) == (["VanishingGradient"], ["vanish"])
+    still = known_run(tmp_path / "still", 1e-2, update_norm=0.0)
+    assert sagemaker(still) == ["UnchangedTensor", "WeightUpdateRatio"]
