@@ -2,7 +2,7 @@
 
 Three small trainings are followed through all functions of the package. Two of them are the same.
 In the third the gradients of the lower layers are halved, and nothing else: the learning rate is 0.
-A file is on the way if a function in it gets or returns another value in the third training.
+A file is passed if a function in it gets or returns another value in the third training.
 """
 
 import dataclasses
@@ -81,16 +81,17 @@ class Less(keras.layers.Layer):
 def noted(folder, share):
     """What is noted while a network is trained and its verdict put into a sentence."""
     keras.utils.set_random_seed(0)
-    # A kernel of 2,048 elements is measured by itself, a smaller one in the matrix.
+    # A kernel of 2^16 elements is measured by itself, a smaller one in the matrix.
     hidden = [
         keras.layers.Dense(units, "tanh", name=f"hidden_{number}")
-        for number, units in enumerate([6, 64, 64, 6])
+        for number, units in enumerate([6, 256, 256, 6])
     ]
     layers = [keras.Input((4,)), *hidden, Less(share), keras.layers.Dense(1, name="output")]
     model = keras.Sequential(layers, name="network")
     # Eagerly, so that the gradients are numbers where they are read.
     model.compile(keras.optimizers.SGD(0.0), "mse", run_eagerly=True)
     x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    # With verbose=1 the same files would pass it once more while it trains.
     recorder, follower = GradientRecorder(folder / "run", verbose=0), Follower()
     sys.setprofile(follower)
     try:

@@ -28,8 +28,8 @@ TOOLTIP: list[Any] = [
     alt.Tooltip("frozen:Q", format=".1%"),
     alt.Tooltip("update_ratio:Q", title="update : weight", format=".1e"),
 ]
-# The profiles of the runs, in the chart itself or by the name under which a page holds them.
-Profiles = alt.InlineData | alt.NamedData
+# The profiles of the runs, or the name under which a page holds them.
+Profiles = pd.DataFrame | alt.NamedData
 # A chart over time is about as many pixels wide.
 MOST_STEPS = 250
 PROBE_TOOLTIP: list[Any] = [
@@ -99,7 +99,7 @@ def training(groups: Sequence[Group], encodings: dict[str, Any]) -> alt.LayerCha
     options: dict[str, Any] = {"title": f"training {metric}"}
     if metric == "accuracy":
         options |= {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="%")}
-    chart = alt.Chart(inline(rows)).transform_filter(SHOWN)
+    chart = alt.Chart(_inline(rows)).transform_filter(SHOWN)
     # An axis of few epochs has ticks at half epochs, too: without a label.
     whole = "datum.value % 1 ? '' : format(datum.value, 'd')"
     chart = chart.encode(x=alt.X("epoch:Q", title="epoch").axis(tickMinStep=1, labelExpr=whole))
@@ -138,7 +138,7 @@ def last_probes(groups: Sequence[Group]) -> pd.DataFrame:
 def probes(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     """The values of each probe over depth."""
     return (
-        alt.Chart(inline(rows))
+        alt.Chart(_inline(rows))
         .mark_line(point=POINTS)
         .transform_filter(SHOWN)
         .encode(
@@ -162,7 +162,7 @@ def over_time(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     last = rows.groupby(["run", "layer"])["time"].transform("max")
     drawn = rows[(last - rows["time"]) % (last // MOST_STEPS + 1) == 0]
     return (
-        alt.Chart(inline(drawn))
+        alt.Chart(_inline(drawn))
         .mark_line(point=POINTS)
         # A logarithm has no zero.
         .transform_filter(f"{SHOWN} && datum.value > 0")
@@ -179,9 +179,8 @@ def over_time(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     )
 
 
-def inline(rows: pd.DataFrame) -> alt.InlineData:
-    """Rows as a part of the chart. Altair refuses frames of more than 5000 rows."""
+def _inline(rows: pd.DataFrame) -> dict[str, Any]:
+    """Rows as a part of the chart. A page cannot hold a frame of more than 5000 rows (Altair)."""
     # JSON has no NaN and no infinity.
     finite = rows.replace([np.inf, -np.inf], np.nan).astype(object)
-    values: Any = finite.where(finite.notna(), None).to_dict("records")
-    return alt.InlineData(values=values)
+    return {"values": finite.where(finite.notna(), None).to_dict("records")}

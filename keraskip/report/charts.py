@@ -12,7 +12,6 @@ from keraskip.report.chart_kinds import (
     PARAMETERS,
     Profiles,
     heat_map,
-    inline,
     last_probes,
     logarithmic,
     over_depth,
@@ -85,8 +84,7 @@ CAPTIONS = {
 def overview(groups: Sequence[Group]) -> alt.VConcatChart:
     """Four charts on one sheet, with the profiles of the early steps."""
     runs = [run for group in groups for run in group.runs]
-    profiles = inline(with_groups(early_profiles(runs), groups))
-    drawings = charts(groups, profiles, legend=True)
+    drawings = charts(groups, with_groups(early_profiles(runs), groups), legend=True)
     first, second, third, fourth = (
         drawings[name].properties(width=WIDTH, height=HEIGHT, title=CAPTIONS[name].title)
         for name in ON_PAPER
