@@ -40,7 +40,9 @@ class Blocks:
         lengths = [length for length, _ in self.shapes]
         return tf.split(rows, lengths) if len(lengths) > 1 else [rows]
 
-    def measured(self, blocks: Sequence[Any], largest: Any = 0.0, zeros: Any = 0.0) -> Sequence:
+    def measured(
+        self, blocks: Sequence[Any], largest: Any = 0.0, zeros: Any = 0.0
+    ) -> Sequence[Any]:
         """Norm, largest absolute value, number of elements that are not finite, and of zeros.
 
         Args:

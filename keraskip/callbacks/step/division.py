@@ -61,7 +61,7 @@ class Division:
 
     def _by_itself(self, row: int, is_sparse: bool) -> Any:
         """Who measures one weight; the same one in each step."""
-        kind = SparseRows if is_sparse else LargeWeight
+        kind: Any = SparseRows if is_sparse else LargeWeight
         if (row, kind) not in self._alone:
             self._alone[row, kind] = kind([self._weights[row]])
         return self._alone[row, kind]

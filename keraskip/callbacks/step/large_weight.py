@@ -25,12 +25,12 @@ class SeenLarge(NamedTuple):
     """A view of a large weight before a step.
 
     Attributes:
-        index: the weight's index in the optimizer.
+        variable_index: the weight's index in the optimizer.
         found: norm, largest value and non-finite count of the gradient, and the weight's norm.
         kept: the operations that keep the weight.
     """
 
-    index: int
+    variable_index: int
     found: list[Any]
     kept: list[Any]
 
@@ -78,11 +78,11 @@ class LargeWeight:
         """
         import tensorflow as tf
 
-        if seen is None or not _may_wait(grads[seen.index]):
+        if seen is None or not _may_wait(grads[seen.variable_index]):
             return grads
         grads = list(grads)
         with tf.control_dependencies([*seen.found, *seen.kept]):
-            grads[seen.index] = tf.identity(grads[seen.index])
+            grads[seen.variable_index] = tf.identity(grads[seen.variable_index])
         return grads
 
     def table(
@@ -97,7 +97,7 @@ class LargeWeight:
 
         if seen is None:
             return tf.fill([1, len(STATISTICS)], float("nan"))
-        after = self._blocks.of(variables[seen.index].value)
+        after = self._blocks.of(variables[seen.variable_index].value)
         for kept, block in zip(self._kept, after, strict=True):
             kept.assign_sub(block, read_value=False)
         change = [tf.convert_to_tensor(kept) for kept in self._kept]
