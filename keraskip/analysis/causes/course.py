@@ -13,8 +13,8 @@ from keraskip.analysis.evidence import FIRST_STEPS, USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.losses import Losses
 
-# An update of a tenth of a kernel is a hundred times the usual one.
-HIGH_RATIO = 0.1
+# Two hundred times the usual update; sound trainings begin with up to 0.13.
+HIGH_RATIO = 0.2
 # Gradients of the first steps are larger than later ones, so there updates may be, too.
 FIRST_ARE_LARGER = 3.0
 # Updates below a hundredth of the usual size say nothing about their rate, as in a warm-up.
