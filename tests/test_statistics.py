@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keraskip.callbacks.columns import STATISTICS
-from keraskip.callbacks.step.joined_weights import JoinedWeights
+from keraskip.callbacks.step.statistics import JoinedWeights
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 WAYS = ["joined", *["joined, compiled", "large", "large, compiled"] * ON_TENSORFLOW]

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from keraskip.callbacks.columns import STATISTICS
-from keraskip.callbacks.step.joined_weights import JoinedWeights
 from keraskip.callbacks.step.large_weight import LargeWeight, are_large
 from keraskip.callbacks.step.sparse_rows import SparseRows
+from keraskip.callbacks.step.statistics import JoinedWeights
 
 
 class Parts(NamedTuple):

@@ -7,7 +7,6 @@ import keras
 from keras import ops
 
 from keraskip.callbacks.step.matrix import Layout
-from keraskip.callbacks.step.statistics import unit
 
 # Recorded steps in the signal-to-noise ratio, about: after this many a step's share in the moving
 # averages has fallen to 1/e.
@@ -58,7 +57,7 @@ class EarlierGradients:
         columns = {}
         if "last" in self._kept:
             last = self._kept["last"].value
-            product = unit(self._layout, gradient) * unit(self._layout, last)
+            product = self._layout.unit(gradient) * self._layout.unit(last)
             columns["cosine"] = self._layout.sum(product)
             self._kept["last"].assign(ops.where(self._layout.spread(usable), gradient, last))
         if "mean" in self._kept:

@@ -77,6 +77,21 @@ class Places:
         """`[W]` as `[rows, 1]`."""
         return ops.take(values, self.owner, axis=0)[:, None]
 
+    def norm_and_largest(self, x: Any) -> tuple[Any, Any]:
+        """L2 norm, exact also where squares of float32 under- or overflow, and largest value.
+
+        The latter is an absolute value. Both are NaN if there is a NaN.
+        """
+        peak = self.largest(x)
+        scale = ops.where(ops.logical_and(peak > 0, ops.isfinite(peak)), peak, ops.ones_like(peak))
+        norm = scale * ops.sqrt(self.sum(ops.square(x / self.spread(scale))))
+        # A backend's own maximum may skip a NaN, the sum does not.
+        return norm, ops.where(ops.isnan(norm), norm, peak)
+
+    def unit(self, x: Any) -> Any:
+        """Each weight's vector scaled to length 1; NaN for one of length 0."""
+        return x / self.spread(self.norm_and_largest(x)[0])
+
     def _of_weights(self, of_rows: Any, how: str) -> Any:
         """`"sum"` or `"max"` of each weight's rows."""
         if keras.backend.backend() == "torch":
