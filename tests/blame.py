@@ -37,7 +37,8 @@ def _hidden_layers(model):
 
 
 def _kernel(layer):
-    return keras.ops.convert_to_numpy(layer.kernel)
+    """Of a recurrent layer, the kernel of its cell."""
+    return keras.ops.convert_to_numpy(getattr(layer, "cell", layer).kernel)
 
 
 def _sizes(recipe, model, hidden):
