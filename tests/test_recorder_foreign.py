@@ -15,9 +15,8 @@ from members import quick
 from keraskip import GradientRecorder, load_run
 
 QUICK = (
-    "translator", "gpt", "ragged", "unet", "siamese",
-    "mobile_network_in_float16", "variational_autoencoder_with_its_own_step", "two_outputs",
-    "lora", "from_a_pydataset", "wide_and_deep",
+    "gpt", "ragged", "siamese", "variational_autoencoder_with_its_own_step", "lora",
+    "from_a_pydataset", "wide_and_deep",
 )  # fmt: skip
 TABLES = foreign_images, foreign_sequences, foreign_tables
 MODELS = {

@@ -164,7 +164,13 @@ def test_an_interrupt_while_the_run_begins(tmp_path, monkeypatch):
 # Started again
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["backup first", "recorder first"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(True, id="backup first", marks=pytest.mark.slow),
+        pytest.param(False, id="recorder first"),
+    ],
+)
 def test_a_backup_that_is_restored(tmp_path, first):
     def train(*more):
         callbacks = [

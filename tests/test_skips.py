@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras import layers
+from members import quick
 from skip_networks import DRAWN, conv, dense
 
 import keraskip
@@ -51,7 +52,13 @@ def one_step(model, x):
     return [path for path in before if not np.array_equal(before[path], after[path])]
 
 
-@pytest.mark.parametrize("name", DRAWN)
+QUICK = (
+    "mlp", "conv2d", "nested", "shared_layers", "two_inputs", "batch_normalization", "lstm_stack",
+    "transformer", "mixed_precision", "pre_activation", "residual_below", "images_of_any_size",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", quick(QUICK, DRAWN))
 def test_the_twin_is_the_network_drawn_by_hand(name, tmp_path):
     network = DRAWN[name]
     plain, by_hand = network.plain(), network.by_hand()
