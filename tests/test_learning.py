@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from made_runs import GUESS, classifier, falling, flat, regression, run_of, with_optimizer
 
+from keraskip.analysis.causes import diagnose
 from keraskip.analysis.heads import chance, constant_guess
 from keraskip.analysis.learning import LEARNING_RULES, learning_of
 from keraskip.analysis.series import mean_of_series
@@ -189,14 +190,33 @@ def test_the_loss_and_the_accuracy_of_a_constant_guess(info, guess, by_chance):
     assert chance(run) == pytest.approx(by_chance, nan_ok=True)
 
 
-@pytest.mark.parametrize(("factors", "guess"), [(None, GUESS + 4.0), ([1.0, 0.1], np.nan)])
+@pytest.mark.parametrize(
+    ("factors", "guess"),
+    [
+        (None, GUESS + 4.0),
+        ([1.0, 0.1], GUESS + 0.4),
+        ({"dense_3": 0.5, "head_1": 1.0}, GUESS / 2 + 4.0),
+        ("unknown", np.nan),
+    ],
+    ids=str,
+)
 def test_the_losses_of_several_outputs_add_up(factors, guess):
     info = classifier()
     info["training"] |= {"loss": ["sparse_categorical_crossentropy", "mse"]}
     info["training"]["loss_weights"] = factors
     info["outputs"].append({"layer": "head_1", "units": 1, "activation": None})
     info["labels"].append({"output": 1, "count": 3000, "mean": 0.0, "variance": 4.0})
-    assert constant_guess(run_of(flat(), info=info)) == pytest.approx(guess, nan_ok=True)
+    run = run_of(flat(), info=info)
+    assert constant_guess(run) == pytest.approx(guess, nan_ok=True)
+    assert constant_guess(run, with_factors=False) == pytest.approx(GUESS + 4.0)
+
+
+def test_a_loss_that_a_factor_makes_small_is_not_below_that_of_a_guess():
+    info = classifier()
+    info["training"]["loss_weights"] = [1e-3]
+    run = run_of(flat(level=1e-3 * GUESS, noise=1e-5), info=info)
+    assert learning_of(run).state == "not learning"
+    assert [finding.kind for finding in diagnose(run)][:1] == ["loss too small"]
 
 
 def test_each_state_has_a_rule():

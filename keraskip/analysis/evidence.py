@@ -129,8 +129,14 @@ class Evidence:
         return np.flatnonzero(rate > 2 * rate[:1].sum()) if len(rate) else np.arange(0)
 
     def ratio(self, rows: np.ndarray) -> float:
-        """The median update beside the weight of the kernel that moves most; NaN if unknown."""
-        found = medians(update_ratios(self.run, thinned(rows), self.kernels))
+        """The median update beside the weight of the kernel that moves most; NaN if unknown.
+
+        A weight that begins with zeros, such as the bias of a GRU, which has two axes, does not
+        count: any update changes all of it.
+        """
+        usual = self._kernels_of_usual_size
+        columns = usual if len(usual) else self.kernels
+        found = medians(update_ratios(self.run, thinned(rows), columns))
         return float(found.max()) if len(found) else np.nan
 
     def scalar(self, name: str) -> np.ndarray:

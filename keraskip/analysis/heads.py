@@ -84,19 +84,35 @@ def _by_output(loss: Any, names: list[str]) -> list[str]:
     return [str(name or "").lower().replace("_", "") for name in loss]
 
 
-def constant_guess(run: Run) -> float:
+def constant_guess(run: Run, with_factors: bool = True) -> float:
     """The loss of the best constant answer; NaN where it cannot be known.
 
     For a crossentropy it is the entropy of the class shares, for a squared error the variance. The
-    losses of several outputs add up, unless `compile` was given factors for them.
+    losses of several outputs add up.
+
+    Args:
+        run: a run.
+        with_factors: whether the `loss_weights` of `compile` count.
     """
     heads = heads_of(run)
     if not heads or not all(head.loss and head.labels for head in heads):
         return _entropy_of_equal_classes(run)
-    has_factors = (run.info.get("training") or {}).get("loss_weights", "unknown") is not None
-    if len(heads) > 1 and has_factors:
-        return np.nan
-    return sum(_guess_of(head) for head in heads)
+    factors = _factors(run, heads) if with_factors else np.ones(len(heads))
+    guesses = [_guess_of(head) for head in heads]
+    return float(np.dot(factors, guesses))
+
+
+def _factors(run: Run, heads: list[Head]) -> np.ndarray:
+    """What `compile` multiplies the loss of each output by; NaN where a run does not tell."""
+    given = (run.info.get("training") or {}).get("loss_weights", "unknown")
+    if isinstance(given, dict):
+        given = [given.get(head.name, 1.0) for head in heads]
+    # Runs written before factors were recorded; one output seldom has any.
+    if given is None or (given == "unknown" and len(heads) == 1):
+        return np.ones(len(heads))
+    if not isinstance(given, list) or len(given) != len(heads):
+        return np.full(len(heads), np.nan)
+    return np.array([1.0 if factor is None else factor for factor in given], float)
 
 
 def _guess_of(head: Head) -> float:

@@ -5,6 +5,7 @@ import numpy as np
 from keraskip.analysis.causes.rates import UPDATES, one_digit, optimizer_line, rate_for
 from keraskip.analysis.evidence import USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
+from keraskip.analysis.heads import constant_guess
 from keraskip.analysis.losses import Losses
 
 # Below this share of the gradient that is left, clipping rules the size of the updates.
@@ -67,13 +68,15 @@ def loss_too_small(evidence: Evidence) -> Finding | None:
     Answers that do not follow the labels have at least the loss of the best constant one: the
     entropy of the labels (Gibbs' inequality) or their variance. Only a factor makes it smaller.
     """
-    learning = evidence.learning
-    start, guess = learning.start, learning.guess
+    learning, guess = evidence.learning, constant_guess(evidence.run, with_factors=False)
+    start = learning.start
     if not evidence.fails or start is None or not guess > 0:
         return None
     share = start.value / guess
     # A network that was trained before has a small loss, too, and an accuracy above chance.
-    limit = SMALL_AT_CHANCE if learning.accuracy < learning.chance + 0.1 else SMALL
+    is_untaught = learning.accuracy < learning.chance + 0.1
+    has_factor = constant_guess(evidence.run) < SMALL_AT_CHANCE * guess
+    limit = SMALL_AT_CHANCE if is_untaught or has_factor else SMALL
     if not 0 < share < limit:
         return None
     return Finding(

@@ -28,7 +28,7 @@ def inputs_not_finite(evidence: Evidence) -> Finding | None:
         "inputs not finite",
         f"The inputs of step {first} were not finite ({count:.0f} such values in all){after}.",
         "leave these samples out: `good = np.isfinite(x).reshape(len(x), -1).all(axis=1); "
-        "x, y = x[good], y[good]`",
+        + ("x, y = x[good], y[good]`" if evidence.run.info.get("labels") else "x = x[good]`"),
         "IEEE 754: a sum with NaN is NaN",
         steps=(first, int(evidence.run.steps[rows[-1]])),
         evidence={"values": count, "steps": len(rows)},
