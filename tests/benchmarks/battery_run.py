@@ -67,7 +67,7 @@ def _answer(recipe, seed):
         "verdict": "; ".join(each.verdict for each in verdicts),
         "found": [finding.kind for finding in found],
         "sentence": first.sentence if first else "",
-        "blames": [name.split("/")[-1] for name in first.layers] if first else [],
+        "blames": [_layer(name) for name in first.layers] if first else [],
         "remedy": first.remedy if first else "",
     }
     return run, share, answer, first
@@ -83,3 +83,8 @@ def _cure(recipe, finding, seed):
     except Exception as error:  # what is printed does not run
         return {"cured": False, "after": f"{type(error).__name__}: {error}"[:200]}
     return {"cured": share > LEARNED, "after": round(share, 4)}
+
+
+def _layer(path):
+    """The layer in a path; the cell of a recurrent layer is named after its kind alone."""
+    return [part for part in path.split("/") if not part.endswith("_cell")][-1]
