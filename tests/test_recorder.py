@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from math import prod
 
 import keras
 import numpy as np
@@ -152,6 +153,19 @@ OPTIMIZERS = {
 def test_default_graph_mode_is_bit_identical(tmp_path, options):
     """TensorFlow's graph optimizer must not notice a second reader of the gradients."""
     assert_bit_identical_in_graph_mode(tmp_path, resnet, options)
+
+
+@needs_tensorflow
+@pytest.mark.parametrize("name", ["clipped", pytest.param("momentum", marks=pytest.mark.slow)])
+def test_a_large_weight_trains_bit_identically(tmp_path, name):
+    """It is measured by itself, in blocks."""
+    assert_bit_identical_in_graph_mode(tmp_path, wide, OPTIMIZERS[name])
+
+
+def wide():
+    keras.utils.set_random_seed(0)
+    hidden = [layers.Dense(2**17 // prod(SHAPE), "relu"), layers.Dense(10, "softmax")]
+    return keras.Sequential([layers.Input(SHAPE), layers.Flatten(), *hidden])
 
 
 @needs_tensorflow
