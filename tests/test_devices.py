@@ -51,9 +51,9 @@ TENSORFLOW = (
         if "replicas" in way:
             scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
         if "large" in way:
-            from keraskip.callbacks.step import large_weights
+            from keraskip.callbacks.step import blocks, large_weight
 
-            large_weights.LARGE, large_weights.GROUP = 1, 16
+            large_weight.LARGE, blocks.BLOCK = 1, 16
 """,
 )
 JAX = (

@@ -239,10 +239,10 @@ SIZES = ("sizes as they are", *["all large"] * (BACKEND == "tensorflow"))
 def sizes(request, monkeypatch):
     """On TensorFlow large weights are measured in a way of their own."""
     if request.param == "all large":
-        from keraskip.callbacks.step import large_weights
+        from keraskip.callbacks.step import blocks, large_weight
 
-        monkeypatch.setattr(large_weights, "LARGE", 1)
-        monkeypatch.setattr(large_weights, "GROUP", 16)
+        monkeypatch.setattr(large_weight, "LARGE", 1)
+        monkeypatch.setattr(blocks, "BLOCK", 16)
 
 
 @pytest.mark.usefixtures("sizes")

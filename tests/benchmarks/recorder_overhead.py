@@ -156,7 +156,7 @@ class Turns:
 
         every = {"recorded": is_due, "every step": 1}.get(way)
         with tempfile.TemporaryDirectory() as folder:
-            recorder = [GradientRecorder(folder, every=every)] if every else []
+            recorder = [GradientRecorder(folder, every=every, verbose=0)] if every else []
             callbacks = [*recorder, TakeTurns()]
             model.fit(
                 batches(), steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=callbacks
