@@ -21,7 +21,7 @@ x, y = digits.train.images, digits.train.labels
 def train(model: keras.Model, name: str) -> Path:
     """Trains and records; returns the run."""
     recorder = keraskip.GradientRecorder(out / name, overwrite=True)
-    model.fit(x, y, epochs=16, verbose=0, callbacks=[recorder])
+    model.fit(x, y, epochs=24, verbose=0, callbacks=[recorder])
     return out / name
 
 
