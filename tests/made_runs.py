@@ -141,7 +141,7 @@ def _weight(layer, role):
 
 
 def _run(path, weights, steps, statistics, scalars, info):
-    """The run of these numbers, each of which may be one for all steps or weights."""
+    """The run of these numbers; each may be one number for all steps or weights."""
     shape = (len(steps), len(weights))
     statistics = {
         name: np.broadcast_to(values, shape).astype("float32")

@@ -73,7 +73,7 @@ def mlp(skip):
 
 @drawn()
 def mlp_of_an_odd_number_of_layers(skip):
-    """The layers left over are those behind the one that changes the shape."""
+    """The layers behind the one that changes the shape are left over."""
     x = inputs = keras.Input((5,))
     x = dense()(dense()(x))
     x = skip(x, dense(), dense())

@@ -84,7 +84,7 @@ def _pairs(x, y, draw):
 
 
 def _shuffled(y, share, draw):
-    """Labels, a share of which belong to other samples."""
+    """Labels; a share of them belong to other samples."""
     order = draw.permutation(SAMPLES)
     return np.where((draw.random(SAMPLES) < share).reshape(-1, *[1] * (y.ndim - 1)), y[order], y)
 

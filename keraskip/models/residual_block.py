@@ -94,7 +94,7 @@ def identity(x, block: Block):
 
 
 def zero_padded(x, filters: int, strides: int, name: str):
-    """Every so many pixels of the maps in `x`, with zero channels appended."""
+    """The maps in `x` at every n-th pixel, n the stride, with zero channels appended."""
     missing = filters - channels(x)
     if strides > 1:
         x = layers.AveragePooling2D(1, strides=strides, name=f"{name}_subsample")(x)

@@ -29,7 +29,7 @@ class Plan:
         self.rows = self._level(model, "", last=True)
 
     def _level(self, model: Any, path: str, last: bool) -> list[tuple[str, Stretch]]:
-        """The stretches of one model; `last` says whether its outputs are those of the whole."""
+        """The stretches of one model; `last` says whether the whole ends with its outputs."""
         calls, heads = nodes(model), set[int]()
         if last:
             heads = heads_of(model, self._count)

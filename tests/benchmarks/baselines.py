@@ -88,7 +88,7 @@ SAGEMAKER = {
 
 
 def autotrainer(run):
-    """The names of its training problems; gradients are those of the first step of each epoch.
+    """The names of its training problems; gradients are taken in the first step of each epoch.
 
     Where an accuracy was recorded, the gradient counts only if it stays below 0.7, as in its code.
     It validates on other samples; here the training samples serve. Its rule for an oscillating

@@ -1,4 +1,4 @@
-"""Numbers that few operations give, where these are exact, and otherwise those of more of them."""
+"""Takes numbers from few operations where they are exact, and computes them with care elsewhere."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
