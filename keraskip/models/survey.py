@@ -1,8 +1,9 @@
 """Where skips can go: the stretches of a model's layers that keep the shape, and why others cannot.
 
-A stretch begins behind the normalisation and activation of the layer before it and ends behind
-the normalisation and activation of its last layer, so that its branch is all that its layers do. In pre-activation (He et
-al. 2016, arXiv 1603.05027, Fig. 4e) it begins and ends right behind a layer with a kernel.
+A stretch begins behind the normalisation and activation of the layer before it. It ends behind the
+normalisation and activation of its last layer, so its branch is all that its layers do. In
+pre-activation (He et al. 2016, arXiv 1603.05027, Fig. 4e) it begins and ends right behind a layer
+with a kernel.
 
 Stretches are counted from the end of a chain. Where a layer changes the shape, the layers that are
 left over stand behind it, as in the residual networks of He et al. 2015: a block begins with the
