@@ -152,7 +152,7 @@ BLOCKS = st.tuples(
 
 
 def sequential(width, blocks):
-    """A Sequential model of such blocks, with an output behind them."""
+    """A Sequential model of these blocks, with an output behind them."""
     stack = [keras.Input((width,))]
     for units, activation, is_normalized, is_rectified in blocks:
         stack.append(layers.Dense(units, activation))
