@@ -30,6 +30,12 @@ class Effect:
     other: Group
     orders: Estimate
 
+    @property
+    def by_skips(self) -> bool:
+        """Whether the other network has skips, and the reference has none."""
+        families = [group.settings.get("family") for group in (self.reference, self.other)]
+        return families[0] == "plain" and families[1] not in ("plain", None)
+
 
 @dataclass(frozen=True)
 class Degradation:

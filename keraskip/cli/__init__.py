@@ -3,8 +3,9 @@
 import typer
 
 from keraskip.cli.networks import describe, list_names
+from keraskip.cli.reports import report
 from keraskip.cli.shipping import check, export, predict
-from keraskip.cli.studies import compare, report
+from keraskip.cli.studies import compare
 
 app = typer.Typer(
     help="Train networks with and without skip connections and see what their gradients do.",

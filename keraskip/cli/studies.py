@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from keraskip.cli.progress import progress_bars
+from keraskip.cli.reports import write_report
 from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, waiting
 
 if TYPE_CHECKING:
@@ -102,27 +103,11 @@ def compare(
     runs, failures = _trained(trials, folder, place=launcher, **asdict(setup))
     if setup.writes and runs:
         with bad_input_in_one_line():
-            _report(runs, folder / "report.html")
+            write_report(runs, folder / "report.html")
     for name, reason in failures.items():
         print(f"keraskip: {name} failed: {reason}", file=sys.stderr)
     if failures:
         raise typer.Exit(1)
-
-
-def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders of run folders.")],
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="File to write: report .html; charts .png, .svg, .pdf; numbers .json, .csv, .md."
-        ),
-    ] = Path("report.html"),
-) -> None:
-    """Report on finished or unfinished runs. Loads no TensorFlow."""
-    from keraskip.runs import find_runs
-
-    with bad_input_in_one_line():
-        _report(find_runs(runs), out)
 
 
 def _numbers(name: str, text: str) -> list[int]:
@@ -163,12 +148,3 @@ def _trained(
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def _report(runs: Sequence[Path], out: Path) -> None:
-    from keraskip.report.comparison import compare as compare_runs
-
-    comparison = compare_runs(*runs)
-    comparison.save(out)
-    print(comparison.table(), *comparison.findings, sep="\n")
-    print(f"\n{out}")

@@ -99,7 +99,7 @@ def training(groups: Sequence[Group], encodings: dict[str, Any]) -> alt.LayerCha
     options: dict[str, Any] = {"title": f"training {metric}"}
     if metric == "accuracy":
         options |= {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="%")}
-    chart = alt.Chart(_inline(rows)).transform_filter(SHOWN)
+    chart = alt.Chart(inline(rows)).transform_filter(SHOWN)
     # An axis of few epochs has ticks at half epochs, too: without a label.
     whole = "datum.value % 1 ? '' : format(datum.value, 'd')"
     chart = chart.encode(x=alt.X("epoch:Q", title="epoch").axis(tickMinStep=1, labelExpr=whole))
@@ -138,7 +138,7 @@ def last_probes(groups: Sequence[Group]) -> pd.DataFrame:
 def probes(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     """The values of each probe over depth."""
     return (
-        alt.Chart(_inline(rows))
+        alt.Chart(inline(rows))
         .mark_line(point=POINTS)
         .transform_filter(SHOWN)
         .encode(
@@ -162,7 +162,7 @@ def over_time(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     last = rows.groupby(["run", "layer"])["time"].transform("max")
     drawn = rows[(last - rows["time"]) % (last // MOST_STEPS + 1) == 0]
     return (
-        alt.Chart(_inline(drawn))
+        alt.Chart(inline(drawn))
         .mark_line(point=POINTS)
         # A logarithm has no zero.
         .transform_filter(f"{SHOWN} && datum.value > 0")
@@ -179,7 +179,7 @@ def over_time(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     )
 
 
-def _inline(rows: pd.DataFrame) -> dict[str, Any]:
+def inline(rows: pd.DataFrame) -> dict[str, Any]:
     """Rows as a part of the chart. A page cannot hold a frame of more than 5000 rows (Altair)."""
     # JSON has no NaN and no infinity.
     finite = rows.replace([np.inf, -np.inf], np.nan).astype(object)

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from keraskip.analysis.lines import line_of
 from keraskip.analysis.moments import early_profiles
 from keraskip.analysis.verdicts import Group
 from keraskip.report.chart_kinds import (
@@ -20,6 +19,7 @@ from keraskip.report.chart_kinds import (
     share,
     training,
 )
+from keraskip.report.first_chart import signal_of
 from keraskip.report.looks import group_encodings, with_groups
 from keraskip.runs import Run
 
@@ -36,6 +36,16 @@ class Caption(NamedTuple):
 
 # By the name of the chart, in the order of the page.
 CAPTIONS = {
+    "first": Caption(
+        "The gradient on its way from the output to the first layer",
+        "Line chart: RMS gradient of each layer against its depth, one line for each run with its "
+        "name beside the first layer, at the chosen steps. The cards beside it say what it means.",
+    ),
+    "loss": Caption(
+        "Loss by step",
+        "Line chart: loss of each run by step, with the loss of a constant guess as a dashed line, "
+        "and a mark where the first finding begins. The cards have the loss at start and end.",
+    ),
     "backward": Caption(
         "Backward signal: gradient of the biases",
         "Line chart: RMS gradient of the biases of each layer against its depth, one line for each "
@@ -79,6 +89,13 @@ CAPTIONS = {
         "the layer's input at each time step, after the last epoch.",
     ),
 }
+# What lies below the first screen, in parts that open: their charts.
+SECTIONS = {
+    "Learning": ("loss", "learning"),
+    "Signal": ("backward", "kernel", "scale_free", "heat"),
+    "Updates": ("frozen", "ratio"),
+    "Probes": ("probes", "time"),
+}
 
 
 def overview(groups: Sequence[Group]) -> alt.VConcatChart:
@@ -113,9 +130,7 @@ def charts(groups: Sequence[Group], profiles: Profiles, legend: bool = False) ->
         name: line.encode(**encodings) for name, line in _lines(runs, profiles).items()
     }
     drawings["learning"] = training(groups, encodings)
-    signals = {line_of(run).signal for run in runs}
-    signal = "kernel" if "kernel" in signals else "backward"
-    drawings["heat"] = heat_map(profiles, [run.name for run in runs], signal)
+    drawings["heat"] = heat_map(profiles, [run.name for run in runs], signal_of(groups))
     rows = last_probes(groups)
     for name, drawing, part in (
         ("probes", probes, rows[rows["time"].isna()]),

@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from rich.text import Text
 
 from keraskip.report.charts import overview
 from keraskip.report.files import as_csv, as_json, as_markdown
 from keraskip.report.findings import Findings
-from keraskip.report.page import as_html, as_summary
+from keraskip.report.notebook import as_cell
+from keraskip.report.page import as_html
+from keraskip.report.text import as_table, as_text
 from keraskip.runs import Run, load_run
-from keraskip.tables import add_row, new_table, printed
 
 PICTURES = (".png", ".svg", ".pdf")
 WRITTEN: dict[str, Callable[[Findings], str]] = {
@@ -23,7 +21,7 @@ WRITTEN: dict[str, Callable[[Findings], str]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Findings):
     """Several runs side by side; `keraskip.compare` makes one.
 
@@ -37,14 +35,14 @@ class Comparison(Findings):
         return self.sentences
 
     def table(self) -> str:
-        """The verdicts as a table of text."""
-        table = new_table()
-        for column in self.columns:
-            side: Any = "left" if column in ("run", "verdict", "learning") else "right"
-            table.add_column(Text(column), justify=side, no_wrap=column != "run")
-        for row in self.rows:
-            add_row(table, *row)
-        return printed(table)
+        """The verdicts as a table of text, 80 columns wide."""
+        return as_table(self)
+
+    def __str__(self) -> str:
+        """The answer, the table, and what to change."""
+        return as_text(self)
+
+    __repr__ = __str__
 
     def save(self, path: str | Path) -> Path:
         """Writes the report.
@@ -73,8 +71,8 @@ class Comparison(Findings):
         return path
 
     def _repr_html_(self) -> str:
-        """In a notebook, the table and the findings."""
-        return as_summary(self)
+        """In a notebook, the answer, the chart, a card for each network, and the table."""
+        return as_cell(self)
 
 
 def compare(*runs: str | Path | Run) -> Comparison:

@@ -73,14 +73,24 @@ class Findings:
         """Whether more depth hurts: each deeper network beside the shallowest of its family."""
         return degradations(self.groups)
 
+    def learnings_of(self, group: Group) -> list[Learning]:
+        """Whether the network learns, for each of its runs."""
+        learning_by_run = dict(zip((run.name for run in self.runs), self.learnings, strict=True))
+        return [learning_by_run[run.name] for run in group.runs]
+
+    def states_of(self, group: Group) -> list[str]:
+        """The states of these learnings."""
+        return [learning.state for learning in self.learnings_of(group)]
+
+    def diagnosis_of(self, group: Group) -> list[Finding]:
+        """The findings about the first of its runs that has some; empty if none has."""
+        diagnosis_by_run = dict(zip((run.name for run in self.runs), self.diagnoses, strict=True))
+        return next(filter(None, (diagnosis_by_run[run.name] for run in group.runs)), [])
+
     @property
     def about_groups(self) -> list[str]:
         """One sentence for each network."""
-        learning_by_run = dict(zip((run.name for run in self.runs), self.learnings, strict=True))
-        return [
-            _about_group(group, [learning_by_run[run.name] for run in group.runs])
-            for group in self.groups
-        ]
+        return [_about_group(group, self.learnings_of(group)) for group in self.groups]
 
     @property
     def about_diagnoses(self) -> list[str]:

@@ -5,6 +5,8 @@ const table = read("profiles-data");
 const slider = document.getElementById("moment");
 const boxes = [...document.querySelectorAll("input[name=run]")];
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const parts = [...document.querySelectorAll("details")];
+const profiles = rows();
 // The Vega view of each chart by the chart's name, for readers who inspect the page.
 const views = globalThis.keraskipViews = {};
 
@@ -40,20 +42,58 @@ async function set() {
   Object.assign(document.body.dataset, { moment: slider.value, hidden: hidden.length });
 }
 
-async function draw() {
-  const profiles = rows();
-  await Promise.all(Object.entries(charts).map(async ([name, chart]) => {
-    const specification = { ...chart, datasets: { ...chart.datasets, profiles } };
-    const options = { actions: false, renderer: "canvas", config: scheme() };
-    const { view } = await vegaEmbed("#chart-" + name, specification, options);
-    views[name]?.finalize();
-    views[name] = view;
-  }));
-  await set();
-  document.body.dataset.drawn = "yes";
+async function drawOne(name) {
+  const specification = { ...charts[name], datasets: { ...charts[name].datasets, profiles } };
+  if (name === "first") specification.height = firstHeight();
+  const options = { actions: false, renderer: "canvas", config: scheme() };
+  const { view } = await vegaEmbed("#chart-" + name, specification, options);
+  views[name]?.finalize();
+  views[name] = view;
 }
 
+// The first screen holds the chart and, beside or below it, the cards.
+function firstHeight() {
+  const short = document.getElementById("chart-first").classList.contains("short");
+  return Math.min(short ? 280 : 400, window.innerWidth * 0.62);
+}
+
+// Draws the charts that are in sight: closed parts have no width.
+async function draw(anew) {
+  const names = Object.keys(charts).filter((name) => (anew || !views[name])
+    && document.getElementById("chart-" + name).checkVisibility());
+  await Promise.all(names.map(drawOne));
+  await set();
+  document.body.dataset.drawn = Object.keys(views).length;
+}
+
+// A page of a training that goes on loads itself anew, and keeps what its reader set.
+const KEPT = "keraskip " + location.pathname;
+
+function keep() {
+  sessionStorage.setItem(KEPT, JSON.stringify({
+    scroll: window.scrollY, moment: slider.value, isLast: slider.value === slider.max,
+    hidden: boxes.filter((box) => !box.checked).map((box) => box.value),
+    open: parts.filter((part) => part.open).map((part) => part.id),
+  }));
+}
+
+async function restore() {
+  const kept = JSON.parse(sessionStorage.getItem(KEPT));
+  if (!kept) return draw();
+  slider.value = kept.isLast && kept.moment > 0 ? slider.max : kept.moment;
+  boxes.forEach((box) => { box.checked = !kept.hidden.includes(box.value); });
+  parts.forEach((part) => { part.open = kept.open.includes(part.id); });
+  await draw();
+  window.scrollTo(0, kept.scroll);
+}
+
+if (document.body.dataset.reloadAfter) {
+  window.addEventListener("pagehide", keep);
+  setTimeout(() => location.reload(), 1000 * document.body.dataset.reloadAfter);
+}
 slider.addEventListener("input", set);
 boxes.forEach((box) => box.addEventListener("change", set));
-dark.addEventListener("change", draw);
-draw();
+parts.forEach((part) => part.addEventListener("toggle", () => draw()));
+dark.addEventListener("change", () => draw(true));
+window.addEventListener("beforeprint", () => parts.forEach((part) => { part.open = true; }));
+restore();

@@ -17,33 +17,62 @@ from markupsafe import Markup, escape
 from keraskip.analysis.learning import LEARNING_RULES
 from keraskip.analysis.moments import Moment, moments, profiles_at
 from keraskip.analysis.verdicts import RULES
+from keraskip.report.answer import answer_of
+from keraskip.report.cards import cards_of
 from keraskip.report.chart_kinds import PARAMETERS
-from keraskip.report.charts import CAPTIONS, charts
+from keraskip.report.charts import CAPTIONS, SECTIONS, charts
 from keraskip.report.findings import Findings
+from keraskip.report.first_chart import first_chart
 from keraskip.report.looks import looks_of, with_groups
+from keraskip.report.loss_chart import loss_chart
 
 CODE = re.compile("`([^`]+)`")
 
 
-def as_html(findings: Findings) -> str:
-    """The whole report."""
+def as_html(findings: Findings, reload_after: float | None = None) -> str:
+    """The whole report.
+
+    Args:
+        findings: what it says.
+        reload_after: seconds after which the open page loads itself anew, for runs that go on;
+            None if it never does.
+    """
     chosen = moments(findings.runs)
     profiles = with_groups(profiles_at(findings.runs, chosen), findings.groups)
-    drawings = charts(findings.groups, alt.NamedData("profiles"))
+    drawings = _drawings(findings, profiles, chosen)
     specifications = {
         name: _full_width(drawing).add_params(*PARAMETERS).to_dict()
         for name, drawing in drawings.items()
     }
-    return _rendered(
+    sections = {
+        section: {name: CAPTIONS[name] for name in names if name in drawings}
+        for section, names in SECTIONS.items()
+    }
+    return rendered(
         findings,
         "report.html.jinja",
         charts=_in_a_script(specifications),
         profiles=_in_a_script(_columns(profiles.assign(steps=_labels(profiles, chosen)))),
-        captions={name: caption for name, caption in CAPTIONS.items() if name in drawings},
+        first=CAPTIONS["first"],
+        sections={section: names for section, names in sections.items() if names},
         looks=_looks(findings),
         moments=list(map(str, chosen)),
+        reload_after=reload_after,
         script=_script(),
     )
+
+
+def _drawings(
+    findings: Findings, profiles: pd.DataFrame, chosen: Sequence[Moment]
+) -> dict[str, Any]:
+    """All charts of the page by name."""
+    data = alt.NamedData("profiles")
+    loss = loss_chart(findings, chosen)
+    return {
+        "first": first_chart(findings.groups, profiles, data),
+        **charts(findings.groups, data),
+        **({"loss": loss} if loss else {}),
+    }
 
 
 @cache
@@ -54,18 +83,19 @@ def _script() -> str:
     return vl_convert.javascript_bundle(script, vl_version=version)
 
 
-def as_summary(findings: Findings) -> str:
-    """The sentences and the table, for a notebook."""
-    return _rendered(findings, "summary.html.jinja")
-
-
-def _rendered(findings: Findings, template: str, **more: Any) -> str:
+def rendered(findings: Findings, template: str, **more: Any) -> str:
+    """A template of this folder, filled in with findings, answer and cards."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keraskip.report", "."), autoescape=True, trim_blocks=True
     )
     environment.filters["with_code"] = _with_code
     return environment.get_template(template).render(
-        findings=findings, rules=RULES, learning_rules=LEARNING_RULES, **more
+        findings=findings,
+        answer=answer_of(findings),
+        cards=cards_of(findings),
+        rules=RULES,
+        learning_rules=LEARNING_RULES,
+        **more,
     )
 
 

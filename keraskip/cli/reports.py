@@ -1,0 +1,56 @@
+"""The command that reports on runs, and what is printed of a report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keraskip.cli.terminal import bad_input_in_one_line
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders of run folders.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File to write: report .html; charts .png, .svg, .pdf; numbers .json, .csv, .md."
+        ),
+    ] = Path("report.html"),
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Write the page anew until all trainings end; it reloads itself."
+        ),
+    ] = False,
+) -> None:
+    """Report on finished or unfinished runs. Loads no TensorFlow."""
+    from keraskip.runs import find_runs
+
+    with bad_input_in_one_line():
+        if watch:
+            _watch(runs, out)
+        else:
+            write_report(find_runs(runs), out)
+
+
+def write_report(runs: Sequence[Path], out: Path) -> None:
+    """Writes a report, and prints what it says and where it is."""
+    from keraskip.report.comparison import compare
+
+    comparison = compare(*runs)
+    comparison.save(out)
+    print(comparison, out, sep="\n\n")
+
+
+def _watch(runs: Sequence[Path], out: Path) -> None:
+    from keraskip.report.watching import watch
+
+    if out.suffix != ".html":
+        raise ValueError(f"--watch writes a page, which ends in .html. Received: {out.name!r}")
+    print(f"{out} follows the training; Ctrl-C ends this, not the training.", flush=True)
+    try:
+        comparison = watch(runs, out)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    print(comparison, out, sep="\n\n")

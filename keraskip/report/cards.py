@@ -1,0 +1,105 @@
+"""A card for each network: what it does, in marks, numbers and the first finding."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from keraskip.analysis.finding import Finding
+from keraskip.analysis.learning import Learning
+from keraskip.analysis.verdicts import Group
+from keraskip.report.findings import Findings
+from keraskip.report.wording import over_seeds
+
+# A sign beside each colour, for readers who see no colours.
+SIGNS = {"good": "✓", "bad": "✗", "open": "?"}
+LEARNING = {
+    "learning": ("good", "learns"),
+    "not learning": ("bad", "does not learn"),
+    "frozen": ("bad", "frozen"),
+    "diverged": ("bad", "diverged"),
+    "unknown": ("open", "learning unknown"),
+}
+SIGNALS = {"healthy": "good", "inconclusive": "open"}
+
+
+class Mark(NamedTuple):
+    """A word with a colour: `tone` is a key of `SIGNS`."""
+
+    tone: str
+    words: str
+
+    @property
+    def sign(self) -> str:
+        """The sign of the tone."""
+        return SIGNS[self.tone]
+
+
+class Card(NamedTuple):
+    """One network at a glance.
+
+    Attributes:
+        name: of the network.
+        seeds: number of its runs.
+        learning: whether it learns.
+        signal: the verdict on its signal.
+        outcome: accuracy beside chance, or loss beside a constant guess; may be empty.
+        finding: the most upstream cause, if one was found.
+        further: number of other findings.
+    """
+
+    name: str
+    seeds: int
+    learning: Mark
+    signal: Mark
+    outcome: str
+    finding: Finding | None
+    further: int
+
+
+def cards_of(findings: Findings) -> list[Card]:
+    """A card for each network, twins side by side where the runs are given so."""
+    return [_card(findings, group) for group in findings.groups]
+
+
+def _card(findings: Findings, group: Group) -> Card:
+    diagnosis = findings.diagnosis_of(group)
+    learnings = findings.learnings_of(group)
+    signal = Mark(SIGNALS.get(group.verdict, "bad"), f"signal {group.verdict}")
+    if group.verdict == "no gradient":
+        signal = Mark("bad", "no gradient")
+    outcome = _accuracies(group, learnings[0]) or _losses(learnings)
+    first, further = (diagnosis[0], len(diagnosis) - 1) if diagnosis else (None, 0)
+    marks = _learning_mark(learnings), signal
+    return Card(group.label, len(group.runs), *marks, outcome, first, further)
+
+
+def _learning_mark(learnings: list[Learning]) -> Mark:
+    states = [learning.state for learning in learnings]
+    if len(set(states)) > 1:
+        return Mark("open", f"{states.count('learning')} of {len(states)} seeds learn")
+    return Mark(*LEARNING[states[0]])
+
+
+def _accuracies(group: Group, learning: Learning) -> str:
+    """The accuracy beside chance, and that on held-out samples."""
+    verdicts = group.verdicts
+    accuracy = over_seeds([verdict.accuracy for verdict in verdicts])
+    if not accuracy:
+        return ""
+    chance = verdicts[0].chance if np.isnan(learning.chance) else learning.chance
+    held_out = over_seeds([verdict.held_out for verdict in verdicts])
+    parts = [f"accuracy {accuracy}", f"held-out {held_out}" if held_out else ""]
+    parts.append("" if np.isnan(chance) else f"chance {chance:.2f}")
+    return ", ".join(filter(None, parts))
+
+
+def _losses(learnings: list[Learning]) -> str:
+    """The loss at start and end, beside that of a constant guess."""
+    known = [each for each in learnings if each.start and each.end]
+    if not known:
+        return ""
+    start, end = (
+        float(np.mean([getattr(each, name).value for each in known])) for name in ("start", "end")
+    )
+    guess = "" if np.isnan(known[0].guess) else f", constant guess {known[0].guess:.3g}"
+    return f"loss {start:.3g} → {end:.3g}{guess}"

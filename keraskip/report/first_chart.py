@@ -1,0 +1,116 @@
+"""The large chart of a report: the signal over depth, with names instead of a legend."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from keraskip.analysis.lines import line_of
+from keraskip.analysis.verdicts import Group
+from keraskip.report.chart_kinds import SHOWN, Profiles, inline, over_depth
+from keraskip.report.looks import group_encodings
+
+# The left side of the chart holds the names: pixels of a letter, and at most this share of it.
+LETTER, MOST_OF_WIDTH = 8, 0.4
+# The share of the height that a line of text takes.
+LINE = 0.055
+# In orders of magnitude, between the outermost points and the edge.
+EDGE = 0.15
+MOST_MARKS = 12
+# Drawn where there is no gradient to draw, which leaves empty axes.
+NOTHING = {"run": "", "group": "", "moment": -1, "depth": 1.0, "rms": 1.0}
+
+
+def signal_of(groups: Sequence[Group]) -> str:
+    """The signal that all runs have: `backward`, or `kernel` where one has few biases."""
+    signals = {line_of(run).signal for group in groups for run in group.runs}
+    return "kernel" if "kernel" in signals else "backward"
+
+
+def first_chart(groups: Sequence[Group], profiles: pd.DataFrame, data: Profiles) -> Any:
+    """The signal of each run over depth, from the input on the left, at the chosen moment.
+
+    Args:
+        groups: the groups to compare.
+        profiles: the profiles of the runs at all moments, with their groups.
+        data: what the chart draws: the profiles, or their name in a page.
+    """
+    signal = signal_of(groups)
+    rows = profiles[(profiles["signal"] == signal) & (profiles["rms"] > 0)]
+    rows = rows[np.isfinite(rows["rms"].astype(float))].astype({"rms": float})
+    if rows.empty:
+        rows = pd.DataFrame([NOTHING])
+    low, high = (float(np.log10(end)) for end in (rows["rms"].min(), rows["rms"].max()))
+    low, high = low - EDGE, high + EDGE
+    names = f"min({LETTER} * {max(map(len, rows['group']))} + 12, {MOST_OF_WIDTH} * width)"
+    across, height = _across(rows["depth"], names), _height(low, high)
+    encodings = group_encodings(groups, legend=False)
+    lines = over_depth(data, signal, height).encode(x=across, **encodings)
+    return lines + _names(_spread(rows, low, high), names).encode(
+        x=across, y=height, color=encodings["color"]
+    )
+
+
+def _height(low: float, high: float) -> alt.Y:
+    """The axis on the right, with a line for each order of magnitude, or for every n-th."""
+    orders = range(math.ceil(low), math.floor(high) + 1)
+    marks = [10.0**order for order in orders[:: len(orders) // MOST_MARKS + 1]]
+    height = alt.Y("rms:Q", title="size of the gradient (RMS)")
+    height = height.scale(type="log", domain=[10.0**low, 10.0**high], nice=False)
+    return height.axis(format=".0e", orient="right", values=marks)
+
+
+def _across(depths: pd.Series, names: str) -> alt.X:
+    """The axis of the depth; left of the first layer there is room for the names."""
+    first, last = depths.min(), depths.max()
+    left = f"{first} - {names} / (width - {names}) * {max(last - first, 1)}"
+    across = alt.X("depth:Q", title="depth of the layer, from the input")
+    across = across.scale(domainMin=alt.ExprRef(left), domainMax=last, nice=False, zero=False)
+    return across.axis(
+        labelExpr=f"datum.value < {first} || datum.value % 1 ? '' : format(datum.value, 'd')",
+        tickOpacity=alt.ExprRef(f"datum.value < {first} ? 0 : 1"),
+        tickMinStep=1,
+        grid=False,
+    )
+
+
+def _names(places: pd.DataFrame, width: str) -> alt.Chart:
+    """The name of each group left of its first layer; `width` is what they have, in pixels."""
+    return (
+        alt.Chart(inline(places))
+        .mark_text(
+            align="right",
+            baseline="middle",
+            dx=-8,
+            fontSize=13,
+            fontWeight=600,
+            limit=alt.ExprRef(f"{width} - 8"),
+        )
+        .transform_filter(f"{SHOWN} && datum.moment == moment")
+        .encode(text="group:N")
+    )
+
+
+def _spread(rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
+    """Where the names stand: beside the first layer, and moved apart where they would overlap."""
+    ends = rows.sort_values("depth").groupby(["moment", "group"], as_index=False).first()
+    parts = []
+    for _, part in ends.groupby("moment"):
+        part = part.sort_values("rms")
+        heights = (np.log10(part["rms"]) - low) / (high - low)
+        moved = low + (high - low) * _apart(heights.to_numpy())
+        parts.append(part.assign(rms=10.0**moved, depth=rows["depth"].min()))
+    return pd.concat(parts)[["run", "group", "moment", "depth", "rms"]]
+
+
+def _apart(heights: np.ndarray) -> np.ndarray:
+    """Rising heights from 0 to 1, moved as little as needed to lie a line apart."""
+    line = min(LINE, 1 / max(len(heights), 1))
+    spaces = line * np.arange(len(heights))
+    # Without the spaces that they need, they only have to rise.
+    free = heights - spaces
+    lower, upper = np.maximum.accumulate(free), np.minimum.accumulate(free[::-1])[::-1]
+    return np.clip((lower + upper) / 2, line / 2, 1 - line / 2 - spaces[-1]) + spaces

@@ -1,0 +1,106 @@
+"""The loss of each step, beside a constant guess, with the beginnings of what was found."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from keraskip.analysis.losses import losses_of
+from keraskip.analysis.moments import Moment
+from keraskip.report.chart_kinds import SHOWN, inline
+from keraskip.report.findings import Findings
+from keraskip.report.looks import group_encodings, with_groups
+from keraskip.runs import Run
+
+# A line is drawn through as many means at the most.
+MOST_POINTS = 150
+# Losses that differ by more are drawn on a logarithmic axis.
+WIDE = 50
+
+
+def loss_chart(findings: Findings, chosen: Sequence[Moment]) -> Any:
+    """The losses of the runs over their steps; None if no run has a loss.
+
+    Args:
+        findings: of the runs.
+        chosen: the moments of the page; the one that is shown is shaded.
+    """
+    rows = pd.concat([_losses(run) for run in findings.runs])
+    if rows.empty:
+        return None
+    encodings = group_encodings(findings.groups, legend=False)
+    step = alt.X("step:Q", title="step").axis(tickMinStep=1)
+    height = alt.Y("loss:Q", title="loss").scale(**_scale(rows["loss"]))
+    line = (
+        alt.Chart(inline(with_groups(rows, findings.groups)))
+        .mark_line()
+        .transform_filter(SHOWN)
+        .encode(x=step, y=height, detail="run:N", tooltip=_tooltip("loss"), **encodings)
+    )
+    layers = [_shade(chosen), line, *_beside(findings, height, encodings)]
+    return alt.layer(*layers)
+
+
+def _losses(run: Run) -> pd.DataFrame:
+    """The losses of a run as means of stretches of steps."""
+    losses = losses_of(run)
+    if losses is None:
+        return pd.DataFrame(columns=["run", "step", "loss"])
+    steps = losses.steps
+    if losses.source == "epochs":
+        steps = np.cumsum(run.epochs["steps"].to_numpy())[: len(losses.values)] - 1
+    parts = np.array_split(np.arange(len(steps)), min(MOST_POINTS, len(steps)))
+    means = [(steps[part].mean(), losses.values[part].mean()) for part in parts]
+    return pd.DataFrame(means, columns=["step", "loss"]).assign(run=run.name)
+
+
+def _scale(values: pd.Series) -> dict[str, Any]:
+    low, high = values.min(), values.max()
+    return {"type": "log"} if low > 0 and high > WIDE * low else {"zero": False}
+
+
+def _shade(chosen: Sequence[Moment]) -> alt.Chart:
+    """The steps of the moment that the page shows."""
+    rows = pd.DataFrame(
+        [(index, moment.first, moment.last + 1) for index, moment in enumerate(chosen)],
+        columns=["moment", "step", "end"],
+    )
+    return (
+        alt.Chart(inline(rows))
+        .mark_rect(opacity=0.15, color="#7f7f7f")
+        .transform_filter("datum.moment == moment")
+        .encode(x="step:Q", x2="end:Q")
+    )
+
+
+def _beside(findings: Findings, height: alt.Y, encodings: dict[str, Any]) -> Iterator[alt.Chart]:
+    """The loss of a constant guess, and the step in which each first finding begins."""
+    guesses, begins = [], []
+    for run, learning, diagnosis in zip(
+        findings.runs, findings.learnings, findings.diagnoses, strict=True
+    ):
+        if not np.isnan(learning.guess):
+            guesses.append((run.name, learning.guess, "a constant guess"))
+        begins += [(run.name, each.steps[0], each.kind) for each in diagnosis[:1] if each.steps]
+    if guesses:
+        rows = pd.DataFrame(guesses, columns=["run", "loss", "what"])
+        chart = alt.Chart(inline(with_groups(rows, findings.groups))).transform_filter(SHOWN)
+        yield chart.mark_rule(strokeDash=[4, 4]).encode(
+            y=height, color=encodings["color"], tooltip=["run:N", "what:N", "loss:Q"]
+        )
+    if begins:
+        rows = pd.DataFrame(begins, columns=["run", "step", "finding"])
+        chart = alt.Chart(inline(with_groups(rows, findings.groups))).transform_filter(SHOWN)
+        mark = chart.mark_rule(strokeWidth=2).encode(
+            x="step:Q", color=encodings["color"], tooltip=["run:N", "finding:N", "step:Q"]
+        )
+        text = chart.mark_text(align="left", baseline="top", dx=5, y=2, limit=160).encode(
+            x="step:Q", text="finding:N", color=encodings["color"]
+        )
+        yield mark + text
+
+
+def _tooltip(field: str) -> list[Any]:
+    return ["run:N", "step:Q", alt.Tooltip(f"{field}:Q", format=".4g")]
