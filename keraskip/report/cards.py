@@ -12,14 +12,6 @@ from keraskip.report.wording import over_seeds
 
 # A sign beside each colour, for readers who see no colours.
 SIGNS = {"good": "✓", "bad": "✗", "open": "?"}
-LEARNING = {
-    "learning": ("good", "learns"),
-    "not learning": ("bad", "does not learn"),
-    "frozen": ("bad", "frozen"),
-    "diverged": ("bad", "diverged"),
-    "unknown": ("open", "learning unknown"),
-}
-SIGNALS = {"healthy": "good", "inconclusive": "open"}
 
 
 class Mark(NamedTuple):
@@ -32,6 +24,21 @@ class Mark(NamedTuple):
     def sign(self) -> str:
         """The sign of the tone."""
         return SIGNS[self.tone]
+
+
+LEARNING = {
+    "learning": Mark("good", "learns"),
+    "not learning": Mark("bad", "does not learn"),
+    "frozen": Mark("bad", "frozen"),
+    "diverged": Mark("bad", "diverged"),
+    "unknown": Mark("open", "learning unknown"),
+}
+SIGNALS = {
+    "healthy": Mark("good", "signal healthy"),
+    "inconclusive": Mark("open", "signal inconclusive"),
+    "no gradient": Mark("bad", "no gradient"),
+    "diverged": Mark("bad", "numbers not finite"),
+}
 
 
 class Card(NamedTuple):
@@ -64,9 +71,7 @@ def cards_of(findings: Findings) -> list[Card]:
 def _card(findings: Findings, group: Group) -> Card:
     diagnosis = findings.diagnosis_of(group)
     learnings = findings.learnings_of(group)
-    signal = Mark(SIGNALS.get(group.verdict, "bad"), f"signal {group.verdict}")
-    if group.verdict == "no gradient":
-        signal = Mark("bad", "no gradient")
+    signal = SIGNALS.get(group.verdict, Mark("bad", f"signal {group.verdict}"))
     outcome = _accuracies(group, learnings[0]) or _losses(learnings)
     first, further = (diagnosis[0], len(diagnosis) - 1) if diagnosis else (None, 0)
     marks = _learning_mark(learnings), signal
@@ -77,7 +82,7 @@ def _learning_mark(learnings: list[Learning]) -> Mark:
     states = [learning.state for learning in learnings]
     if len(set(states)) > 1:
         return Mark("open", f"{states.count('learning')} of {len(states)} seeds learn")
-    return Mark(*LEARNING[states[0]])
+    return LEARNING[states[0]]
 
 
 def _accuracies(group: Group, learning: Learning) -> str:

@@ -14,11 +14,12 @@ from keraskip.report.chart_kinds import SHOWN, Profiles, inline, over_depth
 from keraskip.report.looks import group_encodings
 
 # The left side of the chart holds the names: pixels of a letter, and at most this share of it.
-LETTER, MOST_OF_WIDTH = 8, 0.4
+LETTER, MOST_OF_WIDTH = 9, 0.4
 # The share of the height that a line of text takes.
 LINE = 0.055
-# In orders of magnitude, between the outermost points and the edge.
-EDGE = 0.15
+# In orders of magnitude: between the outermost points and the edge, and at least from edge to edge,
+# so that a signal that keeps its size looks flat.
+EDGE, FEWEST_ORDERS = 0.15, 3.0
 MOST_MARKS = 12
 # Drawn where there is no gradient to draw, which leaves empty axes.
 NOTHING = {"run": "", "group": "", "moment": -1, "depth": 1.0, "rms": 1.0}
@@ -44,8 +45,9 @@ def first_chart(groups: Sequence[Group], profiles: pd.DataFrame, data: Profiles)
     if rows.empty:
         rows = pd.DataFrame([NOTHING])
     low, high = (float(np.log10(end)) for end in (rows["rms"].min(), rows["rms"].max()))
-    low, high = low - EDGE, high + EDGE
-    names = f"min({LETTER} * {max(map(len, rows['group']))} + 12, {MOST_OF_WIDTH} * width)"
+    edge = max(EDGE, (FEWEST_ORDERS - (high - low)) / 2)
+    low, high = low - edge, high + edge
+    names = f"min({LETTER} * {max(map(len, rows['group']))} + 20, {MOST_OF_WIDTH} * width)"
     across, height = _across(rows["depth"], names), _height(low, high)
     encodings = group_encodings(groups, legend=False)
     lines = over_depth(data, signal, height).encode(x=across, **encodings)

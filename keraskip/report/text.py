@@ -30,6 +30,7 @@ def as_text(findings: Findings) -> str:
 def as_table(findings: Findings) -> str:
     """The verdicts as a table."""
     table = new_table()
+    table.collapse_padding = True
     chosen = [findings.columns.index(name) for name in COLUMNS]
     for name in COLUMNS:
         side: Any = "left" if name in COLUMNS[:3] else "right"
@@ -45,7 +46,7 @@ def _causes(findings: Findings, said: str) -> Iterator[str]:
         diagnosis = findings.diagnosis_of(group)
         if diagnosis:
             first, *others = diagnosis
-            sentence = "" if first.sentence == said else f" {first.sentence}"
+            sentence = "" if said.endswith(first.sentence) else f" {first.sentence}"
             yield f"\n{group.label}:{sentence}"
             yield f"  Change: {first.remedy}"
             if others:
