@@ -1,0 +1,111 @@
+"""What a report says first: the answer, the cards, and the text of the terminal."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_runs import classifier, falling, flat, run_of
+
+import keraskip
+from keraskip.report.answer import answer_of
+from keraskip.report.cards import cards_of
+from keraskip.report.first_chart import _apart
+
+
+def named(run, name, **info):
+    return replace(run, path=Path(name), info={**run.info, **info})
+
+
+def trial(family, depth=20):
+    return {"trial": {"family": family, "depth": depth}}
+
+
+@pytest.fixture(scope="module")
+def stalled():
+    heights = 10.0 ** (-8 + 0.4 * np.arange(20)).repeat(2)
+    run = run_of(flat(), info=classifier(), layers=20, grad_norm=heights, grad_max=heights)
+    return named(run, "plain20", **trial("plain"))
+
+
+@pytest.fixture(scope="module")
+def learns():
+    run = run_of(falling(), info=classifier(), layers=20)
+    return named(run, "resnet20", **trial("resnet"))
+
+
+def test_twins_are_compared_in_signal_and_in_learning(stalled, learns):
+    answer = answer_of(keraskip.compare(stalled, learns))
+    assert answer.headline == "Skip connections kept the gradient."
+    assert answer.detail.startswith("Of the signal of plain20 one part in ")
+    assert "of that of resnet20 all. plain20 does not learn, resnet20 learns." in answer.detail
+
+
+def test_skips_that_lose_the_gradient_are_not_praised(stalled, learns):
+    plain, other = named(learns, "a", **trial("plain")), named(stalled, "b", **trial("resnet"))
+    answer = answer_of(keraskip.compare(plain, other))
+    assert answer.headline == "Skip connections did not keep the gradient."
+
+
+def test_one_network_that_fails_comes_with_its_cause(stalled):
+    comparison = keraskip.compare(stalled)
+    answer = answer_of(comparison)
+    assert answer.headline == "plain20 does not learn."
+    assert answer.detail == comparison.diagnoses[0][0].sentence
+
+
+def test_one_network_that_learns_is_called_so(learns):
+    assert answer_of(keraskip.compare(learns)) == ("resnet20 learns.", "Its signal is healthy.")
+
+
+def test_a_run_of_few_steps_is_not_judged(learns):
+    few = {name: values[:3] for name, values in learns.statistics.items()}
+    scalars = {name: values[:3] for name, values in learns.scalars.items()}
+    short = replace(learns, steps=learns.steps[:3], statistics=few, scalars=scalars)
+    answer = answer_of(keraskip.compare(short))
+    assert answer.headline == "resnet20 cannot be judged yet."
+    assert answer.detail.startswith("Too little is known: ")
+
+
+def test_several_networks_are_counted_and_those_that_fail_named(stalled, learns):
+    runs = [named(run, run.name, trial=None) for run in (stalled, learns)]
+    answer = answer_of(keraskip.compare(*runs, named(runs[1], "third")))
+    assert answer.headline == "2 of 3 networks learn; not plain20."
+    assert answer.detail.startswith("plain20: ")
+
+
+def test_a_card_has_marks_numbers_and_the_first_finding(stalled, learns):
+    ill, well = cards_of(keraskip.compare(stalled, learns))
+    assert ill.learning == ("bad", "does not learn")
+    assert ill.signal == ("bad", "signal vanishing")
+    assert ill.finding.kind == "vanishing"
+    assert well.learning == ("good", "learns")
+    assert well.signal == ("good", "signal healthy")
+    assert well.outcome.startswith("loss 2.3")
+    assert well.outcome.endswith("constant guess 2.3")
+    assert well.finding is None
+
+
+def test_the_terminal_has_answer_table_and_at_most_three_lines_a_cause(stalled, learns):
+    comparison = keraskip.compare(named(stalled, "a_name_of_twenty_one", **trial("plain")), learns)
+    text = str(comparison)
+    assert repr(comparison) == text
+    answer, table, *causes = text.split("\n\n")
+    assert answer.splitlines() == list(answer_of(comparison))
+    assert max(map(len, table.splitlines())) <= 80
+    (cause,) = causes
+    assert len(cause.splitlines()) <= 3
+    assert "Change: " in cause
+
+
+@pytest.mark.parametrize("heights", [[0, 0, 0, 0], [0.5, 0.5, 0.52, 1], [1, 1], [0.3], np.ones(50)])
+def test_names_beside_the_first_layer_do_not_overlap(heights):
+    moved = _apart(np.array(heights, float))
+    assert (np.diff(moved) >= min(0.055, 1 / len(heights)) - 1e-9).all()
+    assert moved[0] >= 0
+    assert moved[-1] <= 1
+
+
+def test_names_that_have_room_stay_where_they_are():
+    heights = np.array([0.1, 0.5, 0.9])
+    np.testing.assert_allclose(_apart(heights), heights)
