@@ -108,7 +108,15 @@ def test_another_suffix_is_refused(runs, tmp_path):
         keraskip.compare(*runs).save(tmp_path / "report.docx")
 
 
-def test_runs_of_one_name_are_refused(runs):
+def test_runs_of_one_folder_name_are_told_apart_by_their_paths(tmp_path):
+    folders = [tmp_path / where / "run" for where in ("first", "second/try")]
+    runs = [write_run(folder, np.ones(6)) for folder in (*folders, tmp_path / "other")]
+    comparison = keraskip.compare(*runs)
+    assert [run.name for run in comparison.runs] == ["first/run", "second/try/run", "other"]
+    assert [group.label for group in comparison.groups] == [run.name for run in comparison.runs]
+
+
+def test_a_run_that_is_given_twice_is_refused(runs):
     with pytest.raises(ValueError, match="name of its own"):
         keraskip.compare(runs[0], runs[0])
 

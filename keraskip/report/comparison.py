@@ -1,7 +1,9 @@
 """Comparisons of runs: `compare` makes one, and it shows and saves its findings."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keraskip.report.charts import overview
@@ -80,10 +82,11 @@ def compare(*runs: str | Path | Run) -> Comparison:
 
     Args:
         runs: run folders, or runs that `load_run` returned. A run of several networks that are
-            trained in turn, as in a GAN, is compared by its parts (`Run.parts`).
+            trained in turn, as in a GAN, is compared by its parts (`Run.parts`). Runs whose folders
+            have the same name are called by what differs in their paths.
 
     Raises:
-        ValueError: without runs, or if two have the same name.
+        ValueError: without runs, or if one is given twice.
         FileNotFoundError: if there is no run in one of the folders.
 
     Example:
@@ -91,9 +94,24 @@ def compare(*runs: str | Path | Run) -> Comparison:
     >>> compare("runs/plain56", "runs/resnet56").save("report.html")  # doctest: +SKIP
     PosixPath('report.html')
     """
-    opened = [run if isinstance(run, Run) else load_run(run) for run in runs]
+    opened = _told_apart([run if isinstance(run, Run) else load_run(run) for run in runs])
     loaded = tuple(part for run in opened for part in run.parts)
     names = [run.name for run in loaded]
     if not loaded or len(set(names)) < len(names):
         raise ValueError(f"compare needs runs, each with a name of its own. Received: {names}")
     return Comparison(loaded)
+
+
+def _told_apart(runs: Sequence[Run]) -> list[Run]:
+    """The runs, where folders share a name with their paths from the last common folder on."""
+    counts = Counter(run.name for run in runs)
+    paths = {run.path.resolve() for run in runs if counts[run.name] > 1}
+    if len(paths) < 2:
+        return list(runs)
+    common = os.path.commonpath(paths)
+    return [
+        replace(run, label=run.path.resolve().relative_to(common).as_posix())
+        if counts[run.name] > 1
+        else run
+        for run in runs
+    ]

@@ -98,6 +98,7 @@ class Run:
         scalars: the array [S] of each scalar of the steps by its name; each is an attribute, too,
             such as `run.loss` and `run.learning_rate`. `GradientRecorder` explains them.
         truncated: whether `steps.arrow` ends in the middle of a write.
+        label: a name beside other runs whose folders are called the same; usually empty.
     """
 
     path: Path
@@ -107,6 +108,7 @@ class Run:
     statistics: dict[str, np.ndarray]
     scalars: dict[str, np.ndarray]
     truncated: bool
+    label: str = ""
 
     def __getattr__(self, name: str) -> np.ndarray:
         for kind in ("statistics", "scalars"):
@@ -122,9 +124,9 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of the run folder; of a part of a run, with the part's name."""
-        part = self.info.get("part")
-        return f"{self.path.name} ({part})" if part else self.path.name
+        """The label or the name of the run folder; of a part of a run, with the part's name."""
+        part, name = self.info.get("part"), self.label or self.path.name
+        return f"{name} ({part})" if part else name
 
     @property
     def missing(self) -> np.ndarray:
