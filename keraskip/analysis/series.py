@@ -1,7 +1,7 @@
 """Means of a series of steps, with intervals that know that neighbouring steps are alike."""
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from keraskip.analysis.estimates import Estimate
 
@@ -33,7 +33,7 @@ def mean_of_series(values: np.ndarray) -> Estimate:
     scatter = values - centre - time * (time @ values) / (time @ time)
     effective = max(2.0, count / _autocorrelation_time(scatter))
     error = np.sqrt(scatter @ scatter / (count - 2) / effective)
-    return Estimate(centre, float(stats.t.ppf(0.975, max(1.0, effective - 2)) * error))
+    return Estimate(centre, float(special.stdtrit(max(1.0, effective - 2), 0.975) * error))
 
 
 def _autocorrelation_time(scatter: np.ndarray) -> float:
