@@ -23,7 +23,7 @@ ARGPARSE = """
 import argparse
 parser = argparse.ArgumentParser()
 parser.add_argument("--epochs", type=int)
-parser.add_argument("--every", type=int, help="of the script")
+parser.add_argument("--every", help="of the script")
 arguments = parser.parse_args()
 model = network("mine")
 history = model.fit(x, y, 32, arguments.epochs, verbose=0)
@@ -62,8 +62,8 @@ print(len(model.fit(x, y, callbacks=Stop()).epoch))
 
 TF_DATA = """
 import tensorflow as tf
-data = tf.data.Dataset.from_tensor_slices((x, y)).batch(32).repeat()
-network("mine").fit(data, epochs=2, steps_per_epoch=4, verbose=0)
+data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(256).batch(32).repeat()
+network("mine").fit(data, epochs=2, steps_per_epoch=4, shuffle=False, verbose=0)
 """
 
 RAISING = """
@@ -130,8 +130,8 @@ network("other").fit(x, y, verbose=0)
 
 LOOP = """
 model = network("mine")
-for _ in range(6):
-    model.fit(x, y, verbose=0)
+for _ in range(5):
+    model.fit(x, y, batch_size=128, verbose=0)
 model.save("mine.keras")
 """
 

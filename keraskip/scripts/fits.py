@@ -113,15 +113,17 @@ class Fits:
 
     def _fit(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
         """Calls `fit` with a recorder among its callbacks."""
-        try:
-            given = inspect.signature(original).bind(*args, **kwargs)
-        except TypeError:  # which `fit` itself explains
-            return original(*args, **kwargs)
         if os.getpid() != self._process:
             return original(*args, **kwargs)
         self.count += 1
-        model = args[0]
-        guest = self._guest(model, given.arguments)
+        model, guest = args[0], None
+        try:
+            given = inspect.signature(original).bind(*args, **kwargs)
+            guest = self._guest(model, given.arguments)
+        except TypeError:  # which `fit` itself explains
+            pass
+        except OSError as error:
+            self._note(f"{model.name!r} is not recorded: {error}")
         if guest is None:
             return original(*args, **kwargs)
         with _among(guest, model, given.arguments):
@@ -196,7 +198,7 @@ def _among(guest: "Guest", model: "keras.Model", given: dict[str, Any]) -> Itera
         return
     guest.set_model(model)
     guest.set_params(callbacks.params)
-    callbacks.append(guest)
+    callbacks.callbacks.append(guest)
     try:
         yield
     finally:

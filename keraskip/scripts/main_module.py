@@ -57,6 +57,8 @@ def ended(run: Callable[[], None]) -> BaseException | None:
 def _become_main(file: str | None, loader: Any) -> ModuleType:
     """A new `__main__`, where pickle and the processes of multiprocessing look for it."""
     main = sys.modules["__main__"] = ModuleType("__main__")
+    if "__mp_main__" in sys.modules:  # multiprocessing, imported before, knows it by this name
+        sys.modules["__mp_main__"] = main
     vars(main).update(
         __file__=file,
         __loader__=loader,
