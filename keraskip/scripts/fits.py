@@ -116,13 +116,14 @@ class Fits:
         if os.getpid() != self._process:
             return original(*args, **kwargs)
         self.count += 1
-        model, guest = args[0], None
         try:
             given = inspect.signature(original).bind(*args, **kwargs)
-            guest = self._guest(model, given.arguments)
         except TypeError:  # which `fit` itself explains
-            pass
-        except OSError as error:
+            return original(*args, **kwargs)
+        model, guest = args[0], None
+        try:
+            guest = self._guest(model, given.arguments)
+        except Exception as error:
             self._note(f"{model.name!r} is not recorded: {error}")
         if guest is None:
             return original(*args, **kwargs)

@@ -70,9 +70,12 @@ class _Findings(Telling):
 
     def __init__(self, stops: bool, say: Callable[[Sequence[str]], None]) -> None:
         super().__init__(True, stops)
-        self._print = say  # type: ignore[method-assign]
+        self._say = say
 
     def end(self, folder: Path) -> None:
         """Prints what the last epoch showed."""
         self.print_waiting()
         self._has_rows = False
+
+    def _print(self, lines: Sequence[str]) -> None:
+        self._say(lines)
