@@ -41,7 +41,7 @@ def shell(tmp_path, monkeypatch):
 def test_a_cell_is_recorded_and_its_variables_stay(shell, tmp_path, capsys):
     assert "--every N" in shell.record.__doc__
     shell.record("--every 2 --out 'my runs'", scripts.HEAD + 'model = network("mine")')
-    assert "the script called no `fit`" in capsys.readouterr().out
+    assert "the cell called no `fit`" in capsys.readouterr().out
     shell.record("--every 2 --out 'my runs'", "history = model.fit(x, y, verbose=0)")
     *_, page = capsys.readouterr().out.splitlines()
     assert page == "my runs/report.html"

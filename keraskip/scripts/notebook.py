@@ -32,17 +32,23 @@ def record(shell: Any, line: str, cell: str) -> None:
     with fits.recorded():
         result = shell.run_cell(cell)
     error = result.error_before_exec or result.error_in_exec
-    fits.say(summary(fits, failed=error is not None))
+    fits.say(summary(fits, error is not None, "cell"))
     if error is not None:
         # The cell fails, with the traceback that it has shown already.
         error._render_traceback_ = list
         raise error
 
 
+class _OptionError(ValueError):
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: one line."""
+        return [str(self)]
+
+
 class _Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises, where a program would end."""
-        raise ValueError(f"%%record: {message}")
+        raise _OptionError(f"%%record: {message}")
 
 
 def _parsed(line: str) -> Namespace:

@@ -17,19 +17,20 @@ BATCHES = (
 )
 
 
-def summary(fits: Fits, failed: bool) -> list[str]:
+def summary(fits: Fits, failed: bool, code: str = "script") -> list[str]:
     """Writes the report page beside the runs, and says what was found.
 
     Args:
         fits: the fits of the script, which has ended.
         failed: whether an exception ended it.
+        code: what it is.
 
     Returns:
         Lines: at most six for each fit, and last the path of the page; without runs, a sentence.
     """
     notes = [f"keraskip: {note}" for note in fits.notes]
     if not fits.runs:
-        return notes if fits.notes else [f"keraskip: {_nothing(fits, failed)}"]
+        return notes if fits.notes else [f"keraskip: {_nothing(fits, failed, code)}"]
     try:
         return [*notes, *_answers(fits)]
     except Exception as error:  # the training is over, and has its own exit code
@@ -38,13 +39,12 @@ def summary(fits: Fits, failed: bool) -> list[str]:
         return [*notes, f"keraskip: the runs are in {place}, and cannot be reported: {reason}"]
 
 
-def _nothing(fits: Fits, failed: bool) -> str:
+def _nothing(fits: Fits, failed: bool, code: str) -> str:
     """Why there is no run."""
     if fits.count:
         return "no `fit` came to its first step, so nothing is recorded."
-    how = "ended by an exception before it called" if failed else "called no"
-    fit = "a `fit`" if failed else "`fit`"
-    sentence = f"the script {how} {fit} of Keras in this process, so nothing is recorded."
+    ended = "ended by an exception before it called a" if failed else "called no"
+    sentence = f"the {code} {ended} `fit` of Keras in this process, so nothing is recorded."
     return sentence + (BATCHES if fits.has_batches else "")
 
 
