@@ -60,3 +60,10 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*globals(), *__all__]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Adds the cell magic `%%record` to a notebook, by `%load_ext keraskip`."""
+    from keraskip.scripts.notebook import register
+
+    register(shell)

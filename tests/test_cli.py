@@ -69,7 +69,7 @@ print(*sys.modules)
 
 
 def test_help_loads_next_to_nothing():
-    commands = "compare", "report", "list", "describe", "export", "check", "predict"
+    commands = "compare", "record", "report", "list", "describe", "export", "check", "predict"
     said, loaded = modules_loaded_by(["--help"], *([command, "--help"] for command in commands))
     assert said.count("Usage: ") == 1 + len(commands)
     assert not loaded & {"tensorflow", "keras", "numpy", "pandas", "pyarrow", "altair"}

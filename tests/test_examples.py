@@ -27,7 +27,35 @@ def test_all_examples_are_tested():
         "compare_two_networks.py",
         "cure_your_own_model.py",
         "serve.py",
+        "stalling_script.py",
     }
+
+
+def test_stalling_script_is_recorded_as_it_is(tmp_path):
+    script = (EXAMPLES / "stalling_script.py").read_text("utf-8")
+    assert "keraskip" not in script.split('"""')[2]
+    command = [sys.executable, "-m", "keraskip", "record", EXAMPLES / "stalling_script.py"]
+    done = subprocess.run(
+        [*command, "--epochs", "4"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    *epochs, last = done.stdout.splitlines()
+    assert [line for line in epochs if line.startswith("Epoch")] == [
+        f"Epoch {number}/4" for number in (1, 2, 3, 4)
+    ]
+    assert "grad_norm" not in done.stdout
+    assert last.startswith("accuracy on the test images: 0.")
+    said = done.stderr[done.stderr.index("keraskip: 1 fit is recorded in ") :].splitlines()
+    assert said[0].endswith(os.path.join("runs", "stalling_script"))
+    assert said[1].startswith("1_digits: it does not learn (the loss goes from ")
+    assert said[2].startswith("The signal shrinks by ")
+    assert said[-1] == os.path.join("runs", "stalling_script", "report.html")
+    assert len(said) <= 1 + 6 + 1
+    assert (tmp_path / said[-1]).is_file()
 
 
 @pytest.mark.slow

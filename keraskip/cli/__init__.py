@@ -3,6 +3,7 @@
 import typer
 
 from keraskip.cli.networks import describe, list_names
+from keraskip.cli.recording import SCRIPT_COMES_LAST, record
 from keraskip.cli.reports import report
 from keraskip.cli.shipping import check, export, predict
 from keraskip.cli.studies import compare
@@ -14,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(compare)
+app.command(context_settings=SCRIPT_COMES_LAST)(record)
 app.command()(report)
 app.command("list")(list_names)
 app.command()(describe)

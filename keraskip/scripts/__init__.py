@@ -1,0 +1,1 @@
+"""Foreign training code, run as it is with every `fit` recorded: scripts, modules, cells."""

@@ -1,0 +1,60 @@
+"""The cell magic `%%record`: runs a cell as it is, with every `fit` in it recorded."""
+
+import shlex
+import sys
+from argparse import ArgumentParser, Namespace
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from keraskip.scripts.fits import Fits
+from keraskip.scripts.summary import check_folder, summary
+
+
+def register(shell: Any) -> None:
+    """Adds the magic to an IPython shell."""
+    magic = partial(record, shell)
+    magic.__doc__ = record.__doc__  # for `%%record?`
+    shell.register_magic_function(magic, magic_kind="cell", magic_name="record")
+
+
+def record(shell: Any, line: str, cell: str) -> None:
+    """Records every `fit` of a cell, and prints the diagnosis of each at the end.
+
+    %%record [--every N] [--layers REGEX] [--out FOLDER] [--stop]
+
+    The options are those of the command `keraskip record`, but `--out` is the folder itself, by
+    default `runs/notebook`.
+    """
+    options = _parsed(line)
+    check_folder(options.out)
+    fits = Fits(options.out, options.every, options.layers, options.stop, sys.stdout)
+    with fits.recorded():
+        result = shell.run_cell(cell)
+    error = result.error_before_exec or result.error_in_exec
+    fits.say(summary(fits, error is not None, "cell"))
+    if error is not None:
+        # The cell fails, with the traceback that it has shown already.
+        error._render_traceback_ = list
+        raise error
+
+
+class _OptionError(ValueError):
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: one line."""
+        return [str(self)]
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raises, where a program would end."""
+        raise _OptionError(f"%%record: {message}")
+
+
+def _parsed(line: str) -> Namespace:
+    parser = _Parser(prog="%%record", add_help=False)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--layers")
+    parser.add_argument("--out", type=Path, default=Path("runs", "notebook"))
+    parser.add_argument("--stop", action="store_true")
+    return parser.parse_args(shlex.split(line))
