@@ -12,7 +12,7 @@ from keraskip.analysis.verdicts import Group
 # Dense networks have other depths than plain ones: 19 is compared with 20, and 55 with 56.
 SAME_DEPTH = log(1.15)
 # Settings that a builder with skips has and one without skips has not.
-SKIP_SETTINGS = "family variant shortcut depth growth_rate bottleneck compression".split()
+SKIP_SETTINGS = "skips family variant shortcut depth growth_rate bottleneck compression".split()
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,9 @@ def _reference(group: Group, groups: Sequence[Group]) -> Group | None:
         # Nor is the plain network compared with its twin where that comes first.
         is_first_plain = bool(before) and is_twin(groups[0].runs[0], group.runs[0])
         return next(iter(twins), groups[0] if before and not is_first_plain else None)
+    if "skips" in group.settings:
+        kept = _without(group, ("skips",))
+        return next((other for other in groups if other.settings == kept), None)
     if group.settings.get("family") == "plain":
         return _first_sibling(group, before)
     plain = [other for other in groups if other.settings.get("family") == "plain"]
