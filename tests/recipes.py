@@ -32,6 +32,7 @@ class Recipe:
         steps: time steps of the task `first`.
         base: whether the base of a transfer is `frozen`, `trains`, or is `dead`.
         code: lines that change `x`, `y` or `optimizer` before the training.
+        model_code: a line that makes another `model` of the compiled one.
     """
 
     family: str = "dense"
@@ -66,6 +67,7 @@ class Recipe:
     steps: int = 150
     base: str = "frozen"
     code: str = ""
+    model_code: str = ""
 
 
 # Tasks whose answers are classes.

@@ -79,6 +79,7 @@ WAYS = [
     (r"loss_weights=None", lambda *_: {"loss_weight": 1.0}),
     (r"x = x \+ block", lambda recipe, found, text: {"skips": True}),
     (r"x = x \+ attention", lambda recipe, found, text: {"plain": False}),
+    (r"model = keraskip\..*", lambda recipe, found, text: {"model_code": found[0]}),
     (r"(?:optimizer|good|x|y) = .*", _code),
     (r'keras\.layers\.Dense\((\d+)(?:, (?:activation=)?"(\w+)")?\)', _head),
     (r'loss="(\w+)"', lambda recipe, found, text: {"loss": found[1]}),

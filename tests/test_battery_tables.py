@@ -116,6 +116,9 @@ def test_what_is_counted():
          {"bad_layer": (2, 1e-6)}, {}),
         ("an identity, `x = x + block(x)`; if that does not help, "
          "`keras.layers.BatchNormalization()` after each", {}, {"skips": True}),
+        ('`model = keraskip.add_skips(model, scale="learned")`; if that does not help, '
+         '`x = x + block(x)`', {},
+         {"model_code": 'model = keraskip.add_skips(model, scale="learned")'}),
         ("a weaker penalty: `kernel_regularizer=keras.regularizers.L2(1e-05)`",
          {"penalty": 1.0}, {"penalty": 1e-5}),
         ("`keras.layers.LSTM` or `keras.layers.GRU` in place of `SimpleRNN`", {}, {"cell": "LSTM"}),

@@ -54,6 +54,19 @@ def test_without_a_plain_twin_a_network_that_differs_in_one_setting(tmp_path):
     assert [(mine["shortcut"], other["shortcut"]) for mine, other in settings] == [("A", "B")]
 
 
+def test_a_network_of_a_study_is_compared_with_itself_before_add_skips(tmp_path):
+    plain = runs_of(tmp_path, "mlp", 20, 0.3, (0.1, 0.12))
+    twin = runs_of(tmp_path / "twin", "mlp", 20, 0.1, (0.9, 0.92))
+    for run in twin:
+        run.info["trial"]["skips"] = {"scale": "learned"}
+    other = runs_of(tmp_path / "other", "mlp", 20, 0.1, activation="relu", units=8)
+    (effect,) = effects(grouped([*other, *plain, *twin]))
+    assert effect.reference.runs == tuple(plain)
+    assert effect.other.runs == tuple(twin)
+    assert effect.gap.value == pytest.approx(-0.8)
+    assert effect.gap.high < 0
+
+
 def test_runs_of_ones_own_are_compared_with_the_first(tmp_path):
     runs = []
     for name, slope in (("mine", 0.4), ("changed", 0.1), ("other", 0.2)):

@@ -46,6 +46,8 @@ def test_vanishing_pairs_each_depth_with_the_nearest_densenet():
         "densenet55",
         "plain20_sigmoid",
         "resnet20_sigmoid",
+        "mlp20",
+        "mlp20_skips",
     ]
 
 

@@ -4,6 +4,9 @@
 the networks, and `remedies.py` applies what a finding says.
 """
 
+from contextlib import redirect_stdout
+from io import StringIO
+
 import keras
 import numpy as np
 from families import base_weights, model_of
@@ -12,6 +15,7 @@ from recipes import ACCURATE, Recipe, outputs_of
 from remedies import cured
 from training_data import BATCH, as_given, as_list, data_of
 
+import keraskip
 from keraskip import GradientRecorder, load_run
 
 __all__ = ["Recipe", "cured", "train"]
@@ -74,7 +78,15 @@ def compiled(recipe, optimizer):
         loss_weights=weights,
         auto_scale_loss=False,
     )
-    return model
+    return _changed(model, recipe)
+
+
+def _changed(model, recipe):
+    """The model after the line that makes another one of it; what the line prints is not shown."""
+    names = {"keraskip": keraskip, "model": model}
+    with redirect_stdout(StringIO()):
+        exec(recipe.model_code, names)
+    return names["model"]
 
 
 def _alike(optimizer):

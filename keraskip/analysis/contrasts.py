@@ -6,35 +6,42 @@ from math import isnan, log
 from typing import Any
 
 from keraskip.analysis.estimates import Estimate, mean
+from keraskip.analysis.twins import is_twin
 from keraskip.analysis.verdicts import Group
 
 # Dense networks have other depths than plain ones: 19 is compared with 20, and 55 with 56.
 SAME_DEPTH = log(1.15)
 # Settings that a builder with skips has and one without skips has not.
-SKIP_SETTINGS = "family variant shortcut depth growth_rate bottleneck compression".split()
+SKIP_SETTINGS = "skips family variant shortcut depth growth_rate bottleneck compression".split()
 
 
 @dataclass(frozen=True)
 class Effect:
-    """How another network changes the attenuation of a reference.
+    """How another network changes the attenuation of a reference, and what is learned.
 
     Attributes:
         reference: the plain network, or one that differs in one other setting; in runs that no
-            study made, the first one.
+            study made, the same network before `add_skips`, or else the first one.
         other: the network that is compared with it.
         orders: attenuation of the reference minus attenuation of the other, in orders of
-            magnitude; positive where the other network keeps more of the signal.
+            magnitude; positive where the other network keeps more of the signal. None where the
+            signals cannot be compared, as with one that is dead.
+        gap: training error of the other minus training error of the reference, in the last epoch,
+            over seeds; None where it is unknown, or where the numbers of epochs differ.
     """
 
     reference: Group
     other: Group
-    orders: Estimate
+    orders: Estimate | None
+    gap: Estimate | None = None
 
     @property
     def by_skips(self) -> bool:
         """Whether the other network has skips, and the reference has none."""
-        families = [group.settings.get("family") for group in (self.reference, self.other)]
-        return families[0] == "plain" and families[1] not in ("plain", None)
+        before, after = self.reference.settings, self.other.settings
+        is_of_zoo = before.get("family") == "plain" != after.get("family", "plain")
+        is_cured = "skips" in after and "skips" not in before
+        return is_of_zoo or is_cured or is_twin(self.other.runs[0], self.reference.runs[0])
 
 
 @dataclass(frozen=True)
@@ -65,22 +72,42 @@ def effects(groups: Sequence[Group]) -> list[Effect]:
     """The effect of the skips: each network beside its plain twin of about the same depth.
 
     A network without such a twin is compared with the first one that differs in one setting other
-    than depth. Groups that no study made are compared with the first group.
+    than depth. Groups that no study made are compared with the same network before `add_skips`, and
+    without it with the first group.
     """
     pairs = [(_reference(group, groups), group) for group in groups]
-    return [
-        Effect(reference, other, reference.attenuation - other.attenuation)
-        for reference, other in pairs
-        if reference and reference.attenuation and other.attenuation
-        # The gradient of the kernels cannot be compared with the backward signal.
-        if reference.verdicts[0].signal == other.verdicts[0].signal
-    ]
+    found = [_effect(reference, other) for reference, other in pairs if reference]
+    return [effect for effect in found if effect.orders or effect.gap]
+
+
+def _effect(reference: Group, other: Group) -> Effect:
+    """The effect; of a network that is no twin, only where both signals are known."""
+    orders = gap = None
+    # The gradient of the kernels cannot be compared with the backward signal.
+    is_comparable = reference.verdicts[0].signal == other.verdicts[0].signal
+    if reference.attenuation and other.attenuation and is_comparable:
+        orders = reference.attenuation - other.attenuation
+    if (orders or is_twin(other.runs[0], reference.runs[0])) and _have_errors(reference, other):
+        gap = mean(other.train_errors) - mean(reference.train_errors)
+    return Effect(reference, other, orders, gap)
+
+
+def _have_errors(first: Group, second: Group) -> bool:
+    """Whether the training errors of two groups are known, after the same number of epochs."""
+    is_known = first.train_errors and second.train_errors
+    return bool(is_known) and len(first.epochs | second.epochs) == 1
 
 
 def _reference(group: Group, groups: Sequence[Group]) -> Group | None:
     before = groups[: groups.index(group)]
     if not any(other.settings for other in groups):
-        return groups[0] if before else None
+        twins = [other for other in groups if is_twin(group.runs[0], other.runs[0])]
+        # Nor is the plain network compared with its twin where that comes first.
+        is_first_plain = bool(before) and is_twin(groups[0].runs[0], group.runs[0])
+        return next(iter(twins), groups[0] if before and not is_first_plain else None)
+    if "skips" in group.settings:
+        kept = _without(group, ("skips",))
+        return next((other for other in groups if other.settings == kept), None)
     if group.settings.get("family") == "plain":
         return _first_sibling(group, before)
     plain = [other for other in groups if other.settings.get("family") == "plain"]

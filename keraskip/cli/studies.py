@@ -60,7 +60,13 @@ def compare(
         Path | None,
         typer.Option(help="Folder of the set's official archives, for machines without network."),
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Trials at a time, each in its own process.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="Trials at a time, each in its own process.",
+            show_default="as many as there are processors and memory for",
+        ),
+    ] = None,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Spread trials over a Ray cluster.")
     ] = None,

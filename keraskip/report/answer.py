@@ -60,17 +60,18 @@ def outcome_words(findings: Findings, group: Group) -> str:
 
 def _clearest_pair(findings: Findings) -> Effect | None:
     """The effect of skips that matters most: a network learns by them, then by its size."""
-    shown = [
-        effect
-        for effect in findings.effects
-        if effect.by_skips and (effect.orders.low > 0 or effect.orders.high < 0)
-    ]
+    shown = [effect for effect in findings.effects if effect.by_skips and _is_shown(effect)]
 
     def weight(effect: Effect) -> tuple[bool, bool, float]:
         here, there = _learns(findings, effect.other), _learns(findings, effect.reference)
-        return here and not there, here, abs(effect.orders.value)
+        return here and not there, here, abs(effect.orders.value) if effect.orders else 0.0
 
     return max(shown, key=weight, default=None)
+
+
+def _is_shown(effect: Effect) -> bool:
+    """Whether the signals differ by more than chance."""
+    return effect.orders is not None and (effect.orders.low > 0 or effect.orders.high < 0)
 
 
 def _learns(findings: Findings, group: Group) -> bool:
@@ -89,8 +90,8 @@ def _of_pair(findings: Findings, effect: Effect) -> Answer:
     else:
         headline = "Skip connections did not keep the gradient."
     signal = (
-        f"Of the signal of {plain.label} {_arriving(before)} reached the first "
-        f"layer, of that of {other.label} {_arriving(after)}."
+        f"Of the signal of {plain.label} {_arriving(before)} reached the first layer, of that of "
+        f"{other.label} {_arriving(after)}."
     )
     course = f"{plain.label} {outcome_words(findings, plain)}, "
     course += f"{other.label} {outcome_words(findings, other)}."

@@ -145,6 +145,7 @@ def _effects(findings: Findings) -> list[dict[str, Any]]:
             "reference": effect.reference.name,
             "other": effect.other.name,
             "orders": _estimate(effect.orders),
+            "gap": _estimate(effect.gap),
         }
         for effect in findings.effects
     ]

@@ -17,7 +17,8 @@ from keraskip.analysis.shapes import HEALTHY_ORDERS
 from keraskip.analysis.special import SPECIAL
 from keraskip.analysis.verdicts import Group, Verdict
 from keraskip.report.diagnoses import SHORT, about_diagnosis, learning_words
-from keraskip.report.wording import change, factor, number, over_seeds, plain_change, with_interval
+from keraskip.report.effects import about_gap, about_orders, about_states
+from keraskip.report.wording import change, number, over_seeds, plain_change, with_interval
 from keraskip.runs import Run
 
 # Rounding freezes a stray element in any run.
@@ -101,7 +102,7 @@ class Findings:
     @property
     def about_effects(self) -> list[str]:
         """One sentence for each effect."""
-        return list(map(_about_effect, self.effects))
+        return [_about_effect(effect, self.learnings_of) for effect in self.effects]
 
     @property
     def about_degradations(self) -> list[str]:
@@ -149,16 +150,13 @@ def _about_group(group: Group, learnings: Sequence[Learning]) -> str:
     return " ".join([sentence, *(f"{note[0].upper()}{note[1:]}." for note in notes)])
 
 
-def _about_effect(effect: Effect) -> str:
-    """How the attenuation differs between a network and its reference."""
+def _about_effect(effect: Effect, learnings_of: Callable[[Group], list[Learning]]) -> str:
+    """How the attenuation and what is learned differ between a network and its reference."""
     names = f"{effect.other.label} against {effect.reference.label}"
-    orders = effect.orders
-    if not (orders.low > 0 or orders.high < 0):
-        answer = f"no difference is shown ({with_interval(orders)} orders of magnitude)"
-    else:
-        more = "more" if orders.value > 0 else "less"
-        answer = f"{factor(orders)} {more} of the signal arrives at the first layer"
-    return f"{names}: {answer}."
+    parts = [about_orders(effect.orders)]
+    parts.append(about_states(learnings_of(effect.other), learnings_of(effect.reference)))
+    parts.append(about_gap(effect.gap))
+    return f"{names}: {'; '.join(part for part in parts if part)}."
 
 
 def _about_degradation(degradation: Degradation) -> str:

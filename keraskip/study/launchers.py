@@ -1,27 +1,23 @@
 """How the trials of a study are launched: in this process, in others beside it, or on Ray."""
 
-import json
 import logging
 import os
 import platform
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from keraskip.checks import check_integer, check_number
-from keraskip.runs import read_info
 from keraskip.study.devices import Setup
+from keraskip.study.processes import SECONDS_BETWEEN_LOOKS, Worker, epochs_in, in_a_line
+from keraskip.study.resources import room_for_jobs
 from keraskip.study.training import train_trial
 from keraskip.study.trial import Trial
 
-SECONDS_BETWEEN_LOOKS = 0.5
 # How often Ray starts a trial again whose worker was lost; it may have run out of memory itself.
 RETRIES = 5
 
@@ -53,20 +49,35 @@ def one_after_the_other(tasks: Sequence[Task], setup: Setup, progress: Progress)
 
 
 def side_by_side(jobs: int) -> Launcher:
-    """Trains in up to `jobs` processes at a time, which end when this one does."""
+    """Trains in up to `jobs` processes at a time, which end when this one does.
+
+    A process goes on with the next trial, so the framework is loaded once in each.
+    """
     check_integer("jobs", jobs, minimum=1)
 
     def train(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
-        processes: list[subprocess.Popen] = []
+        idle: SimpleQueue[Worker] = SimpleQueue()
+        workers = [Worker() for _ in range(min(jobs, len(tasks)))]
+        for worker in workers:
+            idle.put(worker)
+
+        def launch(task: Task) -> str:
+            worker = idle.get()
+            try:
+                look = partial(progress, task.number, task.trial)
+                return worker.train(task.trial, task.folder, setup, look)
+            finally:
+                idle.put(worker)
+
         with ThreadPoolExecutor(jobs) as pool:
             try:
-                launch = partial(_in_a_process, setup, progress, processes)
                 reasons = list(pool.map(launch, tasks))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                for process in processes:
-                    process.terminate()
                 raise
+            finally:
+                for worker in workers:
+                    worker.end()
         names = (task.trial.name for task in tasks)
         return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
 
@@ -101,8 +112,12 @@ def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Launcher:
     return train
 
 
-def launcher_for(setup: Setup, jobs: int, ray: str | None, cpus: float, gpus: float) -> Launcher:
-    """The launcher that the command's options ask for."""
+def launcher_for(
+    setup: Setup, jobs: int | None, ray: str | None, cpus: float, gpus: float
+) -> Launcher:
+    """The launcher that the command's options ask for; by default as many jobs as there is room."""
+    if jobs is None:
+        jobs = 1 if ray or setup.parts > 1 else room_for_jobs()
     check_integer("jobs", jobs, minimum=1)
     if setup.processes > 1 and (jobs != 1 or ray):
         raise ValueError(
@@ -116,51 +131,6 @@ def launcher_for(setup: Setup, jobs: int, ray: str | None, cpus: float, gpus: fl
     if not find_spec("ray"):
         raise ValueError("This environment has no Ray: pip install 'keraskip[ray]'")
     return on_ray(ray, cpus, gpus)
-
-
-def epochs_in(folder: Path) -> int:
-    """How many epochs the run in the folder has, 0 before it has begun."""
-    try:
-        return len(read_info(folder)["epochs"])
-    except (FileNotFoundError, ValueError):
-        return 0
-
-
-def in_a_line(error: BaseException) -> str:
-    """The kind of an error and the first line of its message."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def _in_a_process(
-    setup: Setup, progress: Progress, processes: list[subprocess.Popen], task: Task
-) -> str:
-    """Trains in a process of its own; returns why it failed, or nothing."""
-    command = [sys.executable, "-m", "keraskip.study.worker"]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, **pipes)
-    processes.append(process)
-    assert process.stdin
-    assert process.stderr
-    settings = [task.trial.settings, str(task.folder), asdict(setup)]
-    # The pipe stays open, as the worker ends when it closes, also because this process ended.
-    process.stdin.write(json.dumps(settings) + "\n")
-    process.stdin.flush()
-    with ThreadPoolExecutor(1) as reader:
-        errors = reader.submit(process.stderr.read)
-        while process.poll() is None:
-            progress(task.number, task.trial, epochs_in(task.folder))
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        process.stdin.close()
-        lines = errors.result().strip().splitlines()
-    progress(task.number, task.trial, epochs_in(task.folder))
-    return _reason(process.returncode, lines)
-
-
-def _reason(code: int, lines: Sequence[str]) -> str:
-    """Why a process failed, by its exit code and its messages; nothing if it did not."""
-    if code < 0:
-        return f"killed by signal {-code}"
-    return (lines[-1] if lines else f"exit code {code}") if code else ""
 
 
 def _check_resources(cluster: Mapping[str, float], cpus: float, gpus: float) -> None:

@@ -16,7 +16,9 @@ def vanishing(depths: Sequence[int] = (20, 56)) -> list[Trial]:
     """The effect of skips where the gradient vanishes: the 2014 way, without normalisation.
 
     Plain, pre-activation residual and dense networks with tanh and Glorot initialisation (Glorot &
-    Bengio 2010) at each depth, and the textbook case: sigmoid, at the smallest depth.
+    Bengio 2010) at each depth, and the textbook case: sigmoid, at the smallest depth. Beside them a
+    dense network from outside of the zoo, and the twin that `add_skips` makes of it, with a learned
+    scalar in front of each branch.
     """
     glorot = {"normalization": None, "kernel_initializer": "glorot_uniform"}
     tanh, sigmoid = {"activation": "tanh", **glorot}, {"activation": "sigmoid", **glorot}
@@ -32,7 +34,12 @@ def vanishing(depths: Sequence[int] = (20, 56)) -> list[Trial]:
     for network in "plain", "resnet":
         arguments = {"depth": depths[0], **preact, **sigmoid}
         trials.append(Trial(f"{network}{depths[0]}_sigmoid", network, arguments))
-    return trials
+    dense_layers = {"depth": depths[0], **sigmoid}
+    return [
+        *trials,
+        Trial(f"mlp{depths[0]}", "mlp", dense_layers),
+        Trial(f"mlp{depths[0]}_skips", "mlp", dense_layers, skips={"scale": "learned"}),
+    ]
 
 
 def degradation(depths: Sequence[int] = (20, 32, 44, 56, 110)) -> list[Trial]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import keras
 
 
-FAMILIES = ("plain", "resnet", "densenet")
+FAMILIES = ("plain", "resnet", "densenet", "mlp")
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,12 @@ class Trial:
 
     Attributes:
         name: name of the run folder.
-        network: `"plain"`, `"resnet"`, `"densenet"`, or one of `keraskip.list_models()`.
+        network: `"plain"`, `"resnet"`, `"densenet"`, `"mlp"` (`keraskip/study/mlp.py`), or one of
+            `keraskip.list_models()`.
         arguments: arguments of the network's builder, except input shape and classes, as JSON
             values.
+        skips: arguments of `keraskip.add_skips`, as JSON values, to train the twin that it makes;
+            None for the network as it is built.
         dataset: name of the data set, see `keraskip.data.load_data`.
         image_size: side of the square to which images are scaled; None leaves them as they are.
         augment: any of `"crop"` and `"flip"`, see `keraskip.data.batches`.
@@ -73,6 +76,7 @@ class Trial:
     nesterov: bool = False
     weight_decay: float = 0.0
     seed: int = 0
+    skips: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -106,15 +110,19 @@ class Trial:
     def settings(self) -> dict[str, Any]:
         """All attributes as JSON values, to store and to compare."""
         try:
-            return json.loads(json.dumps(asdict(self)))
+            settings = json.loads(json.dumps(asdict(self)))
         except TypeError as error:
             raise ValueError(
                 f"The arguments of a trial must be JSON values. Received: {self.name!r}: {error}"
             ) from None
+        if self.skips is None:
+            # Older runs of the same trial lack it, and go on.
+            del settings["skips"]
+        return settings
 
     @property
     def family(self) -> str:
-        """`"plain"`, `"resnet"` or `"densenet"`; ValueError for an unknown network."""
+        """One of `FAMILIES`; ValueError for an unknown network."""
         return self.network if self.network in FAMILIES else _builder(self.network)
 
     @property
@@ -126,7 +134,7 @@ class Trial:
 
     def changed(self, key: str, value: Any) -> "Trial":
         """The trial with one value changed: an attribute, or else an argument of the builder."""
-        if key in ("name", "network", "arguments", "seed"):
+        if key in ("name", "network", "arguments", "seed", "skips"):
             raise ValueError(
                 f"{key} is what trials differ in and cannot be set for all of them. "
                 f"Received: {key}={value!r}"
@@ -141,15 +149,20 @@ class Trial:
 
         from keraskip.models.densenet import build_densenet
         from keraskip.models.residual import build_plain, build_resnet
+        from keraskip.models.skips import add_skips
+        from keraskip.study.mlp import build_mlp
 
         builders: dict[str, Callable[..., keras.Model]] = {
             "plain": build_plain,
             "resnet": build_resnet,
             "densenet": build_densenet,
+            "mlp": build_mlp,
         }
         keras.utils.set_random_seed(self.seed)
         size = {"input_shape": data.input_shape, "classes": data.classes}
         model = builders[self.family](**size, **self.builder_arguments)
+        if self.skips is not None:
+            model = add_skips(model, verbose=False, **self.skips)
         model.compile(
             optimizer(
                 self.learning_rate,

@@ -1,31 +1,45 @@
-"""A process that trains one trial, which it reads from standard input."""
+"""A process that trains the trials that it reads from standard input, one on each line.
+
+For each it writes one line to standard error: why the trial failed, empty if it did not.
+"""
 
 import json
 import os
+import queue
 import sys
 import threading
 from pathlib import Path
 
 from keraskip.study.devices import Setup
-from keraskip.study.launchers import in_a_line
+from keraskip.study.processes import ANSWER, in_a_line
 from keraskip.study.training import train_trial
 from keraskip.study.trial import Trial
 
 
-def _end_with_the_parent() -> None:
-    """Waits for standard input to close, as it does when the parent process ends in any way."""
-    sys.stdin.read()
+def _read(lines: "queue.SimpleQueue[str]") -> None:
+    """Hands lines on; standard input closes when the parent process ends in any way."""
+    for line in sys.stdin:
+        lines.put(line)
     os._exit(1)
 
 
-def main() -> None:
-    """Trains the trial that one line of JSON describes."""
-    trial, folder, setup = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+def _answer(line: str) -> str:
+    """Trains the trial that one line of JSON describes; returns why it failed, or nothing."""
+    trial, folder, setup = json.loads(line)
     try:
         train_trial(Trial(**trial), Path(folder), Setup(**setup))
     except Exception as error:
-        sys.exit(in_a_line(error))
+        return in_a_line(error)
+    return ""
+
+
+def main() -> None:
+    """Trains until the parent process ends this one."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=[lines], daemon=True).start()
+    while True:
+        # On a line of its own, whatever a library has printed.
+        print(f"\n{ANSWER}{json.dumps(_answer(lines.get()))}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

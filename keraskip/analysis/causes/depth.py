@@ -4,6 +4,7 @@ import numpy as np
 
 from keraskip.analysis.causes.frozen import loss_too_small
 from keraskip.analysis.causes.level import level, sizes_at_start
+from keraskip.analysis.causes.skipping import with_skips
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.shapes import HEALTHY_ORDERS
@@ -29,7 +30,7 @@ def vanishing(evidence: Evidence) -> Finding | None:
         "layer."
         if orders > HEALTHY_ORDERS
         else f"The signal vanishes: {evidence.verdict.reason}.",
-        level(evidence),
+        with_skips(evidence),
         "He et al. 2016; Glorot & Bengio 2010; He et al. 2015b",
         evidence={"orders": orders},
     )
@@ -50,7 +51,7 @@ def weak_lower_layers(evidence: Evidence) -> Finding | None:
         "weak lower layers",
         f"The signal shrinks by {lost.value:.1f} orders of magnitude from the last to the first "
         "hidden layer, so the first layers learn slowly.",
-        level(evidence),
+        with_skips(evidence),
         "Glorot & Bengio 2010; He et al. 2015b",
         evidence={"orders": lost.value},
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from keraskip.callbacks.hook.batch_watch import symbolic_outputs
 from keraskip.graph import has_graph, trace
+from keraskip.models.room import room_for_skips
 
 # The unit axis of a kernel of more weights than this is not looked at.
 LARGE = 2**22
@@ -27,7 +28,8 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         `training`: loss, `from_logits`, optimizer with its settings, dtype policy and metrics;
         `outputs`: layer, number of units and activation of each, and `classes` of a classifier;
         `untrained`: layers with weights that do not train, and why; `alike`: layers whose units all
-        start out the same; `calls`: names of layers in the order of their calls.
+        start out the same; `calls`: names of layers in the order of their calls, beside them
+        `kinds`, their classes, and `activations`; `skips`: what `add_skips` could do.
     """
     calls = trace(model) if has_graph(model) else []
     outputs = _outputs(model, calls)
@@ -46,6 +48,9 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         "untrained": _untrained(model),
         "alike": [layer.name for layer in model._flatten_layers() if _is_alike(layer)],
         "calls": [call.name for call in calls],
+        "kinds": [type(call.layer).__name__ for call in calls],
+        "activations": [_activation(call.layer) for call in calls],
+        "skips": room_for_skips(model),
     }
 
 

@@ -1,0 +1,44 @@
+"""How many trials this machine can train at a time."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+# What a process that trains takes at the most in the default study, in bytes: TensorFlow and a
+# network of 56 layers.
+MEMORY_OF_A_TRIAL = 2 * 2**30
+GPU = "/dev/nvidia0"
+# Limits of containers, of control groups 2 and 1.
+LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
+
+
+def room_for_jobs() -> int:
+    """As many as there are processors and memory for, at least 1.
+
+    A GPU takes one at a time: TensorFlow and JAX reserve most of its memory.
+    """
+    if Path(GPU).exists():
+        return 1
+    count, memory = processors(), free_memory()
+    return count if memory is None else max(1, min(count, memory // MEMORY_OF_A_TRIAL))
+
+
+def processors() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def free_memory() -> int | None:
+    """Bytes of memory that are free, or all that a container may use; None if unknown."""
+    known = []
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
+        known.append(1024 * int(line.split()[1]))
+    for path in LIMITS:
+        # The word `max` stands for no limit.
+        with suppress(OSError, ValueError):
+            known.append(int(Path(path).read_text("ascii")))
+    return min(known, default=None)

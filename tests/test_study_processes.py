@@ -1,0 +1,70 @@
+"""How many trials train at a time, and the processes that train them."""
+
+import os
+import signal
+
+import pytest
+
+from keraskip.study import Trial, resources
+from keraskip.study.devices import Setup
+from keraskip.study.launchers import launcher_for, one_after_the_other
+from keraskip.study.processes import Worker
+
+GIGABYTE = 2**30
+
+
+@pytest.mark.parametrize(
+    ("processors", "memory", "jobs"),
+    [(1, 64, 1), (2, 24, 2), (16, 7, 3), (4, 1, 1), (4, None, 4)],
+)
+def test_as_many_trials_as_there_are_processors_and_memory_for(
+    monkeypatch, processors, memory, jobs
+):
+    monkeypatch.setattr(resources, "GPU", "nowhere")
+    monkeypatch.setattr(resources, "processors", lambda: processors)
+    known = None if memory is None else memory * GIGABYTE
+    monkeypatch.setattr(resources, "free_memory", lambda: known)
+    assert resources.room_for_jobs() == jobs
+
+
+def test_a_gpu_takes_one_trial_at_a_time(monkeypatch, tmp_path):
+    monkeypatch.setattr(resources, "processors", lambda: 8)
+    monkeypatch.setattr(resources, "GPU", str(tmp_path))
+    assert resources.room_for_jobs() == 1
+
+
+def test_this_machine_has_a_processor_and_memory():
+    assert resources.processors() >= 1
+    memory = resources.free_memory()
+    assert memory is None or memory > 0
+
+
+def test_several_devices_take_one_trial_at_a_time(monkeypatch):
+    monkeypatch.setattr("keraskip.study.launchers.room_for_jobs", lambda: 4)
+    assert launcher_for(Setup(devices=2), None, None, 1, 0) is one_after_the_other
+    assert launcher_for(Setup(), None, None, 1, 0) is not one_after_the_other
+
+
+@pytest.mark.slow
+def test_a_process_answers_for_each_trial_and_is_replaced_when_it_is_lost(tmp_path):
+    worker, seen = Worker(), []
+    trial = Trial("mlp", "mlp", {"depth": 3, "units": 8}, epochs=1)
+    broken = Trial("broken", "mlp", {"depth": 3}, dataset="npz:missing.npz")
+
+    def train(each, look=seen.append):
+        return worker.train(each, tmp_path / each.name, Setup(), look)
+
+    def kill(epochs):
+        os.kill(worker._process.pid, signal.SIGKILL)
+
+    assert "missing.npz" in train(broken)
+    first = worker._process.pid
+    assert train(trial) == ""
+    assert seen[-1] == 1
+    assert worker._process.pid == first
+    assert train(Trial("lost", "mlp", {"depth": 3}), kill) == "killed by signal 9"
+    assert train(Trial("next", "mlp", {"depth": 3}, epochs=1)) == ""
+    assert worker._process.pid != first
+    process = worker._process
+    worker.end()
+    assert process.poll() is not None
