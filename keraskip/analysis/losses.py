@@ -86,6 +86,13 @@ def losses_of(run: Run) -> Losses | None:
     return None
 
 
+def never_finite(run: Run) -> bool:
+    """Whether there is a loss, and it is NaN or infinite all along: in each step and epoch."""
+    loss = run.scalars.get("loss", np.empty(0))
+    of_epochs = run.epochs["loss"].to_numpy(float) if "loss" in run.epochs else np.empty(0)
+    return len(of_epochs) > 0 and not np.isfinite([*of_epochs, *loss]).any()
+
+
 def _of_steps(run: Run, steps: np.ndarray, values: np.ndarray) -> Losses:
     count = len(values)
     first = min(count, max(FEWEST_AT_START, round(START_SHARE * count)))
