@@ -13,6 +13,7 @@ from made_runs import (
     with_optimizer,
 )
 
+from keraskip.analysis import judge
 from keraskip.analysis.causes import CAUSES, LAST_RESORTS, diagnose
 
 S, LAYERS = 300, 8
@@ -289,6 +290,15 @@ def test_a_loss_that_is_finite_while_its_derivative_is_not():
     assert "the loss is finite, 2.3, so a derivative overflows" in found.sentence
     assert "sqrt(x + 1e-7)" in found.remedy
     assert "he_normal" in diagnose(run_of(np.full(S, np.nan), **case))[0].remedy
+
+
+def test_weights_of_samples_may_be_to_blame_for_an_overflow():
+    info = classifier()
+    info["labels"][0]["weighted"] = True
+    case = {**AT_ONCE, "info": info, "layers": LAYERS, "input_nonfinite": 0.0}
+    run = run_of(np.full(S, np.nan), **case)
+    assert "or the weight of a sample is not finite" in diagnose(run)[0].sentence
+    assert "or the weight of a sample is not finite" in judge(run).reason
 
 
 def test_a_loss_of_zero_was_never_lost_and_has_weights_of_zero():

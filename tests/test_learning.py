@@ -144,6 +144,14 @@ def test_a_loss_that_is_nan_from_the_first_step_to_the_last(accuracy, expected):
     assert state(np.full(300, np.nan), info=classifier()) == "unknown"
 
 
+def test_a_loss_that_no_metric_was_handed_is_unknown():
+    """A training step of one's own returns it, and Keras logs the 0 of its own metric."""
+    epochs = [{"epoch": number, "steps": 20, "loss": 0.0} for number in range(5)]
+    learning = learning_of(run_of(np.full(100, np.nan), epochs=epochs))
+    assert (learning.state, learning.start) == ("unknown", None)
+    assert learning.reason.startswith("no loss was recorded")
+
+
 @pytest.mark.parametrize(("steps", "expected"), [(100, "frozen"), (40, "unknown")])
 def test_gradients_that_are_only_accumulated_update_nothing(steps, expected):
     learning = learning_of(run_of(flat(steps), update_norm=np.nan, frozen=np.nan))

@@ -303,6 +303,23 @@ def test_time_was_not_looked_at(tmp_path):
     assert any("over time was not looked at" in note for note in notes)
 
 
+def test_a_cell_with_weights_of_other_names_is_over_time_too(tmp_path):
+    verdict = judge(made_run(tmp_path, chain(6), 1e-2, info={"recurrent": ["rnn"]}))
+    assert "over time was not looked at" in verdict.notes[0]
+    assert judge(made_run(tmp_path, chain(6), 1e-2, info={"recurrent": []})).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("unrecorded", "said"), [(0, "use the weights of others"), (2, "were not recorded")]
+)
+def test_layers_that_share_weights_are_not_unrecorded(tmp_path, unrecorded, said):
+    """Nine of twelve layers in a row: one block that is called ten times, or a filter."""
+    layers = [layer("a", 1), layer("shared", 2, ["a"]), layer("out", 12, ["shared"], last=True)]
+    info = {"depth": 12, "unrecorded": unrecorded}
+    verdict = judge(made_run(tmp_path, layers, 1e-2, info=info))
+    assert f"9 of 12 layers in a row {said}" in verdict.notes[0]
+
+
 def test_each_rule_has_a_source_or_follows_from_one():
     """Each rule is stated once, with a paper or the standard of float arithmetic."""
     for verdict, rule in RULES.items():

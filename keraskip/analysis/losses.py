@@ -81,7 +81,8 @@ def losses_of(run: Run) -> Losses | None:
     if "loss" in run.epochs:
         values = run.epochs["loss"].to_numpy(float)
         values = values[np.isfinite(values)]
-        if len(values):
+        # Keras logs 0 for a loss that a training step of one's own hands to no metric.
+        if values.any():
             return _of_epochs(values)
     return None
 

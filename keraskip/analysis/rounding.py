@@ -80,7 +80,9 @@ def _below_kernels(run: Run, rows: np.ndarray, columns: np.ndarray) -> np.ndarra
     depth = run.weights["depth"].to_numpy()[columns]
     keeping_up = depth[shares > KEEPS_UP].max(initial=-1)
     limit = ERRORS_OF_A_SUM * EPSILON["float32"] / _reach_of_inputs(run)
-    is_null[columns] = (shares > 0) & (shares < limit) & (depth < keeping_up)
+    # Errors lie far below all that is none; shares of every size are a trend.
+    if not ((shares >= limit) & (shares < KEEPS_UP)).any():
+        is_null[columns] = (shares > 0) & (shares < limit) & (depth < keeping_up)
     return is_null
 
 

@@ -56,8 +56,11 @@ def _cause(run: Run, row: int) -> str:
     if np.isfinite(run.scalars.get("loss", np.full(len(run.steps), np.nan))[row]):
         return ", before any update: the loss is finite, so a derivative overflows"
     if odd == 0:
+        is_weighted = any(row.get("weighted") for row in run.info.get("labels") or [])
+        others = ", or the weight of a sample is not finite" * is_weighted
         return (
             ", before any update: the inputs were finite, so the activations or the loss overflow"
+            + others
         )
     return ", before any update: the activations or the loss overflow, or the inputs are not finite"
 

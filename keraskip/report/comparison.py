@@ -1,7 +1,7 @@
 """Comparisons of runs: `compare` makes one, and it shows and saves its findings."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,11 @@ def compare(*runs: str | Path | Run) -> Comparison:
         runs: run folders, or runs that `load_run` returned. A run of several networks that are
             trained in turn, as in a GAN, is compared by its parts (`Run.parts`).
 
+        Runs whose folders have the same name are told apart by the folders around them, such as
+        `exp1/run` and `exp2/run`.
+
     Raises:
-        ValueError: without runs, or if two have the same name.
+        ValueError: without runs, or if one is given twice.
         FileNotFoundError: if there is no run in one of the folders.
 
     Example:
@@ -93,9 +96,25 @@ def compare(*runs: str | Path | Run) -> Comparison:
     >>> compare("runs/plain56", "runs/resnet56").save("report.html")  # doctest: +SKIP
     PosixPath('report.html')
     """
-    opened = [run if isinstance(run, Run) else load_run(run) for run in runs]
+    opened = _told_apart([run if isinstance(run, Run) else load_run(run) for run in runs])
     loaded = tuple(part for run in opened for part in run.parts)
     names = [run.name for run in loaded]
     if not loaded or len(set(names)) < len(names):
         raise ValueError(f"compare needs runs, each with a name of its own. Received: {names}")
     return Comparison(loaded)
+
+
+def _told_apart(runs: Sequence[Run]) -> list[Run]:
+    """The runs, those of one name with as many of the folders around as tell them apart."""
+    paths = [run.path.absolute().parts for run in runs]
+    names = [run.path.name for run in runs]
+    for count in range(2, max(map(len, paths), default=0) + 1):
+        again = [names.count(name) > 1 for name in names]
+        names = [
+            "/".join(path[-count:]) if is_again else name
+            for path, name, is_again in zip(paths, names, again, strict=True)
+        ]
+    return [
+        run if name == run.path.name else replace(run, info={**run.info, "label": name})
+        for run, name in zip(runs, names, strict=True)
+    ]

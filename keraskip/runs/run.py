@@ -122,9 +122,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of the run folder; of a part of a run, with the part's name."""
-        part = self.info.get("part")
-        return f"{self.path.name} ({part})" if part else self.path.name
+        """The name of the run folder; of a part of a run, with the part's name.
+
+        A comparison gives a `label` to runs whose folders have the same name.
+        """
+        part, name = self.info.get("part"), self.info.get("label", self.path.name)
+        return f"{name} ({part})" if part else name
 
     @property
     def missing(self) -> np.ndarray:

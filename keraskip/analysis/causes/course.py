@@ -94,7 +94,9 @@ def overflow_at_once(evidence: Evidence) -> Finding | None:
     if broken_labels(run) or broken_at_first(run) or not np.nansum(run.grad_nonfinite[0]):
         return None
     loss = float(evidence.scalar("loss")[0])
-    what = "the activations overflow on their way up."
+    is_weighted = any(head.labels.get("weighted") for head in evidence.heads)
+    others = ", or the weight of a sample is not finite" * is_weighted
+    what = f"the activations overflow on their way up{others}."
     remedy = (
         'bounded growth: `activation="relu"` with `kernel_initializer="he_normal"`, and '
         "`keras.layers.BatchNormalization()` after each hidden layer" + with_sound_rate(evidence)

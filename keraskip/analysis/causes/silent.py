@@ -65,7 +65,7 @@ def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
     if not (evidence.fails and len(run.steps)):
         return None
     # Heads without a loss, and layers that are never called, are no reason to fail.
-    heads = run.weights["layer"].isin(Silence(run).heads)
+    heads = run.weights["layer"].isin(Silence(run).heads).to_numpy()
     never = np.flatnonzero(run.missing.all(axis=0) & ~heads)
     if not len(never):
         return None

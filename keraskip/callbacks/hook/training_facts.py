@@ -27,7 +27,8 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         `training`: loss, `from_logits`, optimizer with its settings, dtype policy and metrics;
         `outputs`: layer, number of units and activation of each, and `classes` of a classifier;
         `untrained`: layers with weights that do not train, and why; `alike`: layers whose units all
-        start out the same; `calls`: names of layers in the order of their calls.
+        start out the same; `recurrent`: layers that go over time steps; `calls`: names of layers in
+        the order of their calls.
     """
     calls = trace(model) if has_graph(model) else []
     outputs = _outputs(model, calls)
@@ -45,6 +46,9 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         **_classes(model, outputs),
         "untrained": _untrained(model),
         "alike": [layer.name for layer in model._flatten_layers() if _is_alike(layer)],
+        "recurrent": [
+            layer.name for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)
+        ],
         "calls": [call.name for call in calls],
     }
 
