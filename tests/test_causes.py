@@ -13,6 +13,7 @@ from made_runs import (
     with_optimizer,
 )
 
+from keraskip.analysis import judge
 from keraskip.analysis.causes import CAUSES, LAST_RESORTS, diagnose
 
 S, LAYERS = 300, 8
@@ -37,6 +38,12 @@ def with_policy(policy):
 
 def alike(*layers):
     return classifier(alike=list(layers))
+
+
+def with_broken_labels(**changes):
+    info = classifier(**changes)
+    info["labels"][0]["nonfinite"] = 2
+    return info
 
 
 def recurrent(run):
@@ -71,8 +78,11 @@ DIVERGING = {
 }
 AT_ONCE = {
     "grad_nonfinite": 1.0,
-    **dict.fromkeys(("grad_norm", "weight_norm", "update_norm"), np.nan),
+    **dict.fromkeys(("grad_norm", "update_norm"), np.nan),
+    "weight_norm": np.where(STEP[:, None], np.nan, np.ones(2 * LAYERS)),
 }
+ACCUMULATING = dict.fromkeys(("update_norm", "frozen"), np.nan)
+EVERY_FOURTH = np.where(STEP[:, None] % 4 == 3, 1e-3, np.nan)
 
 AT_CHANCE = [{"epoch": 0, "steps": 100, "accuracy": 0.1}]
 # Of the two weights of the output, the kernel's gradient is a constant times the bias's, or not.
@@ -131,6 +141,18 @@ KNOWN = {
     "overflow in the first step": (
         {**AT_ONCE, "info": classifier()},
         {**DIVERGING, "info": classifier()},
+    ),
+    "targets not finite": (
+        {**DIVERGING, "info": with_broken_labels()},
+        {"info": with_broken_labels()},
+    ),
+    "weights not finite": (
+        {**AT_ONCE, "weight_norm": np.nan, "info": classifier()},
+        {**DIVERGING, "info": classifier()},
+    ),
+    "no update": (
+        {**ACCUMULATING, "info": classifier()},
+        {"update_norm": EVERY_FOURTH, "info": classifier()},
     ),
     "weight decay": (
         {"info": classifier(), "weight_norm": SHRINKING},
@@ -211,6 +233,8 @@ def test_what_nearly_has_a_cause_has_it_not(kind):
 IMPOSSIBLE = (
     "softmax over one unit",
     "inputs not finite",
+    "targets not finite",
+    "weights not finite",
     "overflow in the first step",
     "targets too large",
 )
@@ -256,6 +280,43 @@ def test_queries_and_keys_that_starve():
     found = diagnose(attention(run_of(flat(), info=classifier())))[0]
     assert found.kind == "attention collapse"
     assert found.evidence["share"] == pytest.approx(1e-8, rel=1e-3)
+
+
+def test_a_loss_that_is_finite_while_its_derivative_is_not():
+    finite = np.where(STEP, np.nan, GUESS)
+    case = {**AT_ONCE, "info": classifier(), "layers": LAYERS}
+    found = diagnose(run_of(finite, **case))[0]
+    assert found.kind == "overflow in the first step"
+    assert "the loss is finite, 2.3, so a derivative overflows" in found.sentence
+    assert "sqrt(x + 1e-7)" in found.remedy
+    assert "he_normal" in diagnose(run_of(np.full(S, np.nan), **case))[0].remedy
+
+
+def test_weights_of_samples_may_be_to_blame_for_an_overflow():
+    info = classifier()
+    info["labels"][0]["weighted"] = True
+    case = {**AT_ONCE, "info": info, "layers": LAYERS, "input_nonfinite": 0.0}
+    run = run_of(np.full(S, np.nan), **case)
+    assert "or the weight of a sample is not finite" in diagnose(run)[0].sentence
+    assert "or the weight of a sample is not finite" in judge(run).reason
+
+
+def test_a_loss_of_zero_was_never_lost_and_has_weights_of_zero():
+    """Of samples that all have the weight 0: no late failure, and no other initialisation."""
+    found = diagnose(run_of(np.zeros(S), info=classifier(labels=[]), grad_norm=0.0))
+    assert [finding.kind for finding in found] == ["no gradient"]
+    assert "`sample_weight`" in found[0].remedy
+
+
+def test_a_head_without_a_loss_and_a_layer_never_called_are_no_cut():
+    """Without a gradient, as TensorFlow has them; the network fails, but not for them."""
+    run = run_of(flat(), info=classifier(), layers=6)
+    before = [[], ["dense"], ["dense_1"], ["dense_2"], ["dense_2"], None]
+    run.weights["after"] = [names for names in before for _ in range(2)]
+    run.weights["last"] = [False] * 6 + [True, True, True, True, None, None]
+    for statistic in ("grad_norm", "grad_nonfinite", "update_norm", "frozen"):
+        run.statistics[statistic][:, 8:] = np.nan
+    assert [finding.kind for finding in diagnose(run)] == ["nothing to learn"]
 
 
 def test_each_cause_is_tested():

@@ -132,6 +132,33 @@ def test_steps_that_loss_scaling_skips_do_no_harm():
     assert state(falling(), grad_nonfinite=skipped) == "diverged"
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "expected"), [(0.1, ("diverged", 0)), (0.9, ("learning", None))]
+)
+def test_a_loss_that_is_nan_from_the_first_step_to_the_last(accuracy, expected):
+    """Epochs tell it from a loss that nobody handed over; an accuracy may be learned yet."""
+    epochs = [{"epoch": 0, "steps": 300, "loss": "nan", "accuracy": accuracy}]
+    learning = learning_of(run_of(np.full(300, np.nan), info=classifier(), epochs=epochs))
+    assert (learning.state, learning.since) == expected
+    assert "the loss is NaN or infinite in every step" in learning.reason
+    assert state(np.full(300, np.nan), info=classifier()) == "unknown"
+
+
+def test_a_loss_that_no_metric_was_handed_is_unknown():
+    """A training step of one's own returns it, and Keras logs the 0 of its own metric."""
+    epochs = [{"epoch": number, "steps": 20, "loss": 0.0} for number in range(5)]
+    learning = learning_of(run_of(np.full(100, np.nan), epochs=epochs))
+    assert (learning.state, learning.start) == ("unknown", None)
+    assert learning.reason.startswith("no loss was recorded")
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(100, "frozen"), (40, "unknown")])
+def test_gradients_that_are_only_accumulated_update_nothing(steps, expected):
+    learning = learning_of(run_of(flat(steps), update_norm=np.nan, frozen=np.nan))
+    assert learning.state == expected
+    assert learning.reason.startswith(f"no update was made in {steps} steps")
+
+
 def test_a_run_without_steps_and_one_of_one_step():
     assert state(np.zeros(0), steps=0, info=classifier()) == "unknown"
     assert state(np.ones(1), info=classifier()) == "unknown"
@@ -209,6 +236,22 @@ def test_the_losses_of_several_outputs_add_up(factors, guess):
     run = run_of(flat(), info=info)
     assert constant_guess(run) == pytest.approx(guess, nan_ok=True)
     assert constant_guess(run, with_factors=False) == pytest.approx(GUESS + 4.0)
+
+
+@pytest.mark.parametrize("loss", [["mse", None], {"dense_3": "mse"}], ids=str)
+def test_an_output_without_a_loss_is_not_guessed(loss):
+    info = regression(variance=4.0)
+    info["training"] |= {"loss": loss}
+    info["outputs"].append({"layer": "head_1", "units": 1, "activation": None})
+    info["labels"].append({"output": 1, "count": 3000, "mean": 0.0, "variance": 9.0})
+    info["training"]["loss_weights"] = None
+    assert constant_guess(run_of(flat(), info=info)) == pytest.approx(4.0)
+
+
+def test_labels_of_one_class_have_a_guess_of_zero():
+    """A share of float32 may exceed 1, and its entropy is no negative number."""
+    info = classifier(labels=[{"output": 0, "count": 300, "shares": [1.0000001]}])
+    assert constant_guess(run_of(flat(), info=info)) == 0
 
 
 def test_a_loss_that_a_factor_makes_small_is_not_below_that_of_a_guess():

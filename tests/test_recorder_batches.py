@@ -117,6 +117,19 @@ def test_values_that_are_not_finite_are_counted_and_left_out(tmp_path):
     np.testing.assert_allclose(found, [finite.min(), finite.max(), finite.mean()], rtol=1e-5)
 
 
+def test_labels_that_are_not_finite_are_counted_and_left_out(tmp_path):
+    """In the second step one of four units: the run is written to its end, and tells why."""
+    y = TARGETS.copy()
+    y[BATCH, 1] = np.nan
+    with pytest.warns(UserWarning, match="step 1"):
+        run, _ = recorded(tmp_path, network(4, None, "mse", **UNCOMPILED), IMAGES, y)
+    (labels,) = run.info["labels"]
+    kept = np.delete(TARGETS, np.arange(BATCH, 2 * BATCH), axis=0)
+    assert (labels["count"], labels["nonfinite"]) == (len(kept), 1)
+    np.testing.assert_allclose(labels["means"], kept.mean(axis=0), rtol=1e-4, atol=1e-5)
+    assert run.info["status"] == "finished"
+
+
 ONE_HOT = np.eye(3, dtype="float32")[CLASSES]
 SEEN = {
     "values": (network, (4, None, "mse"), TARGETS),

@@ -107,6 +107,17 @@ def test_a_head_that_the_loss_leaves_out_is_named_and_not_dead(tmp_path, value):
     assert verdict.notes[0].startswith("not judged: 2 layers, the last one aux, never got")
 
 
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_layer_that_is_never_called_is_named_and_not_dead(tmp_path, value):
+    """It has a name and weights, and lies on no way: healthy, and the head without a loss, too."""
+    never = [{**row, "after": None, "last": None} for row in layer("never", 0)]
+    rms = np.full(10, 1e-2)
+    rms[[0, 5, 7]] = value
+    verdict = judge(made_run(tmp_path, [never, *two_heads()], rms, rms))
+    assert (verdict.verdict, verdict.depths) == ("healthy", 6)
+    assert verdict.notes[0].startswith("not judged: 3 layers, ")
+
+
 def test_a_head_that_is_trained_does_not_count_as_hidden(tmp_path):
     """The gradient of `aux`, 1000 times as large, lies beside the line and not in it."""
     rms = np.full(9, 1e-2)
@@ -178,6 +189,23 @@ def test_why_gradients_broke(tmp_path, first, odd, cause):
     assert cause in verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"info": {"labels": [{"output": 0, "count": 9, "nonfinite": 2}]}}, "in 2 batches"),
+        ({"weight_norm": np.where(np.arange(14) == 4, np.nan, 1.0)}, "the weights of h3 were so"),
+        ({"scalars": {"loss": np.where(np.arange(STEPS), np.nan, 2.0)}}, "the loss is finite, so"),
+    ],
+    ids=["labels", "weights", "derivative"],
+)
+def test_why_gradients_broke_in_the_first_step(tmp_path, changes, cause):
+    """NaN labels, a weight of NaN before any update, and a derivative are told from an overflow."""
+    options = {"grad_norm": np.nan, "grad_nonfinite": 4.0, **changes}
+    verdict = judge(made_run(tmp_path, chain(6), 1e-2, **options))
+    assert (verdict.verdict, verdict.since) == ("diverged", 0)
+    assert cause in verdict.reason
+
+
 def test_a_missing_gradient_is_no_nan(tmp_path):
     """A layer that is never called has no gradient anywhere: the others are judged."""
     layers = [layer("unused", 0, last=True), *chain(6)]
@@ -230,6 +258,27 @@ def test_biases_that_cancel_to_the_last_digit_are_left_out(tmp_path):
     assert (verdict.verdict, verdict.signal) == ("vanishing", "kernel")
 
 
+@pytest.mark.parametrize(
+    ("kernels", "inputs", "expected"),
+    [
+        (0.0, 1.0, ("healthy", "kernel")),
+        (-5.0, 1.0, ("vanishing", "backward")),
+        (0.0, 1e4, ("vanishing", "backward")),
+    ],
+    ids=["errors", "a drop of all", "large inputs"],
+)
+def test_biases_in_front_of_a_normalisation_without_a_shift(tmp_path, kernels, inputs, expected):
+    """Rounding errors, 6 orders below their own kernels, and the output's bias is not: left out.
+
+    Where the kernels fall as far, the signal does; where inputs are large, kernels may be, too.
+    """
+    bias = np.where(np.arange(7) < 6, 1e-8, 1e-2)
+    kernel = np.where(np.arange(7) < 6, 10.0 ** (-2 + kernels), 1e-2)
+    scalars = {"input_min": -inputs, "input_max": inputs}
+    verdict = judge(made_run(tmp_path, chain(6), bias, kernel, scalars=scalars))
+    assert (verdict.verdict, verdict.signal) == expected
+
+
 def test_zeros_of_float16_are_underflows(tmp_path):
     """Below a signal of 1e-5 float16 has nothing left: `no gradient`, and loss scaling helps."""
     rms = np.where(np.arange(7) < 3, 0, 1e-5)
@@ -252,6 +301,23 @@ def test_time_was_not_looked_at(tmp_path):
     layers[1][0]["role"] = "recurrent_kernel"
     notes = judge(made_run(tmp_path, layers, 1e-2)).notes
     assert any("over time was not looked at" in note for note in notes)
+
+
+def test_a_cell_with_weights_of_other_names_is_over_time_too(tmp_path):
+    verdict = judge(made_run(tmp_path, chain(6), 1e-2, info={"recurrent": ["rnn"]}))
+    assert "over time was not looked at" in verdict.notes[0]
+    assert judge(made_run(tmp_path, chain(6), 1e-2, info={"recurrent": []})).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("unrecorded", "said"), [(0, "use the weights of others"), (2, "were not recorded")]
+)
+def test_layers_that_share_weights_are_not_unrecorded(tmp_path, unrecorded, said):
+    """Nine of twelve layers in a row: one block that is called ten times, or a filter."""
+    layers = [layer("a", 1), layer("shared", 2, ["a"]), layer("out", 12, ["shared"], last=True)]
+    info = {"depth": 12, "unrecorded": unrecorded}
+    verdict = judge(made_run(tmp_path, layers, 1e-2, info=info))
+    assert f"9 of 12 layers in a row {said}" in verdict.notes[0]
 
 
 def test_each_rule_has_a_source_or_follows_from_one():

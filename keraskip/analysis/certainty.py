@@ -126,6 +126,8 @@ def _throws_weights_away(evidence: Evidence, finding: Finding) -> bool:
 # Kinds that need no training, and what makes them certain, in the order of `CAUSES`.
 AT_ONCE: dict[str, Callable[[Evidence, Finding], bool]] = {
     "inputs not finite": _is_broken,
+    "targets not finite": _is_broken,
+    "weights not finite": _is_broken,
     "softmax over one unit": _always,
     "too few output units": _always,
     "targets out of reach": _should_equal,

@@ -23,7 +23,7 @@ class Head(NamedTuple):
         loss: the name of the loss in small letters without underscores; empty if unknown.
         from_logits: whether the loss takes logits.
         labels: class `shares`, or `mean`, `variance` and, for several units, `means`; empty if
-            unknown.
+            unknown. `nonfinite` counts the batches with labels that were not finite.
     """
 
     name: str
@@ -84,6 +84,11 @@ def _by_output(loss: Any, names: list[str]) -> list[str]:
     return [str(name or "").lower().replace("_", "") for name in loss]
 
 
+def broken_labels(run: Run) -> int:
+    """The number of batches with labels that were not finite, of the output with the most."""
+    return max((row.get("nonfinite", 0) for row in run.info.get("labels") or []), default=0)
+
+
 def constant_guess(run: Run, with_factors: bool = True) -> float:
     """The loss of the best constant answer; NaN where it cannot be known.
 
@@ -95,11 +100,15 @@ def constant_guess(run: Run, with_factors: bool = True) -> float:
         with_factors: whether the `loss_weights` of `compile` count.
     """
     heads = heads_of(run)
+    factors = _factors(run, heads) if with_factors else np.ones(len(heads))
+    # Of several outputs some may be without a loss.
+    is_one = not isinstance((run.info.get("training") or {}).get("loss"), list | dict)
+    counts = np.array([bool(head.loss) or is_one for head in heads], bool)
+    heads = [head for head, has_loss in zip(heads, counts, strict=True) if has_loss]
     if not heads or not all(head.loss and head.labels for head in heads):
         return _entropy_of_equal_classes(run)
-    factors = _factors(run, heads) if with_factors else np.ones(len(heads))
     guesses = [_guess_of(head) for head in heads]
-    return float(np.dot(factors, guesses))
+    return float(np.dot(factors[counts], guesses))
 
 
 def _factors(run: Run, heads: list[Head]) -> np.ndarray:
@@ -116,7 +125,7 @@ def _factors(run: Run, heads: list[Head]) -> np.ndarray:
 
 
 def _guess_of(head: Head) -> float:
-    if head.labels.get("weighted"):
+    if head.labels.get("weighted") or "nonfinite" in head.labels:
         return np.nan
     if head.loss in SQUARED:
         return float(head.labels.get("variance", np.nan))
@@ -150,7 +159,8 @@ def training_accuracy(run: Run) -> float:
 
 def _entropy(shares: np.ndarray) -> float:
     positive = shares[shares > 0]
-    return float(-(positive * np.log(positive)).sum())
+    # Shares of float32 may exceed 1.
+    return max(0.0, float(-(positive * np.log(positive)).sum()))
 
 
 def _entropy_of_equal_classes(run: Run) -> float:

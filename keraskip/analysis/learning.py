@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keraskip.analysis.estimates import Estimate
-from keraskip.analysis.losses import Losses
+from keraskip.analysis.losses import Losses, never_finite
 from keraskip.analysis.progress import (
     ABOVE_CHANCE,
     BLOWN_UP,
@@ -14,7 +14,7 @@ from keraskip.analysis.progress import (
     Progress,
     progress_of,
 )
-from keraskip.analysis.updates import frozen_all_along, frozen_at_the_end
+from keraskip.analysis.updates import frozen_all_along, frozen_at_the_end, never_updated
 from keraskip.runs import Run
 
 # In fewer steps nothing is "not learning", nor is a loss that falls in fewer than the second
@@ -35,7 +35,8 @@ LEARNING_RULES = {
     f"(where that is unknown, below the start) by more than {LEARNED_SHARE:.0%}, and below the "
     f"start, or the accuracy has left chance by more than {ABOVE_CHANCE:.0%} of the way to 1",
     "frozen": "updates leave more than 99 % of the elements of every kernel as they were, or all "
-    "of them together are below 1e-4 of the weights; gradients of exactly 0 do not count",
+    "of them together are below 1e-4 of the weights; gradients of exactly 0 do not count; or no "
+    f"update was made in {FEWEST_TO_FAIL} steps, as gradients were only accumulated",
     "not learning": "the loss does not fall below that of a constant guess (where it is unknown, "
     f"below the start) in at least {FEWEST_TO_FAIL} steps, while it falls {FEWEST_WHILE_FALLING}",
     "unknown": "anything else, such as a run without losses or of few steps",
@@ -101,6 +102,13 @@ def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
         return "diverged", f"NaN or infinite from step {broken} on", broken
     if progress.has_blown_up:
         return "diverged", words, None
+    if never_finite(run):
+        said = "the loss is NaN or infinite in every step"
+        if progress.is_above_chance:
+            return "learning", _joined(progress.accuracy_words, said), None
+        return "diverged", said, int(run.steps[0])
+    if never_updated(run) and not (progress.fell and progress.is_low):
+        return _without_update(run, words)
     if frozen_all_along(run) and not (progress.fell and progress.is_low):
         return "frozen", _joined("updates change nothing", words), None
     if progress.is_low and progress.fell:
@@ -111,6 +119,12 @@ def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
         return "frozen", _joined("updates change nothing at the end", words), None
     state, why = _without_success(run, progress)
     return state, _joined(why, words), None
+
+
+def _without_update(run: Run, words: str) -> tuple[str, str, int | None]:
+    count = int(run.steps[-1] - run.steps[0]) + 1
+    state = "frozen" if count >= FEWEST_TO_FAIL else "unknown"
+    return state, _joined(f"no update was made in {count} steps", words), None
 
 
 def _joined(*parts: str) -> str:

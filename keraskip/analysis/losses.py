@@ -81,9 +81,17 @@ def losses_of(run: Run) -> Losses | None:
     if "loss" in run.epochs:
         values = run.epochs["loss"].to_numpy(float)
         values = values[np.isfinite(values)]
-        if len(values):
+        # Keras logs 0 for a loss that a training step of one's own hands to no metric.
+        if values.any():
             return _of_epochs(values)
     return None
+
+
+def never_finite(run: Run) -> bool:
+    """Whether there is a loss, and it is NaN or infinite all along: in each step and epoch."""
+    loss = run.scalars.get("loss", np.empty(0))
+    of_epochs = run.epochs["loss"].to_numpy(float) if "loss" in run.epochs else np.empty(0)
+    return len(of_epochs) > 0 and not np.isfinite([*of_epochs, *loss]).any()
 
 
 def _of_steps(run: Run, steps: np.ndarray, values: np.ndarray) -> Losses:

@@ -23,14 +23,26 @@ def _heads(silence: Silence) -> Iterator[str]:
 
 
 def _unrecorded(run: Run) -> Iterator[str]:
-    """Layers that a filter left out of the record; those that do not train have no gradient."""
+    """Layers that a filter left out of the record; those that do not train have no gradient.
+
+    Where no weight was left out, layers in between use the weights of others once more.
+    """
     deepest = int(run.info.get("depth") or 0)
     missing = set(range(1, deepest + 1)) - set(run.weights["depth"])
-    if missing and not run.info.get("untrained"):
-        yield f"not judged: {len(missing)} of {deepest} layers in a row were not recorded"
+    if not missing or run.info.get("untrained"):
+        return
+    of_all = f"{len(missing)} of {deepest} layers in a row"
+    if run.info.get("unrecorded") == 0:
+        yield (
+            f"not judged: {of_all} use the weights of others once more, and the gradient of a "
+            "shared weight is a sum over its uses"
+        )
+    else:
+        yield f"not judged: {of_all} were not recorded"
 
 
 def _time(run: Run) -> Iterator[str]:
-    is_recurrent = run.weights["role"].eq("recurrent_kernel").any()
+    # A cell of one's own may call its weights anything.
+    is_recurrent = run.weights["role"].eq("recurrent_kernel").any() or run.info.get("recurrent")
     if is_recurrent and not run.probes["probe"].str.contains("time").any():
         yield "this is over layers; what the gradient does over time was not looked at"

@@ -15,6 +15,8 @@ from keraskip.runs import Run
 EPSILON = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 # A sum of a few thousand terms of either sign that cancel keeps an error of this many epsilons.
 ERRORS_OF_A_SUM = 64
+# The share of its kernel's gradient that a bias gets at the least where inputs are of usual size.
+KEEPS_UP = 1e-3
 # Far above the smallest number of the type, 1.4e-45 or 6e-8: below a layer with such a signal, a
 # zero is no underflow.
 CLEARLY_ALIVE = {"float32": 1e-20, "bfloat16": 1e-20, "float16": 1e-3}
@@ -53,7 +55,44 @@ def null_weights(run: Run) -> np.ndarray:
     np.maximum.at(largest, depth, norms)
     limit = errors * EPSILON[precision(run)] * largest[depth]
     is_null[columns] = np.median((norms > 0) & (norms < limit), axis=1) > 0.5
-    return is_null | _cancelled(run, rows, columns)
+    return is_null | _cancelled(run, rows, columns) | _below_kernels(run, rows, columns)
+
+
+def _below_kernels(run: Run, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Whether a bias [W] has but the rounding error of the sum that makes its layer's kernel.
+
+    The kernel's gradient is the sum of errors times inputs, the bias's the sum of errors. A bias
+    in front of a normalisation without a shift has no peer of its depth to tell its size. Where
+    inputs grow over depth, biases fall behind their kernels, too, up to the output; here a bias
+    behind keeps up with its kernel.
+    """
+    is_null = np.zeros(len(run.weights), bool)
+    if precision(run) != "float32":
+        return is_null
+    is_kernel = (run.weights["shape"].map(len) > 1).to_numpy(copy=True)
+    is_kernel[columns] = False
+    norms = np.nan_to_num(run.grad_norm[rows].astype(float))
+    _, layer = np.unique(run.weights["layer"].to_numpy(), return_inverse=True)
+    largest = np.zeros((layer.max() + 1, len(rows)))
+    np.maximum.at(largest, layer[is_kernel], norms[:, is_kernel].T)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.median(norms[:, columns].T / largest[layer[columns]], axis=1)
+    depth = run.weights["depth"].to_numpy()[columns]
+    keeping_up = depth[shares > KEEPS_UP].max(initial=-1)
+    limit = ERRORS_OF_A_SUM * EPSILON["float32"] / _reach_of_inputs(run)
+    # Errors lie far below all that is none; shares of every size are a trend.
+    if not ((shares >= limit) & (shares < KEEPS_UP)).any():
+        is_null[columns] = (shares > 0) & (shares < limit) & (depth < keeping_up)
+    return is_null
+
+
+def _reach_of_inputs(run: Run) -> float:
+    """The largest input, and at least 1."""
+    known = [
+        np.abs(run.scalars[name]) for name in ("input_min", "input_max") if name in run.scalars
+    ]
+    values = np.concatenate(known) if known else np.ones(1)
+    return float(np.max(values, initial=1.0, where=np.isfinite(values)))
 
 
 def _cancelled(run: Run, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

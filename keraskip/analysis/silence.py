@@ -64,18 +64,29 @@ class Silence:
     def is_graph_known(self) -> bool:
         """Whether the run says which layers lie before each one."""
         weights = self.run.weights
-        if not {"after", "last"} <= set(weights) or weights["after"].isna().any():
+        is_called = ~weights["layer"].isin(self.uncalled)
+        if not {"after", "last"} <= set(weights) or weights["after"][is_called].isna().any():
             return False
         return all(
             self._behind_by_graph[name] or weights["last"][columns[0]]
             for name, columns in self._columns.items()
+            if name not in self.uncalled
         )
+
+    @cached_property
+    def uncalled(self) -> list[str]:
+        """Layers that `call` never reaches: they are in no way, and other layers are."""
+        after = self.run.weights.get("after")
+        if after is None or after.isna().all():
+            return []
+        unknown = set(self.run.weights["layer"][after.isna()])
+        return [name for name in self.layers if name in unknown and self._never(name)]
 
     @cached_property
     def _behind_by_graph(self) -> dict[str, list[str]]:
         behind: dict[str, list[str]] = {name: [] for name in self._columns}
         for name, columns in self._columns.items():
-            for before in self.run.weights["after"][columns[0]]:
+            for before in self.run.weights["after"][columns[0]] or ():
                 behind.setdefault(before, []).append(name)
         return behind
 
@@ -94,11 +105,14 @@ class Silence:
 
     @cached_property
     def heads(self) -> list[str]:
-        """Silent layers that lead to silent ends alone, from the first step on: not trained."""
-        found: list[str] = []
+        """Silent layers that lead to silent ends alone, from the first step on: not trained.
+
+        So are those that are never called.
+        """
+        found = list(self.uncalled)
         if self.is_everywhere or not self.is_graph_known:
             return found
-        for name in reversed(self._columns):
+        for name in reversed([name for name in self._columns if name not in self.uncalled]):
             leads_on = any(each not in found for each in self.behind[name])
             if name in self.layers and not leads_on and self._never(name):
                 found.insert(0, name)

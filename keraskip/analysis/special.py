@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keraskip.analysis.heads import broken_labels
 from keraskip.analysis.rounding import is_rounding_error, precision
 from keraskip.analysis.shapes import HEALTHY_ORDERS
 from keraskip.analysis.silence import Silence, few
@@ -45,13 +46,31 @@ def _cause(run: Run, row: int) -> str:
     odd = run.scalars.get("input_nonfinite", np.full(len(run.steps), np.nan))[row]
     if odd > 0:
         return f": {odd:.0f} numbers in the inputs of that step were not finite"
+    if broken_labels(run):
+        return f": labels were not finite, in {broken_labels(run)} batches"
     if run.steps[row]:
         return ""
+    before = broken_at_first(run)
+    if before:
+        return f": the weights of {few(before)} were so before any update"
+    if np.isfinite(run.scalars.get("loss", np.full(len(run.steps), np.nan))[row]):
+        return ", before any update: the loss is finite, so a derivative overflows"
     if odd == 0:
+        is_weighted = any(row.get("weighted") for row in run.info.get("labels") or [])
+        others = ", or the weight of a sample is not finite" * is_weighted
         return (
             ", before any update: the inputs were finite, so the activations or the loss overflow"
+            + others
         )
     return ", before any update: the activations or the loss overflow, or the inputs are not finite"
+
+
+def broken_at_first(run: Run) -> list[str]:
+    """The layers with weights that are not finite before the first step, where that is recorded."""
+    if not len(run.steps) or run.steps[0]:
+        return []
+    is_broken = ~np.isfinite(run.weight_norm[0]) & ~run.missing[0]
+    return list(dict.fromkeys(map(str, run.weights["layer"][is_broken])))
 
 
 def _broken_weights(run: Run) -> Answer | None:

@@ -66,6 +66,12 @@ def is_frozen(run: Run, rows: np.ndarray) -> bool:
     return bool(len(ratios) and span >= 20 and ratios.max() * span < NO_WAY)
 
 
+def never_updated(run: Run) -> bool:
+    """Whether gradients were only accumulated, so that no step had an update."""
+    updates = run.update_norm[sound_steps(run)][:, has_gradient(run)]
+    return bool(updates.size) and bool(np.isnan(updates).all())
+
+
 def frozen_at_the_end(run: Run) -> bool:
     """Whether the late updates change nothing."""
     return bool(len(late_steps(run))) and is_frozen(run, late_steps(run))

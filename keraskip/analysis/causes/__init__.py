@@ -27,6 +27,8 @@ from keraskip.runs import Run
 # what follows from it, so the order is that of the answer.
 CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "inputs not finite": inputs.inputs_not_finite,
+    "targets not finite": inputs.targets_not_finite,
+    "weights not finite": inputs.weights_not_finite,
     "softmax over one unit": outputs.softmax_over_one_unit,
     "too few output units": outputs.too_few_units,
     "targets out of reach": outputs.targets_out_of_reach,
@@ -39,6 +41,7 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "targets too large": inputs.targets_too_large,
     "float16 underflow": depth.half_precision,
     "loss too small": frozen.loss_too_small,
+    "no update": frozen.no_update,
     "updates too small": frozen.updates_too_small,
     "overflow in the first step": course.overflow_at_once,
     "weight decay": course.weight_decay,

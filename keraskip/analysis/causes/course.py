@@ -11,7 +11,9 @@ from keraskip.analysis.causes.rates import (
 )
 from keraskip.analysis.evidence import FIRST_STEPS, USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
+from keraskip.analysis.heads import broken_labels
 from keraskip.analysis.losses import Losses
+from keraskip.analysis.special import broken_at_first
 
 # Two hundred times the usual update; sound trainings begin with up to 0.13.
 HIGH_RATIO = 0.2
@@ -89,13 +91,30 @@ def overflow_at_once(evidence: Evidence) -> Finding | None:
     is_input = (evidence.scalar("input_nonfinite")[:1] > 0).any()
     if evidence.learning.since != 0 or is_input or not len(run.steps) or run.steps[0] != 0:
         return None
+    if broken_labels(run) or broken_at_first(run) or not np.nansum(run.grad_nonfinite[0]):
+        return None
+    loss = float(evidence.scalar("loss")[0])
+    is_weighted = any(head.labels.get("weighted") for head in evidence.heads)
+    others = ", or the weight of a sample is not finite" * is_weighted
+    what = f"the activations overflow on their way up{others}."
+    remedy = (
+        'bounded growth: `activation="relu"` with `kernel_initializer="he_normal"`, and '
+        "`keras.layers.BatchNormalization()` after each hidden layer" + with_sound_rate(evidence)
+    )
+    if np.isfinite(loss):
+        what = (
+            f"the loss is finite, {loss:.3g}, so a derivative overflows, as that of a square root "
+            "or a division at 0."
+        )
+        remedy = (
+            "keep what a square root, a norm, a logarithm or a division gets away from 0: "
+            "`keras.ops.sqrt(x + 1e-7)`"
+        )
     return Finding(
         "overflow in the first step",
-        "Gradients are NaN or infinite in step 0, before any update: the activations overflow on "
-        "their way up.",
-        'bounded growth: `activation="relu"` with `kernel_initializer="he_normal"`, and '
-        "`keras.layers.BatchNormalization()` after each hidden layer" + with_sound_rate(evidence),
-        "He et al. 2015b, section 2.2",
+        f"Gradients are NaN or infinite in step 0, before any update: {what}",
+        remedy,
+        "He et al. 2015b, section 2.2" if not np.isfinite(loss) else "the chain rule",
         steps=(0, 0),
         evidence={"step": 0.0},
     )
@@ -141,7 +160,8 @@ def late_failure(evidence: Evidence) -> Finding | None:
     guess = evidence.learning.guess
     limit = guess if guess > 0 else losses.start.value
     best, since = _turning_point(losses, limit)
-    if since is None or best > limit - LEARNED_FIRST * abs(limit):
+    # A loss of 0 all along never was better than a limit of 0.
+    if since is None or not best < limit - LEARNED_FIRST * abs(limit):
         return None
     if evidence.learning.since is not None:
         since = min(since, evidence.learning.since)

@@ -7,6 +7,7 @@ from keraskip.analysis.evidence import USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import constant_guess
 from keraskip.analysis.losses import Losses
+from keraskip.analysis.updates import never_updated
 
 # Below this share of the gradient that is left, clipping rules the size of the updates.
 LITTLE_LEFT = 1e-3
@@ -90,9 +91,29 @@ def loss_too_small(evidence: Evidence) -> Finding | None:
     )
 
 
+def no_update(evidence: Evidence) -> Finding | None:
+    """Gradients that are accumulated over more steps than the run has."""
+    if not (evidence.fails and never_updated(evidence.run)):
+        return None
+    steps = evidence.optimizer.get("gradient_accumulation_steps")
+    settings = {"learning_rate": evidence.rate} if np.isfinite(evidence.rate) else {}
+    return Finding(
+        "no update",
+        "Frozen: no update was made, as the optimizer only accumulates gradients"
+        + (f", those of {steps} steps." if steps else "."),
+        "accumulate fewer: "
+        f"`{optimizer_line(evidence, **settings, gradient_accumulation_steps=4)}`",
+        "Keras: an optimizer with gradient_accumulation_steps=N updates every N steps",
+        steps=evidence.span,
+        evidence={"accumulated_steps": float(steps or np.nan)},
+    )
+
+
 def updates_too_small(evidence: Evidence) -> Finding | None:
     """Updates that float arithmetic swallows, in a network that is frozen."""
     if evidence.learning.state != "frozen" or rate_zero(evidence) or clipping(evidence):
+        return None
+    if no_update(evidence):
         return None
     ratio = evidence.ratio(evidence.sound)
     right = rate_for(evidence, ratio)

@@ -1,11 +1,13 @@
-"""Causes that lie in the data: inputs and targets."""
+"""Causes that are there before training: inputs, targets and weights to begin with."""
 
 import numpy as np
 
 from keraskip.analysis.causes.level import sizes_at_start
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.heads import SQUARED
+from keraskip.analysis.heads import SQUARED, broken_labels
+from keraskip.analysis.silence import few
+from keraskip.analysis.special import broken_at_first
 
 # Inputs of about unit variance are usual (LeCun et al. 1998, section 4.3). Raw pixels reach 255.
 LARGE_INPUT = 30.0
@@ -32,6 +34,42 @@ def inputs_not_finite(evidence: Evidence) -> Finding | None:
         "IEEE 754: a sum with NaN is NaN",
         steps=(first, int(evidence.run.steps[rows[-1]])),
         evidence={"values": count, "steps": len(rows)},
+    )
+
+
+def targets_not_finite(evidence: Evidence) -> Finding | None:
+    """Labels that are NaN or infinite, in a run whose gradients are so, too."""
+    count, since = broken_labels(evidence.run), evidence.learning.since
+    if not count or since is None:
+        return None
+    layers = [head.name for head in evidence.heads if head.labels.get("nonfinite")]
+    return Finding(
+        "targets not finite",
+        f"The labels of {count} batch{'es' * (count > 1)} were not finite; gradients or weights "
+        f"are NaN from step {since} on.",
+        "leave these samples out: `good = np.isfinite(y).reshape(len(y), -1).all(axis=1); "
+        "x, y = x[good], y[good]`",
+        "IEEE 754: a sum with NaN is NaN",
+        layers=tuple(filter(None, layers)),
+        steps=evidence.span,
+        evidence={"batches": float(count)},
+    )
+
+
+def weights_not_finite(evidence: Evidence) -> Finding | None:
+    """Weights that are NaN or infinite before the first step."""
+    layers = broken_at_first(evidence.run)
+    if not layers:
+        return None
+    return Finding(
+        "weights not finite",
+        f"The weights of {few(layers)} are NaN or infinite before any update.",
+        "begin with finite weights: load those of a run before it diverged, or build the model "
+        "anew and look at its initialisers",
+        "IEEE 754: a sum with NaN is NaN",
+        layers=tuple(layers),
+        steps=(0, 0),
+        evidence={"layers": float(len(layers))},
     )
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from keraskip.analysis.causes.rates import optimizer_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
+from keraskip.analysis.silence import Silence
 
 
 def no_gradient(evidence: Evidence) -> Finding | None:
@@ -29,6 +30,12 @@ def no_gradient(evidence: Evidence) -> Finding | None:
 
 
 def _remedy_for_silence(evidence: Evidence, since: int) -> str:
+    if evidence.losses is not None and not evidence.losses.values.any():
+        return (
+            "the loss is 0 in every step: look for weights that are all 0, be it `sample_weight`, "
+            "`class_weight` or `loss_weights`, for a mask that leaves nothing, and for a loss that "
+            "does not use the answers"
+        )
     head = evidence.heads[0] if len(evidence.heads) == 1 else None
     if head and head.activation == "relu":
         return (
@@ -57,7 +64,9 @@ def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
     run = evidence.run
     if not (evidence.fails and len(run.steps)):
         return None
-    never = np.flatnonzero(run.missing.all(axis=0))
+    # Heads without a loss, and layers that are never called, are no reason to fail.
+    heads = run.weights["layer"].isin(Silence(run).heads).to_numpy()
+    never = np.flatnonzero(run.missing.all(axis=0) & ~heads)
     if not len(never):
         return None
     layers = tuple(dict.fromkeys(run.weights["layer"].iloc[never]))

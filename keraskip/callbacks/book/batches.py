@@ -19,6 +19,9 @@ def batch_scalars(batches: np.ndarray) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
+LARGEST = float(np.finfo("float32").max)
+
+
 class LabelTotals:
     """Count, mean and variance of the labels of each output, over the steps of a training.
 
@@ -29,15 +32,16 @@ class LabelTotals:
     def __init__(self, widths: Sequence[int]) -> None:
         self._ends = np.cumsum([1 + 2 * width for width in widths])
         self._totals = [np.zeros((1, 1 + 2 * width)) for width in widths]
+        self._broken = [0] * len(self._totals)
 
     def add(self, batches: np.ndarray) -> None:
         """Adds the batches of some steps, as in `Rows`."""
         numbers = batches.reshape(-1, batches.shape[2])[:, len(OF_BATCH) :].astype(float)
-        parts = np.split(numbers, self._ends[:-1], axis=1)
-        self._totals = [
-            _pooled(np.concatenate([total, part[part[:, 0] > 0]]))
-            for total, part in zip(self._totals, parts, strict=True)
-        ]
+        for index, part in enumerate(np.split(numbers, self._ends[:-1], axis=1)):
+            part = part[part[:, 0] > 0]
+            is_finite = _are_finite(part)
+            self._broken[index] += int((~is_finite).sum())
+            self._totals[index] = _pooled(np.concatenate([self._totals[index], part[is_finite]]))
 
     def facts(self, are_classes: Sequence[bool], is_weighted: bool) -> list[dict[str, Any]]:
         """The facts about the labels of each output, as JSON values.
@@ -45,13 +49,30 @@ class LabelTotals:
         Args:
             are_classes: for each output, whether its labels are numbers of classes.
             is_weighted: whether samples have weights.
+
+        Batches with labels that are not finite are counted as `nonfinite`, and left out of the
+        other numbers.
         """
-        known = enumerate(zip(self._totals, are_classes, strict=True))
+        known = enumerate(zip(self._totals, self._broken, are_classes, strict=True))
         return [
-            {"output": index, "weighted": is_weighted, **_facts(total[0], kind)}
-            for index, (total, kind) in known
-            if total[0, 0]
+            {"output": index, "weighted": is_weighted, **_facts(total[0], kind), **_number(broken)}
+            for index, (total, broken, kind) in known
+            if total[0, 0] or broken
         ]
+
+
+def _number(broken: int) -> dict[str, int]:
+    """The entry of the batches whose labels are not finite; none where there are none."""
+    return {"nonfinite": broken} if broken else {}
+
+
+def _are_finite(groups: np.ndarray) -> np.ndarray:
+    """Whether the labels of each group are finite, given its count, means and variances.
+
+    A variance below 0 stands where an output has more units than its labels tell apart.
+    """
+    means, variances = np.split(groups[:, 1:], 2, axis=1)
+    return (np.isfinite(means) | (variances < 0)).all(axis=1)
 
 
 def _pooled(groups: np.ndarray) -> np.ndarray:
@@ -68,11 +89,14 @@ def _pooled(groups: np.ndarray) -> np.ndarray:
 
 def _facts(total: np.ndarray, are_classes: bool) -> dict[str, Any]:
     count, (means, variances) = total[0], np.split(total[1:], 2)
+    if not count:
+        return {"count": 0}
     if are_classes:
         last = np.flatnonzero(means).max(initial=0)
         return {"count": int(count), "shares": means[: last + 1].tolist()}
     # NaN stands where an output has more units than its labels tell apart.
     known = np.isfinite(means)
-    means, variances = means[known], variances[known]
+    # The square of a finite label may be too large for float32.
+    means, variances = means[known], np.minimum(variances[known], LARGEST)
     facts = {"count": int(count), "mean": float(means.mean()), "variance": float(variances.mean())}
     return facts | ({"means": means.tolist()} if len(means) > 1 else {})

@@ -79,9 +79,10 @@ class BatchWatch:
         for index, (label, width) in enumerate(zip(labels, self.widths, strict=True)):
             are_classes, units = self._kind(index, label)
             self.are_classes[index] = are_classes
-            count, *each = label_numbers(label, units, are_classes)
-            padding = [float("nan")] * (width - units)
-            numbers += [count, *(part for numbers in each for part in (numbers, padding))]
+            count, means, variances = label_numbers(label, units, are_classes)
+            # What no label can have: its mean may be NaN, its variance is never below 0.
+            rest = width - units
+            numbers += [count, means, [float("nan")] * rest, variances, [-1.0] * rest]
         return numbers
 
     def _kind(self, index: int, label: Any) -> tuple[bool, int]:

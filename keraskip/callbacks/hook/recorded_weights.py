@@ -22,8 +22,9 @@ def recorded_weights(
 
     Returns:
         The variables, their rows for `RunWriter` in the same order, and facts for `run.json`: the
-        largest depth of all trainable weights, and how the order of calls is known
-        (`keraskip.graph.ORDERS`). Weights of layers that are never called have depth 0.
+        largest depth of all trainable weights, how many of them are not recorded, and how the order
+        of calls is known (`keraskip.graph.ORDERS`). Weights of layers that are never called have
+        depth 0.
 
     Raises:
         ValueError: if that leaves no weight.
@@ -46,7 +47,9 @@ def recorded_weights(
     followed = {name for way in places.ways.values() for name in way.after}
     rows = [_row(variable, places, followed) for variable in variables]
     deepest = max(depth_of.get(id(variable), 0) for variable in model.trainable_variables)
-    return variables, rows, {"depth_from": places.order, "depth": deepest}
+    left_out = len(model.trainable_variables) - len(variables)
+    facts = {"depth_from": places.order, "depth": deepest, "unrecorded": left_out}
+    return variables, rows, facts
 
 
 def _check_trained(model: keras.Model) -> None:

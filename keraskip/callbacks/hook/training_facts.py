@@ -28,8 +28,9 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         `training`: loss, `from_logits`, optimizer with its settings, dtype policy and metrics;
         `outputs`: layer, number of units and activation of each, and `classes` of a classifier;
         `untrained`: layers with weights that do not train, and why; `alike`: layers whose units all
-        start out the same; `calls`: names of layers in the order of their calls, beside them
-        `kinds`, their classes, and `activations`; `skips`: what `add_skips` could do.
+        start out the same; `recurrent`: layers that go over time steps; `calls`: names of layers in
+        the order of their calls, beside them `kinds`, their classes, and `activations`; `skips`:
+        what `add_skips` could do.
     """
     calls = trace(model) if has_graph(model) else []
     outputs = _outputs(model, calls)
@@ -47,6 +48,9 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         **_classes(model, outputs),
         "untrained": _untrained(model),
         "alike": [layer.name for layer in model._flatten_layers() if _is_alike(layer)],
+        "recurrent": [
+            layer.name for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)
+        ],
         "calls": [call.name for call in calls],
         "kinds": [type(call.layer).__name__ for call in calls],
         "activations": [_activation(call.layer) for call in calls],
