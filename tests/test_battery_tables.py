@@ -22,6 +22,7 @@ from battery_layers import DEPTH, SINGLE, START
 from battery_scores import tallies, wilson
 from battery_settings import DATA, OUTPUTS, RATES
 from battery_sound import SOUND
+from battery_unusual import UNUSUAL
 from late_networks import NETWORKS as LATE
 
 FAULTY = [*RATES, *OUTPUTS, *DATA, *START, *DEPTH, *SINGLE]
@@ -49,16 +50,18 @@ def test_each_fault_is_in_three_families():
     ]
 
 
-def test_the_late_quarter_is_a_quarter():
+def test_the_late_networks_are_others_in_all_families():
     names = {network.name for network in LATE}
-    assert len(names) == len(LATE) >= len([*FAULTY, *SOUND]) / 4
-    assert not names & {network.name for network in [*FAULTY, *SOUND]}
+    battery = {network.name for network in [*FAULTY, *SOUND, *UNUSUAL]}
+    assert len(battery) == 227
+    assert len(names) == len(LATE) >= len(battery) / 5
+    assert not names & battery
     assert {network.family for network in LATE if network.kinds} == FAMILIES
     assert {network.family for network in LATE if not network.kinds} == FAMILIES
 
 
 def test_the_rows_have_values_and_kinds_that_exist():
-    for network in [*FAULTY, *SOUND, *LATE]:
+    for network in [*FAULTY, *SOUND, *UNUSUAL, *LATE]:
         Recipe(**network.changes)
         assert set(network.kinds) <= {*CAUSES, *LAST_RESORTS}, network.name
         assert bool(network.kinds) == (network.fault != "sound"), network.name

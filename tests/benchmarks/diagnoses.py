@@ -5,12 +5,13 @@
     KERAS_BACKEND=jax python tests/benchmarks/diagnoses.py --backends jax.json
     python tests/benchmarks/diagnoses.py --same tensorflow.json jax.json torch.json
 
-What has to be said about each network is written in `battery_settings.py`, `battery_layers.py` and
-`battery_sound.py`. Whether a network learns is measured on its answers, not on the record. Which
-layer is to blame is checked by a gradient of its own (`blame.py`). Prints the failing trainings
-that were noticed, false alarms, right kinds and right layers first, and trainings that the first
-remedy, applied as it is printed, makes learn, each with its 95 % interval; beside it the rules of
-others (`baselines.py`). Ends with 1 if a figure is below its limit.
+What has to be said about each network is written in `battery_settings.py`, `battery_layers.py`,
+`battery_sound.py` and `battery_unusual.py`. `--late` runs the networks of `late_networks.py`, which
+were written after the rules were frozen. Whether a network learns is measured on its answers, not
+on the record. Which layer is to blame is checked by a gradient of its own (`blame.py`). Prints the
+failing trainings that were noticed, false alarms, right kinds and right layers first, and trainings
+that the first remedy, applied as it is printed, makes learn, each with its 95 % interval; beside it
+the rules of others (`baselines.py`). Ends with 1 if a figure is below its limit.
 
 Each network and seed is a line of the file, so a run that was cut off goes on where it stopped, and
 several processes can share the work.
@@ -32,8 +33,9 @@ from battery_run import result_of
 from battery_scores import print_scores
 from battery_settings import DATA, OUTPUTS, RATES
 from battery_sound import SOUND
+from battery_unusual import UNUSUAL
 
-NETWORKS = [*RATES, *OUTPUTS, *DATA, *START, *DEPTH, *SINGLE, *SOUND]
+NETWORKS = [*RATES, *OUTPUTS, *DATA, *START, *DEPTH, *SINGLE, *SOUND, *UNUSUAL]
 
 
 def arguments_of():
