@@ -20,6 +20,16 @@ def names():
     return [name for line in NAMES.strip().splitlines() for name in line.split("|")]
 
 
+def thirty_of(networks):
+    """The thirty among the networks, each with first weights that are the same everywhere."""
+    known = names()
+    return [
+        network._replace(changes={**network.changes, "drawn": 0})
+        for network in networks
+        if network.name in known
+    ]
+
+
 def write(rows, file):
     """Writes verdict, learning and first finding of each network."""
     answers = {

@@ -58,7 +58,7 @@ def chosen(arguments):
     if arguments.late:
         from late_networks import NETWORKS as networks  # noqa: N811
     if arguments.backends:
-        networks = [network for network in networks if network.name in battery_backends.names()]
+        networks = battery_backends.thirty_of(networks)
     about = [f"{network.name} | {network.fault} | {network.family}" for network in networks]
     pairs = zip(networks, about, strict=True)
     networks = [network for network, text in pairs if arguments.only in text]
