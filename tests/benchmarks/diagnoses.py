@@ -115,11 +115,11 @@ def main():
         return not battery_backends.print_differences(arguments.same)
     if arguments.scores:
         return not print_scores(rows_of(arguments.scores))
-    rows = run(arguments)
     if arguments.backends:
-        battery_backends.write(rows, arguments.backends)
+        with battery_backends.one_loss():
+            battery_backends.write(run(arguments), arguments.backends)
         return False
-    return not print_scores(rows)
+    return not print_scores(run(arguments))
 
 
 if __name__ == "__main__":
