@@ -3,6 +3,7 @@
 from functools import cache
 
 import keras
+from first_weights import drawn_by_numpy
 from keras import layers
 from training_data import as_given, as_list, clean_data_of, digits
 
@@ -107,7 +108,7 @@ def siamese(recipe, first, second):
 def transfer(recipe, h):
     """Hidden layers behind a base that was trained before."""
     base = _base(h.shape[1:])
-    base.set_weights(base_weights())
+    base.set_weights(base_weights(recipe.drawn))
     if recipe.base == "dead":
         base.get_layer("base_1").bias.assign([-1e4] * 32)
     base.trainable = recipe.base == "trains"
@@ -121,14 +122,19 @@ def _base(shape):
 
 
 @cache
-def base_weights():
-    """The weights of a base that has learned to tell digits apart."""
+def base_weights(drawn=None):
+    """The weights of a base that has learned to tell digits apart.
+
+    With first weights that numpy draws, nothing is shuffled either: each backend does it its way.
+    """
     keras.utils.set_random_seed(0)
     x, y = digits()
-    base = _base(x.shape[1:])
-    model = keras.Sequential([base, layers.Dense(10, "softmax")])
+    with drawn_by_numpy(drawn):
+        base = _base(x.shape[1:])
+        model = keras.Sequential([base, layers.Dense(10, "softmax")])
+        model.build((None, *x.shape[1:]))
     model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
-    model.fit(x, y, batch_size=64, epochs=4, verbose=0)
+    model.fit(x, y, batch_size=64, epochs=4, verbose=0, shuffle=drawn is None)
     return base.get_weights()
 
 

@@ -31,6 +31,8 @@ class Recipe:
         cell: the recurrent layer.
         steps: time steps of the task `first`.
         base: whether the base of a transfer is `frozen`, `trains`, or is `dead`.
+        drawn: the seed with which numpy draws the first weights, the same on every backend; None
+            for what Keras draws.
         code: lines that change `x`, `y` or `optimizer` before the training.
         model_code: a line that makes another `model` of the compiled one.
     """
@@ -66,6 +68,7 @@ class Recipe:
     cell: str = "SimpleRNN"
     steps: int = 150
     base: str = "frozen"
+    drawn: int | None = None
     code: str = ""
     model_code: str = ""
 

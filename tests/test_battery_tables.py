@@ -5,8 +5,10 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from first_weights import drawn_by_numpy
 from made_runs import chain, made_run
 from recipes import Recipe
 from remedies import cured
@@ -22,6 +24,7 @@ from battery_layers import DEPTH, SINGLE, START
 from battery_scores import tallies, wilson
 from battery_settings import DATA, OUTPUTS, RATES
 from battery_sound import SOUND
+from battery_unusual import UNUSUAL
 from late_networks import NETWORKS as LATE
 
 FAULTY = [*RATES, *OUTPUTS, *DATA, *START, *DEPTH, *SINGLE]
@@ -49,16 +52,18 @@ def test_each_fault_is_in_three_families():
     ]
 
 
-def test_the_late_quarter_is_a_quarter():
+def test_the_late_networks_are_others_in_all_families():
     names = {network.name for network in LATE}
-    assert len(names) == len(LATE) >= len([*FAULTY, *SOUND]) / 4
-    assert not names & {network.name for network in [*FAULTY, *SOUND]}
+    battery = {network.name for network in [*FAULTY, *SOUND, *UNUSUAL]}
+    assert len(battery) == 227
+    assert len(names) == len(LATE) >= len(battery) / 5
+    assert not names & battery
     assert {network.family for network in LATE if network.kinds} == FAMILIES
     assert {network.family for network in LATE if not network.kinds} == FAMILIES
 
 
 def test_the_rows_have_values_and_kinds_that_exist():
-    for network in [*FAULTY, *SOUND, *LATE]:
+    for network in [*FAULTY, *SOUND, *UNUSUAL, *LATE]:
         Recipe(**network.changes)
         assert set(network.kinds) <= {*CAUSES, *LAST_RESORTS}, network.name
         assert bool(network.kinds) == (network.fault != "sound"), network.name
@@ -67,7 +72,24 @@ def test_the_rows_have_values_and_kinds_that_exist():
 def test_the_thirty_are_in_the_battery():
     names = battery_backends.names()
     assert len(names) == len(set(names)) == 30
-    assert set(names) <= {network.name for network in [*FAULTY, *SOUND]}
+    thirty = battery_backends.thirty_of([*FAULTY, *SOUND, *LATE])
+    assert {network.name for network in thirty} == set(names)
+    # The random numbers of training are each backend's own.
+    recipes = [Recipe(**network.changes) for network in thirty]
+    assert all(r.drawn == 0 and r.dropout == 0 and r.family != "gan" for r in recipes)
+
+
+def test_first_weights_are_drawn_by_numpy():
+    glorot, he = map(keras.initializers.get, ("glorot_uniform", "he_normal"))
+    with drawn_by_numpy(3):
+        uniform, normal = (keras.ops.convert_to_numpy(each((200, 100))) for each in (glorot, he))
+    limit = np.sqrt(6 / 300)
+    expected = np.random.default_rng(3).uniform(-limit, limit, (200, 100))
+    np.testing.assert_allclose(uniform, expected, rtol=1e-6)
+    assert normal.std() == pytest.approx(np.sqrt(2 / 200), rel=0.02)
+    # Keras cuts a normal distribution off at twice its deviation, which is .88 of it then.
+    assert np.abs(normal).max() == pytest.approx(2 * np.sqrt(2 / 200) / 0.8796, rel=0.01)
+    assert (keras.ops.convert_to_numpy(glorot((200, 100))) != uniform).any()
 
 
 def test_the_interval_is_wilsons():

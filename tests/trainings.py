@@ -10,6 +10,7 @@ from io import StringIO
 import keras
 import numpy as np
 from families import base_weights, model_of
+from first_weights import drawn_by_numpy
 from gans import Gan, likeness
 from recipes import ACCURATE, Recipe, outputs_of
 from remedies import cured
@@ -36,7 +37,7 @@ def learned(recipe, seed=0, callbacks=()):
     """Trains; returns the share that was learned."""
     keras.utils.clear_session()
     if recipe.family == "transfer":
-        base_weights()
+        base_weights(recipe.drawn)
     keras.utils.set_random_seed(seed)
     (x, y), optimizer = prepared(recipe)
     model = compiled(recipe, optimizer)
@@ -64,6 +65,11 @@ def prepared(recipe):
 
 def compiled(recipe, optimizer):
     """The model, ready for training."""
+    with drawn_by_numpy(recipe.drawn):
+        return _compiled(recipe, optimizer)
+
+
+def _compiled(recipe, optimizer):
     if recipe.family == "gan":
         model = Gan(recipe)
         model.compile(_alike(optimizer), _alike(optimizer))

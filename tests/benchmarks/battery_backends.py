@@ -1,7 +1,15 @@
-"""Thirty networks of the battery whose answer has to be the same on every backend."""
+"""Thirty networks of the battery whose answer has to be the same on every backend.
+
+Data, order, first weights and loss are the same on each; none of the thirty has random numbers
+later on.
+"""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
+
+import keras
 
 NAMES = """
 dense, rate 0|conv, rate 1e-8|dense, rate 3e-5|dense, rate 10|dense, adam 3|dense, clipped
@@ -18,6 +26,28 @@ COMPARED = ("verdict", "state", "found")
 def names():
     """The names of the thirty."""
     return [name for line in NAMES.strip().splitlines() for name in line.split("|")]
+
+
+def thirty_of(networks):
+    """The thirty among the networks, each with first weights that are the same everywhere."""
+    known = names()
+    return [
+        network._replace(changes={**network.changes, "drawn": 0})
+        for network in networks
+        if network.name in known
+    ]
+
+
+def one_loss():
+    """While this is entered, Keras computes a loss from the answers on TensorFlow, too.
+
+    Elsewhere it cuts them off at 1e-7, so that a saturated output has a loss of 16 and no gradient.
+    On TensorFlow it takes what lies before the softmax or sigmoid, which is another training.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return nullcontext()
+    name = "keras.src.backend.tensorflow.nn._get_logits"
+    return patch(name, lambda output, from_logits, *names: (output, from_logits))
 
 
 def write(rows, file):

@@ -5,12 +5,13 @@
     KERAS_BACKEND=jax python tests/benchmarks/diagnoses.py --backends jax.json
     python tests/benchmarks/diagnoses.py --same tensorflow.json jax.json torch.json
 
-What has to be said about each network is written in `battery_settings.py`, `battery_layers.py` and
-`battery_sound.py`. Whether a network learns is measured on its answers, not on the record. Which
-layer is to blame is checked by a gradient of its own (`blame.py`). Prints the failing trainings
-that were noticed, false alarms, right kinds and right layers first, and trainings that the first
-remedy, applied as it is printed, makes learn, each with its 95 % interval; beside it the rules of
-others (`baselines.py`). Ends with 1 if a figure is below its limit.
+What has to be said about each network is written in `battery_settings.py`, `battery_layers.py`,
+`battery_sound.py` and `battery_unusual.py`. `--late` runs the networks of `late_networks.py`, which
+were written after the rules were frozen. Whether a network learns is measured on its answers, not
+on the record. Which layer is to blame is checked by a gradient of its own (`blame.py`). Prints the
+failing trainings that were noticed, false alarms, right kinds and right layers first, and trainings
+that the first remedy, applied as it is printed, makes learn, each with its 95 % interval; beside it
+the rules of others (`baselines.py`). Ends with 1 if a figure is below its limit.
 
 Each network and seed is a line of the file, so a run that was cut off goes on where it stopped, and
 several processes can share the work.
@@ -32,8 +33,9 @@ from battery_run import result_of
 from battery_scores import print_scores
 from battery_settings import DATA, OUTPUTS, RATES
 from battery_sound import SOUND
+from battery_unusual import UNUSUAL
 
-NETWORKS = [*RATES, *OUTPUTS, *DATA, *START, *DEPTH, *SINGLE, *SOUND]
+NETWORKS = [*RATES, *OUTPUTS, *DATA, *START, *DEPTH, *SINGLE, *SOUND, *UNUSUAL]
 
 
 def arguments_of():
@@ -56,7 +58,7 @@ def chosen(arguments):
     if arguments.late:
         from late_networks import NETWORKS as networks  # noqa: N811
     if arguments.backends:
-        networks = [network for network in networks if network.name in battery_backends.names()]
+        networks = battery_backends.thirty_of(networks)
     about = [f"{network.name} | {network.fault} | {network.family}" for network in networks]
     pairs = zip(networks, about, strict=True)
     networks = [network for network, text in pairs if arguments.only in text]
@@ -113,11 +115,11 @@ def main():
         return not battery_backends.print_differences(arguments.same)
     if arguments.scores:
         return not print_scores(rows_of(arguments.scores))
-    rows = run(arguments)
     if arguments.backends:
-        battery_backends.write(rows, arguments.backends)
+        with battery_backends.one_loss():
+            battery_backends.write(run(arguments), arguments.backends)
         return False
-    return not print_scores(rows)
+    return not print_scores(run(arguments))
 
 
 if __name__ == "__main__":
