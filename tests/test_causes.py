@@ -1,5 +1,7 @@
 """Findings on runs whose cause is known because the numbers were made for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_runs import (
@@ -333,6 +335,35 @@ def first(kind):
 def test_the_culprit_is_the_layer_whose_bias_ran_away():
     """Five layers are silent, the third one has a bias a thousand times larger."""
     assert first("dead layer").layers == ("dense_2",)
+
+
+def in_a_chain(run):
+    """The run with the graph of its layers."""
+    names = run.weights["layer"].tolist()
+    before = [names[max(0, row // 2 * 2 - 1)] for row in range(len(names))]
+    after = [[] if row < 2 else [before[row]] for row in range(len(names))]
+    last = [name == names[-1] for name in names]
+    return replace(run, weights=run.weights.assign(after=after, last=last))
+
+
+def test_zeros_below_a_layer_that_answers_are_a_way_cut_off():
+    """As JAX has them below a `stop_gradient`. A bias that ran away is another matter."""
+    case = {"loss": flat(), "layers": LAYERS, "info": classifier()}
+    zeros = np.tile(1e-2 * columns(LAYERS, dict.fromkeys(range(3), 0.0)), (S, 1))
+    cut = in_a_chain(run_of(**case, grad_norm=zeros))
+    assert diagnose(cut)[0].kind == "cut off"
+    ran_away = np.tile(columns(LAYERS, {2: 1e4}, kernels=False), (S, 1))
+    dead = in_a_chain(run_of(**case, grad_norm=zeros, weight_norm=ran_away))
+    assert "cut off" not in [finding.kind for finding in diagnose(dead)]
+    assert "dead layer" in [finding.kind for finding in diagnose(dead)]
+
+
+def test_a_loss_that_is_far_from_any_guess_is_blamed_on_the_targets_though_it_falls():
+    loss = 1e10 - 1e6 * STEP**1.5
+    info = regression(mean=1e5)
+    near = regression(mean=1e5, variance=1e10)
+    assert kinds({"info": info, "loss": loss})[0] == "targets too large"
+    assert "targets too large" not in kinds({"info": near, "loss": loss})
 
 
 def test_a_head_that_is_not_trained_and_an_underflow_are_no_dead_layer():

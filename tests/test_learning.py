@@ -270,3 +270,14 @@ def test_a_regression_is_measured_by_its_variance():
     info = with_optimizer(regression(variance=0.5), learning_rate=0.01)
     assert state(flat(level=0.5), info=info) == "not learning"
     assert state(falling(start=1, end=0.3), info=info) == "learning"
+
+
+def test_a_spike_at_the_start_does_not_hide_that_the_loss_fell():
+    loss = falling()
+    loss[1] = 130.0
+    learning = learning_of(run_of(loss, info=classifier()))
+    assert learning.start.low < 0
+    assert learning.state == "learning"
+    low = np.full(300, 0.5) + np.random.default_rng(0).normal(0, 0.05, 300)
+    low[1] = 130.0
+    assert learning_of(run_of(low, info=classifier())).state == "unknown"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keraskip.analysis.heads import chance, constant_guess, training_accuracy
-from keraskip.analysis.losses import Losses, losses_of
+from keraskip.analysis.losses import FEWEST_AT_START, Losses, losses_of
 from keraskip.runs import Run
 
 # A network has learned something when a twentieth of what a constant guess leaves open is gone.
@@ -75,11 +75,13 @@ class Progress:
 
     @property
     def fell(self) -> bool:
-        """Whether the loss ends below its start."""
+        """Whether the loss ends below its start, be it one with a spike in it."""
         if self.losses is None:
             return False
-        fall = self.losses.start - self.losses.end
-        return bool(fall.value - np.nan_to_num(fall.margin) > 0)
+        fall, end = self.losses.start - self.losses.end, self.losses.end
+        first = self.losses.values[:FEWEST_AT_START]
+        is_below_all = len(first) == FEWEST_AT_START and first.min() > end.high
+        return bool(fall.value - np.nan_to_num(fall.margin) > 0 or is_below_all)
 
     @property
     def has_blown_up(self) -> bool:

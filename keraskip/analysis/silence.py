@@ -12,6 +12,8 @@ from keraskip.runs import Run
 
 # A bias this many times as large as is usual in its network has run away.
 RUN_AWAY = 10.0
+# In RMS: units of such weights may be saturated to begin with.
+LARGE_WEIGHT = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,6 +190,20 @@ class Silence:
         if not rms[worst] > RUN_AWAY * usual or not is_blocked[worst]:
             return None
         return str(weights["layer"][biases[worst]]), float(rms[worst])
+
+    @cached_property
+    def cut_off(self) -> list[str]:
+        """Blocked layers from which something takes the gradient, such as a `stop_gradient`.
+
+        They never had one, they do not answer 0, and their weights are no larger than usual, so
+        that nothing is saturated. JAX has zeros there, where other backends have no gradient.
+        """
+        columns = np.flatnonzero(self.run.weights["layer"].isin(self.blocked))
+        sizes = self.run.weights["size"].to_numpy(float)[columns]
+        rms = self.run.weight_norm[late_steps(self.run)][:, columns] / np.sqrt(sizes)
+        is_usual = self.culprit is None and np.nanmax(rms, initial=0) < LARGE_WEIGHT
+        never = all(self._never(name) for name in self.blocked)
+        return self.blocked if never and is_usual and not self.answers_zero else []
 
 
 def few(layers: list[str]) -> str:

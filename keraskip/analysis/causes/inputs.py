@@ -12,6 +12,8 @@ from keraskip.analysis.special import broken_at_first
 # Inputs of about unit variance are usual (LeCun et al. 1998, section 4.3). Raw pixels reach 255.
 LARGE_INPUT = 30.0
 LARGE_TARGET = 30.0
+# Times the loss of a constant guess, from which no few steps more would come down.
+FAR = 100
 # In orders of magnitude: usual initialisers differ by less than 2.
 LARGE_KERNEL = 0.4
 EFFICIENT = "LeCun et al. 1998, Efficient BackProp, section 4.3: inputs of mean 0 and variance 1"
@@ -126,11 +128,14 @@ def _is_scaled_inside(evidence: Evidence) -> bool:
 
 
 def targets_too_large(evidence: Evidence) -> Finding | None:
-    """Targets of a squared error far from unit size, in a network that fails."""
+    """Targets of a squared error far from unit size, in a network that is far from any answer."""
+    losses, guess = evidence.losses, evidence.learning.guess
+    is_far = losses is not None and losses.end.value > FAR * guess
+    fails = evidence.fails or (evidence.learning.state == "unknown" and is_far)
     for head in evidence.heads:
         variance = head.labels.get("variance", 0.0)
         size = float(np.hypot(head.labels.get("mean", 0.0), np.sqrt(variance)))
-        if evidence.fails and head.loss in SQUARED and size > LARGE_TARGET:
+        if fails and head.loss in SQUARED and size > LARGE_TARGET:
             return Finding(
                 "targets too large",
                 f"The targets have a root mean square of {size:.4g}, so the squared error and its "

@@ -6,6 +6,7 @@ from keraskip.analysis.causes.level import level
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.profiles import SMALLEST, hidden_weights, log_rms_of
+from keraskip.analysis.silence import Silence
 
 # A drop of this many orders between neighbours, and this share of the whole fall, is one layer's.
 DROP, DROP_SHARE = 2.0, 0.6
@@ -42,7 +43,7 @@ def dead_layer(evidence: Evidence) -> Finding | None:
     """A hidden layer that lets no gradient pass, while the layer behind it has one."""
     run = evidence.run
     dead = _stopped_at(evidence) if evidence.may_fail and len(evidence.late) else []
-    if not len(dead):
+    if not len(dead) or Silence(run).cut_off:
         return None
     column = _culprit(evidence, np.asarray(dead))
     since = evidence.since(evidence.silent[:, column])

@@ -136,6 +136,6 @@ def _within_reach(head: Head) -> str:
     # A saturated output gives small gradients, and a rate that was chosen for them is too high.
     return (
         f'an output without activation, `keras.layers.Dense({head.units or 1})`, with `loss="mse"` '
-        "on `y = (y - y.mean(axis=0)) / y.std(axis=0)`; its gradients are larger, so train with "
-        "`optimizer = keras.optimizers.Adam(learning_rate=0.001)`"
+        "on `y = (y - y.mean(axis=0)) / (y.std(axis=0) + 1e-7)`; its gradients are larger, so "
+        "train with `optimizer = keras.optimizers.Adam(learning_rate=0.001)`"
     )

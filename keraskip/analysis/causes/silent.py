@@ -37,7 +37,7 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
             "does not use the answers"
         )
     head = evidence.heads[0] if len(evidence.heads) == 1 else None
-    if head and head.activation == "relu":
+    if head and head.activation in ("relu", "softplus"):
         return (
             "an output without activation, whose bias begins with 0: "
             f"`keras.layers.Dense({head.units})`"
@@ -65,8 +65,9 @@ def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
     if not (evidence.fails and len(run.steps)):
         return None
     # Heads without a loss, and layers that are never called, are no reason to fail.
-    heads = run.weights["layer"].isin(Silence(run).heads).to_numpy()
-    never = np.flatnonzero(run.missing.all(axis=0) & ~heads)
+    silence, layer = Silence(run), run.weights["layer"]
+    is_missing = run.missing.all(axis=0) & ~layer.isin(silence.heads).to_numpy()
+    never = np.flatnonzero(is_missing | layer.isin(silence.cut_off).to_numpy())
     if not len(never):
         return None
     layers = tuple(dict.fromkeys(run.weights["layer"].iloc[never]))
