@@ -55,7 +55,7 @@ def test_stalling_script_is_recorded_as_it_is(tmp_path):
     assert said[2].startswith("The signal shrinks by ")
     assert said[-1] == os.path.join("runs", "stalling_script", "report.html")
     assert len(said) <= 1 + 6 + 1
-    assert (tmp_path / said[-1]).is_file()
+    assert (tmp_path / said[-1]).stat().st_size > 500_000
 
 
 @pytest.mark.slow

@@ -9,13 +9,9 @@ import pytest
 import training_scripts as scripts
 
 from keraskip import load_run
-from keraskip.cli import app, recording
-
-
-class NoDeath:
-    """In place of what ends the process at its exit, which is that of the tests here."""
-
-    is_due = False
+from keraskip.cli import app
+from keraskip.scripts.fits import Fits
+from keraskip.scripts.summary import summary
 
 
 @pytest.fixture
@@ -33,8 +29,6 @@ def record(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     for name in "__main__", "__mp_main__":
         monkeypatch.setitem(sys.modules, name, sys.modules["__main__"])
-    ends = []
-    monkeypatch.setattr(recording, "_DeathByInterrupt", lambda: ends.append(NoDeath()) or ends[-1])
 
     def typed(script, *arguments, options=(), head=scripts.HEAD):
         (tmp_path / "train.py").write_text(head + script)
@@ -44,8 +38,7 @@ def record(tmp_path, monkeypatch, capsys):
         assert keras.Model.train_on_batch is batches
         assert keras.Model.fit is fit or not hasattr(fit, "tells_recorder")
         out, err = capsys.readouterr()
-        code, died = ended.value.code or 0, ends[-1].is_due
-        return SimpleNamespace(code=code, out=out, err=err.splitlines(), died=died)
+        return SimpleNamespace(code=ended.value.code or 0, out=out, err=err.splitlines())
 
     return typed
 
@@ -71,11 +64,10 @@ def test_a_script_gets_its_arguments_and_its_own_output(record, tmp_path, no_pag
     assert "--every EVERY    of the script" in asked.out
 
 
-def test_each_fit_has_a_run_and_at_most_six_lines(record, tmp_path):
+def test_each_fit_has_a_run_and_at_most_six_lines(record, tmp_path, no_page):
     done = record(scripts.TWO_FITS)
     folder = tmp_path / "runs" / "train"
     assert runs_in(folder) == ["1_first_one", "2_second"]
-    assert (folder / "report.html").stat().st_size > 500_000
     start = done.err.index("keraskip: 2 runs are recorded in runs/train")
     first, *second, page = done.err[start + 1 :]
     assert first.startswith("1_first_one: it learns (")
@@ -88,6 +80,7 @@ def test_each_fit_has_a_run_and_at_most_six_lines(record, tmp_path):
     assert done.out == ""
 
 
+@pytest.mark.slow
 def test_a_training_that_cannot_recover_is_ended_where_asked_for(record, tmp_path, no_page):
     script = 'network("still", rate=0.0).fit(x, y, batch_size=10, epochs=8, verbose=0)'
     record(script, options=["--stop"])
@@ -108,20 +101,11 @@ def test_data_of_tensorflow(record, tmp_path, no_page):
 
 def test_an_exception_is_shown_without_our_frames(record, tmp_path, no_page):
     done = record(scripts.RAISING)
-    assert (done.code, done.died) == (1, False)
+    assert done.code == 1
     assert "RuntimeError: broken on purpose" in done.err
     traced = [line for line in done.err if line.lstrip().startswith("File ")]
     assert sum("train.py" in line for line in traced) > 2
     assert not [line for line in traced if "keraskip/" in line]
-    assert load_run(tmp_path / "runs" / "train" / "1_mine").info["status"] == "interrupted"
-    assert done.err[-1] == "runs/train/report.html"
-
-
-def test_ctrl_c_is_the_scripts(record, tmp_path, no_page):
-    done = record(scripts.INTERRUPTED.replace("atexit.register", "str"))
-    assert done.died
-    assert done.out == "tidied up\n"
-    assert "KeyboardInterrupt" in done.err
     assert load_run(tmp_path / "runs" / "train" / "1_mine").info["status"] == "interrupted"
     assert done.err[-1] == "runs/train/report.html"
 
@@ -156,6 +140,7 @@ def test_a_model_that_is_fitted_in_a_loop_goes_on_with_its_third_run(record, tmp
     assert keras.saving.load_model(tmp_path / "mine.keras").count_params() == 49
 
 
+@pytest.mark.slow
 def test_callbacks_come_in_any_form(record, tmp_path, no_page):
     done = record(scripts.CALLBACK_LIST)
     assert done.out == "['History']\n"
@@ -169,6 +154,22 @@ def test_what_cannot_be_recorded_is_told_and_trains(record, tmp_path):
     assert line.startswith("keraskip: 'mine' is not recorded: ")
     assert "no_such_layer" in line
     assert not (tmp_path / "runs").exists()
+
+
+def test_of_many_fits_those_are_shown_that_fail(monkeypatch, tmp_path, no_page):
+    failing = ["run 3", "run 11"]
+    monkeypatch.setattr("keraskip.runs.load_run", lambda path: SimpleNamespace(name=path.name))
+    monkeypatch.setattr(
+        "keraskip.analysis.words.diagnosis",
+        lambda run: ["it fails."] + ["a line"] * 8 if run.name in failing else ["it learns."],
+    )
+    fits = Fits(tmp_path, 1, None, False, sys.stderr)
+    fits.runs = [tmp_path / f"run {number}" for number in range(12)]
+    _, *lines, more, _ = summary(fits, failed=False)
+    assert more == "2 more fits are on the page."
+    assert [name for name in failing if f"{name}: it fails." in lines] == failing
+    assert lines.count("a line") == 2 * 5
+    assert sum(line.endswith("it learns.") for line in lines) == 8
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ import keras
 import numpy as np
 
 keras.utils.set_random_seed(0)
+UNCOMPILED = {UNCOMPILED}
 x = np.random.default_rng(0).normal(size=(256, 4)).astype("float32")
 y = (x[:, :1] > 0).astype("float32")
 
 def network(name, rate=0.1):
     layers = [keras.layers.Dense(8, "relu"), keras.layers.Dense(1, "sigmoid")]
     model = keras.Sequential([keras.Input((4,)), *layers], name=name)
-    model.compile(keras.optimizers.SGD(rate), "binary_crossentropy", **{UNCOMPILED})
+    model.compile(keras.optimizers.SGD(rate), "binary_crossentropy", **UNCOMPILED)
     return model
 """
 
@@ -56,7 +57,7 @@ class Stop(keras.callbacks.Callback):
         print("epoch", epoch, sorted(logs))
 
 model = Mine()
-model.compile("sgd", "binary_crossentropy", run_eagerly=True)
+model.compile("sgd", "binary_crossentropy", **UNCOMPILED)
 print(len(model.fit(x, y, callbacks=Stop()).epoch))
 """
 

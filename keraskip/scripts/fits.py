@@ -6,11 +6,11 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from keraskip.scripts.import_hook import once_imported
+from keraskip.scripts.replacing import replaced
 
 if TYPE_CHECKING:
     import keras
@@ -85,27 +85,8 @@ class Fits:
         except Exception as error:  # such as on a backend that does not train
             self.notes.append(f"this Keras cannot be recorded: {error}")
             return
-        self._replace(keras.Model, "fit", self._fit)
-        self._replace(keras.Model, "train_on_batch", self._train_on_batch)
-
-    def _replace(self, owner: Any, name: str, act: Callable[..., Any]) -> None:
-        """Has a method call `act`, with the method before its arguments, until the end."""
-        own, original = vars(owner).get(name), getattr(owner, name)
-
-        @wraps(original)
-        def method(*args: Any, **kwargs: Any) -> Any:
-            return act(original, *args, **kwargs)
-
-        def undo() -> None:
-            if vars(owner).get(name) is not method:  # wrapped by somebody else
-                return
-            if own is None:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, own)
-
-        setattr(owner, name, method)
-        self._undo.callback(undo)
+        self._undo.enter_context(replaced(keras.Model, "fit", self._fit))
+        self._undo.enter_context(replaced(keras.Model, "train_on_batch", self._train_on_batch))
 
     def _train_on_batch(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
         self.has_batches = True
@@ -127,7 +108,9 @@ class Fits:
             self._note(f"{model.name!r} is not recorded: {error}")
         if guest is None:
             return original(*args, **kwargs)
-        with _among(guest, model, given.arguments):
+        from keraskip.scripts.callback_lists import among
+
+        with among(guest, model, given.arguments):
             try:
                 return original(*given.args, **given.kwargs)
             finally:
@@ -136,9 +119,10 @@ class Fits:
     def _guest(self, model: "keras.Model", given: dict[str, Any]) -> "Guest | None":
         """The recorder for a `fit`; none where it has one of its own."""
         from keraskip.callbacks.hook.recorder import GradientRecorder
+        from keraskip.scripts.callback_lists import listed
         from keraskip.scripts.guest import Guest
 
-        for callback in _listed(given.get("callbacks")):
+        for callback in listed(given.get("callbacks")):
             if isinstance(callback, GradientRecorder):
                 place = self.shown(callback.run_dir.absolute())
                 self._note(f"{model.name!r} has a recorder of its own, in {place}.")
@@ -157,10 +141,11 @@ class Fits:
         from keras.callbacks import BackupAndRestore
 
         from keraskip.runs import runs_beside
+        from keraskip.scripts.callback_lists import listed
 
         name = re.sub(r"[^\w.-]+", "_", f"{self.count}_{model.name}")
         folder = self.folder / name
-        callbacks = _listed(given.get("callbacks"))
+        callbacks = listed(given.get("callbacks"))
         if given.get("initial_epoch") or any(isinstance(c, BackupAndRestore) for c in callbacks):
             return folder
         earlier = len(runs_beside(folder))
@@ -176,31 +161,3 @@ class Fits:
     def _note(self, sentence: str) -> None:
         if sentence not in self.notes:
             self.notes.append(sentence)
-
-
-def _listed(callbacks: Any) -> list[Any]:
-    """The callbacks that `fit` gets: one, some, none, or a list of Keras' own kind."""
-    import keras
-
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks.callbacks
-    return keras.tree.flatten(callbacks) if callbacks else []
-
-
-@contextmanager
-def _among(guest: "Guest", model: "keras.Model", given: dict[str, Any]) -> Iterator[None]:
-    """Puts a recorder among the callbacks of a `fit`."""
-    import keras
-
-    callbacks = given.get("callbacks")
-    if not isinstance(callbacks, keras.callbacks.CallbackList):
-        given["callbacks"] = [*_listed(callbacks), guest]
-        yield
-        return
-    guest.set_model(model)
-    guest.set_params(callbacks.params)
-    callbacks.callbacks.append(guest)
-    try:
-        yield
-    finally:
-        callbacks.callbacks.remove(guest)
