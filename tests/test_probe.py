@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 
-from keraskip import GradientRecorder, build_plain, build_resnet, load_run
+from keraskip import build_plain, build_resnet, load_run
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(16, 8, 8, 3)).astype("float32")

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 from keraskip.analysis import judge
 
 COUNT, STEPS, BATCH = 16, 20, 32

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 from uncompiled import UNCOMPILED
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 
 BACKEND = keras.backend.backend()
 needs_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="as SavedModel")

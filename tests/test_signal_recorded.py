@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from quiet import GradientRecorder
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 from keraskip.analysis import diagnose, judge, learning_of
 
 RANDOM = np.random.default_rng(0)
