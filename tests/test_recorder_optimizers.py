@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from quiet import GradientRecorder
 from uncompiled import UNCOMPILED
 
-from keraskip import GradientRecorder, compare, load_run
+from keraskip import compare, load_run
 
 BACKEND = keras.backend.backend()
 STEPS, BATCH = 6, 8
@@ -114,7 +115,7 @@ def five(tmp_path_factory):
     """A GAN whose critic takes five steps before each of the generator, and its record."""
     model = gan(critic_steps=5)
     folder = tmp_path_factory.mktemp("five") / "gan"
-    return model, trained(folder, model, compiled={"optimizer": None})
+    return model, trained(folder, model, compiled={"optimizer": None}, verbose=1)
 
 
 @by_hand

@@ -9,9 +9,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 from keraskip.callbacks.book.trackers import Trackers, made_trackers
 from keraskip.callbacks.columns import FURTHER, OF_BATCH, OF_UPDATE, STATISTICS, Rows, columns_of
 
