@@ -44,6 +44,9 @@ def offline(tmp_path_factory):
         for name, value in {"MODE": "offline", "SILENT": "true", "CONSOLE": "off"}.items():
             patch.setenv(f"WANDB_{name}", value)
         patch.setenv("WANDB_ERROR_REPORTING", "false")
+        # Seconds to wait for its own process; only one that is broken takes as long.
+        for name in "_SERVICE_WAIT", "INIT_TIMEOUT":
+            patch.setenv(f"WANDB_{name}", "600")
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
         artifacts = (folder / "artifacts").as_uri()
