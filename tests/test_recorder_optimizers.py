@@ -158,6 +158,7 @@ def test_one_optimizer_that_trains_two_networks_in_turn(tmp_path):
     assert_equal_norms(generator, expected["generator"], model.generator)
 
 
+@pytest.mark.slow  # that each counts for itself: the tests of two networks above, too
 @by_hand
 def test_each_optimizer_counts_its_own_steps(tmp_path):
     critic, generator = trained(tmp_path, gan(critic_steps=2), every=4, epochs=2).parts
