@@ -9,6 +9,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Each of the processes that pytest starts has one core. Operations still run side by side.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 if os.environ.get("KERAS_BACKEND") == "jax":
     # To compile takes most of the time of a small training.
     quick_to_compile = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -28,6 +29,20 @@ def pytest_collection_modifyitems():
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory):
+    """On JAX, what many tests train alike is compiled once in each of pytest's processes.
+
+    They keep apart, as JAX does not keep a process from reading what another one still writes.
+    """
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        import jax
+
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 @pytest.fixture(autouse=True)

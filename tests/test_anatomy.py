@@ -31,8 +31,8 @@ MACS = (
     (dense_bc,     (100, 12),        287.930,   100),
 )
 
-# Twenty layers show the same of shortcut B.
-DEEP = ((56, "v1", "B"),)
+# Twenty layers show the same.
+DEEP = ((56, "v1", "A"), (56, "v1", "B"))
 
 # torchvision's table, but ResNet-50 with the strides of He et al. 2015, for which it has 4.089.
 APPLICATIONS = (
@@ -135,7 +135,11 @@ def test_published_macs_and_depths(build, arguments, millions, depth):
     assert found.depth == depth
 
 
-@pytest.mark.parametrize(("name", "billions", "depth"), APPLICATIONS)
+# The other is slow to build, and DenseNet-BC-100 has the same layers.
+@pytest.mark.parametrize(
+    ("name", "billions", "depth"),
+    [APPLICATIONS[0], pytest.param(*APPLICATIONS[1], marks=pytest.mark.slow)],
+)
 def test_macs_and_depths_of_applications(name, billions, depth):
     model = application(name)
     found = anatomy(model)
@@ -335,14 +339,24 @@ def test_features_are_the_last_layers_of_the_stages(build, name, count):
         assert found is output
 
 
-def test_features_of_applications():
-    resnet, densenet = application("ResNet50"), application("DenseNet121")
-    ends = ("conv1_relu", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out")
-    for found, name in zip(features(resnet, [1, 2, 3, 4]).outputs, ends, strict=True):
-        assert found is resnet.get_layer(name).output
-    ends = ("conv5_block16_concat", "conv2_block6_concat")
-    for found, name in zip(features(densenet, [5, 2]).outputs, ends, strict=True):
-        assert found is densenet.get_layer(name).output
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        (
+            "ResNet50",
+            {1: "conv1_relu", 2: "conv2_block3_out", 3: "conv3_block4_out", 4: "conv4_block6_out"},
+        ),
+        pytest.param(
+            "DenseNet121",
+            {5: "conv5_block16_concat", 2: "conv2_block6_concat"},
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_features_of_applications(name, ends):
+    model = application(name)
+    for found, end in zip(features(model, list(ends)).outputs, ends.values(), strict=True):
+        assert found is model.get_layer(end).output
 
 
 def test_features_share_weights_and_give_the_maps():

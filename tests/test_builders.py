@@ -19,7 +19,9 @@ COMPILED = ("densenet_efficient",)
 # Members with computations other than convolution and batch normalisation.
 NORMS_AND_GATES = ("group", "layer", "stochastic_depth", "shortcut_C", "shortcut_exclusive_gating")
 # Members that stand for the others in the quick tests: other orders of layers, merges and norms.
-QUICK = ("plain", "resnet", "resnet_preact", "densenet_efficient", "layer", "imagenet")
+QUICK = ("resnet_preact", "densenet_efficient", "layer", "imagenet")
+# The same among the families: after an addition, before it, and a concatenation.
+QUICK_FAMILIES = ("resnet", "resnet_preact", "densenet_efficient")
 IMAGENET = ("imagenet", "imagenet_dense")
 EACH_MEMBER = quick(QUICK, MEMBERS)
 on_tensorflow = pytest.mark.skipif(
@@ -98,8 +100,9 @@ def test_saved_cloned_and_configured_twins_are_equal(name, tmp_path):
 EXPORTED = ("resnet_preact", "densenet_efficient")
 
 
+@pytest.mark.slow  # test_export.py exports networks of both kinds in our way, by the same means
 @on_tensorflow
-@pytest.mark.parametrize("name", quick(EXPORTED[1:], FAMILIES))
+@pytest.mark.parametrize("name", FAMILIES)
 def test_exported_model_gives_the_same_answers(name, tmp_path):
     import tensorflow as tf
 
@@ -170,7 +173,7 @@ def test_channels_first_is_the_same_network(name, tmp_path):
         np.testing.assert_allclose(outputs, predict(last, images), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", quick(QUICK, FAMILIES))
+@pytest.mark.parametrize("name", quick(QUICK_FAMILIES, FAMILIES))
 def test_without_top(name):
     whole = randomize(FAMILIES[name](**SMALL))
     maps = keras.Model(whole.input, whole.get_layer("head_pool").input)
@@ -182,7 +185,7 @@ def test_without_top(name):
         np.testing.assert_allclose(predict(model), values, rtol=1e-5, atol=1e-6, err_msg=pooling)
 
 
-@pytest.mark.parametrize("name", quick(QUICK, FAMILIES))
+@pytest.mark.parametrize("name", quick(QUICK_FAMILIES, FAMILIES))
 def test_input_tensor_goes_back_to_where_it_came_from(name):
     images = keras.Input((SIDE, SIDE, 3))
     brighter = keras.layers.Rescaling(1.0, offset=0.5)(images)
@@ -192,7 +195,7 @@ def test_input_tensor_goes_back_to_where_it_came_from(name):
     np.testing.assert_allclose(predict(model), predict(plain, IMAGES + 0.5), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", quick(QUICK, FAMILIES))
+@pytest.mark.parametrize("name", quick(QUICK_FAMILIES, FAMILIES))
 def test_head_arguments(name):
     model = FAMILIES[name](**SMALL, classes=3, classifier_activation=None, name="mine")
     assert model.name == "mine"

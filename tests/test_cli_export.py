@@ -105,7 +105,7 @@ def test_predict_names_classes(artefact, pictures):
     assert sum(right) >= 7
 
 
-@pytest.mark.parametrize("format", ["onnx", "litert"])
+@pytest.mark.parametrize("format", ["onnx", pytest.param("litert", marks=pytest.mark.slow)])
 def test_other_formats_predict_the_same(run, artefact, pictures, tmp_path, format):
     pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}[format])
     done = called("export", run / "model.keras", tmp_path / "out", "--format", format)

@@ -5,10 +5,12 @@ import os
 import sys
 from types import SimpleNamespace
 
+import keras
+import numpy as np
 import pytest
 from test_export_failures import small
 
-from keraskip import export_savedmodel, run_study
+from keraskip import GradientRecorder, export_savedmodel, run_study
 from keraskip.export.drafts import _exchanged
 from keraskip.runs import read_info
 from keraskip.study import Trial
@@ -48,6 +50,17 @@ def test_an_export_where_the_c_library_has_no_renameat2(tmp_path, monkeypatch):
     assert_replaced_by_an_export(tmp_path)
 
 
+def test_a_training_is_recorded(tmp_path, poor_system):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    x = np.ones((8, 3), "float32")
+    model.fit(x, x[:, :1], verbose=0, callbacks=[GradientRecorder(tmp_path)])
+    info = read_info(tmp_path)
+    assert info["device"]["cpus"] == os.cpu_count()
+    assert info["status"] == "finished"
+
+
+@pytest.mark.slow
 def test_a_trial_is_trained(tmp_path, poor_system):
     network = {"stage_blocks": (1,), "filters": (2,)}
     (folder,) = run_study([Trial("small", "plain", network, epochs=1, batch_size=512)], tmp_path)

@@ -152,6 +152,7 @@ def test_hover_names_the_layer(page):
     pytest.fail("nothing to hover over")
 
 
+@pytest.mark.parametrize("page", [1280, pytest.param(400, marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_nothing_keeps_anyone_from_reading(page, scheme):
     from axe_playwright_python.sync_playwright import Axe

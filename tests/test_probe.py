@@ -1,11 +1,16 @@
 """What the probe sees, against what is known, and that it leaves no trace."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 
-from keraskip import GradientRecorder, build_plain, build_resnet, load_run
+from keraskip import build_plain, build_resnet, load_run
+from keraskip.callbacks.hook.arguments import made_probe
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(16, 8, 8, 3)).astype("float32")
@@ -16,6 +21,13 @@ def probed(folder, model, x=IMAGES, y=LABELS, probe=True, epochs=1):
     recorder = GradientRecorder(folder, probe=(x, y) if probe else None)
     model.fit(x, y, batch_size=8, epochs=epochs, shuffle=False, verbose=0, callbacks=[recorder])
     return load_run(folder)
+
+
+def looked_at(model):
+    """What a probe sees, without a training."""
+    probe = made_probe((IMAGES, LABELS))
+    probe.check(model)
+    return SimpleNamespace(probes=pd.DataFrame(probe.look(model)).assign(epoch=0))
 
 
 def values(run, probe, epoch=0):
@@ -52,8 +64,8 @@ def resnet(**arguments):
     return build_resnet(stage_blocks=(1, 1), filters=(8, 16), input_shape=(8, 8, 3), **arguments)
 
 
-def test_branches_that_start_at_zero(tmp_path):
-    shares = values(probed(tmp_path, compiled(resnet(zero_init_residual=True))), "branch_share")
+def test_branches_that_start_at_zero():
+    shares = values(looked_at(compiled(resnet(zero_init_residual=True))), "branch_share")
     assert len(shares) == 2
     assert set(shares.values()) == {0.0}
 
@@ -67,13 +79,13 @@ def test_branches_and_signal_of_a_resnet(tmp_path):
     assert all(value > 0 for value in signal.values())
 
 
-def test_dead_units_are_counted(tmp_path):
+def test_dead_units_are_counted():
     model = resnet()
     norm = model.get_layer("stage1_block1_norm1")
     gamma, beta, *moments = norm.get_weights()
     beta[:2] = -100
     norm.set_weights([gamma, beta, *moments])
-    dead = values(probed(tmp_path, compiled(model)), "dead")
+    dead = values(looked_at(compiled(model)), "dead")
     assert dead["stage1_block1_act1"] == 2 / 8
     assert dead["stem_act"] == 0
 
@@ -115,12 +127,12 @@ def test_a_network_that_gives_no_gradient(tmp_path):
     assert np.isnan(list(values(run, "shattering").values())).all()
 
 
-def test_half_precision_does_not_lose_the_signal(tmp_path):
+def test_half_precision_does_not_lose_the_signal():
     signals = {}
     for policy in "float32", "mixed_float16":
         keras.config.set_dtype_policy(policy)
         try:
-            signals[policy] = values(probed(tmp_path / policy, compiled(resnet())), "signal")
+            signals[policy] = values(looked_at(compiled(resnet())), "signal")
         finally:
             keras.config.set_dtype_policy("float32")
     for layer, signal in signals["float32"].items():

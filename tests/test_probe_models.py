@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 from keraskip.callbacks.hook.arguments import made_probe
 
 RANDOM = np.random.default_rng(0)

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 
-from keraskip import GradientRecorder, compare, load_run
+from keraskip import compare, load_run
 from keraskip.callbacks.hook.probe import Probe
 
 RANDOM = np.random.default_rng(0)

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 from keraskip.analysis import judge
 
 COUNT, STEPS, BATCH = 16, 20, 32
@@ -49,7 +50,11 @@ def in_halves():
     return keras.Model(inputs, layers.Dense(1, name="head")(Half(stack[COUNT // 2 :])(half)))
 
 
-@pytest.mark.parametrize(("build", "first"), [(Reverse, "hidden15"), (in_halves, "hidden0")])
+# The depths of layers in a layer: test_graph.py, too.
+@pytest.mark.parametrize(
+    ("build", "first"),
+    [(Reverse, "hidden15"), pytest.param(in_halves, "hidden0", marks=pytest.mark.slow)],
+)
 def test_a_network_that_vanishes_is_judged_in_the_order_of_its_calls(tmp_path, build, first):
     model = build()
     model.compile("sgd", "mse")

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from by_hand import gradients_by_hand
 from keras import layers
+from quiet import GradientRecorder
 from uncompiled import UNCOMPILED
 
-from keraskip import GradientRecorder, build_resnet, load_run
+from keraskip import build_resnet, load_run
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
 
 BACKEND = keras.backend.backend()
@@ -203,7 +204,7 @@ def assert_bit_identical_in_graph_mode(folder, build, options):
 
 
 def test_nothing_is_left_behind(tmp_path):
-    model = tiny()
+    model = tiny(**UNCOMPILED)
     fit(model, batches(2), GradientRecorder(tmp_path))
     assert_unmonitored(model)
     status = load_run(tmp_path).info["status"]
@@ -237,17 +238,19 @@ def test_steps_inside_one_execution(tmp_path):
 
 
 def test_more_steps_than_the_buffer_holds(tmp_path):
-    data = batches(70, size=2)
-    fit(tiny(), data, GradientRecorder(tmp_path), batch_size=2)
+    data, still = batches(70, size=2), tiny()
+    still.optimizer.learning_rate = 0.0
+    fit(still, data, GradientRecorder(tmp_path), batch_size=2)
     run, model = load_run(tmp_path), tiny()
     np.testing.assert_array_equal(run.steps, np.arange(70))
     assert len(np.unique(run.grad_norm[:, 0])) > 65
-    path = "tiny/first/kernel"
-    column = run.weights["path"].tolist().index(path)
-    for step in range(70):
+    paths = [variable.path for variable in model.trainable_variables]
+    columns = [paths.index(path) for path in run.weights["path"]]
+    for step in 0, 1, 62, 63, 64, 65, 69:
         part = slice(2 * step, 2 * step + 2)
-        exact = trained_by_hand(model, data[0][part], data[1][part])
-        assert run.grad_norm[step, column] == pytest.approx(exact[path]["grad_norm"], rel=5e-3)
+        grads = arrays(gradients_by_hand(model, data[0][part], data[1][part]))
+        norms = np.array([np.linalg.norm(grads[column]) for column in columns])
+        np.testing.assert_allclose(run.grad_norm[step], norms, rtol=1e-4)
 
 
 def test_second_fit_goes_on_and_a_new_recorder_replaces_where_asked(tmp_path):
@@ -303,7 +306,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 def test_interrupt_by_another_callback(tmp_path):
-    model = tiny()
+    model = tiny(**UNCOMPILED)
     with pytest.raises(KeyboardInterrupt):
         fit(model, batches(10), GradientRecorder(tmp_path), Interrupt())
     fit(model, batches(2))
@@ -414,7 +417,8 @@ class Unused(layers.Layer):
 @pytest.mark.skipif(BACKEND == "jax", reason="JAX gives zeros for such a weight")
 def test_weight_without_gradient_is_nan(tmp_path):
     stack = [layers.Input(SHAPE), layers.Flatten(), Unused(), layers.Dense(10, "softmax")]
-    fit(compiled(keras.Sequential(stack)), batches(2), GradientRecorder(tmp_path))
+    model = compiled(keras.Sequential(stack), **UNCOMPILED)
+    fit(model, batches(2), GradientRecorder(tmp_path))
     run = load_run(tmp_path)
     unused = (run.weights["role"] == "unused").to_numpy()
     assert unused.sum() == 1

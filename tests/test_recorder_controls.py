@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 
-from keraskip import GradientRecorder, build_resnet, load_run
+from keraskip import build_resnet, load_run
 from keraskip.analysis.verdicts import judge
 
 RANDOM = np.random.default_rng(0)

@@ -7,8 +7,9 @@ from by_hand import gradients_by_hand
 from keras import layers
 from keras.optimizers import SGD
 from members import quick
+from quiet import GradientRecorder
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 
 BACKEND = keras.backend.backend()
 STEPS, BATCH = 4, 8

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from quiet import GradientRecorder
 from uncompiled import UNCOMPILED
 
-from keraskip import GradientRecorder, compare, load_run
+from keraskip import compare, load_run
 
 BACKEND = keras.backend.backend()
 STEPS, BATCH = 6, 8
@@ -110,21 +111,21 @@ def assert_equal_norms(part, expected, network):
 
 
 @pytest.fixture(scope="module")
-def five(tmp_path_factory):
-    """A GAN whose critic takes five steps before each of the generator, and its record."""
-    model = gan(critic_steps=5)
-    folder = tmp_path_factory.mktemp("five") / "gan"
-    return model, trained(folder, model, compiled={"optimizer": None})
+def twice(tmp_path_factory):
+    """A GAN whose critic takes two steps before each of the generator, and its record."""
+    model = gan(critic_steps=2)
+    folder = tmp_path_factory.mktemp("twice") / "gan"
+    return model, trained(folder, model, compiled={"optimizer": None}, verbose=1)
 
 
 @by_hand
-def test_two_networks_with_an_optimizer_each(five):
-    assert_both_recorded(*five, critic_steps=5)
+def test_two_networks_with_an_optimizer_each(twice):
+    assert_both_recorded(*twice, critic_steps=2)
 
 
 @pytest.mark.slow
 @by_hand
-@pytest.mark.parametrize(("critic_steps", "compiled"), [(1, {}), (5, {}), (1, {"optimizer": None})])
+@pytest.mark.parametrize(("critic_steps", "compiled"), [(1, {}), (5, {}), (5, {"optimizer": None})])
 def test_two_networks_in_other_ways(tmp_path, critic_steps, compiled):
     model = gan(critic_steps=critic_steps)
     run = trained(tmp_path, model, compiled=compiled)
@@ -157,6 +158,7 @@ def test_one_optimizer_that_trains_two_networks_in_turn(tmp_path):
     assert_equal_norms(generator, expected["generator"], model.generator)
 
 
+@pytest.mark.slow  # that each counts for itself: the tests of two networks above, too
 @by_hand
 def test_each_optimizer_counts_its_own_steps(tmp_path):
     critic, generator = trained(tmp_path, gan(critic_steps=2), every=4, epochs=2).parts
@@ -211,8 +213,8 @@ def test_an_optimizer_that_is_called_now_and_then(tmp_path):
 
 
 @by_hand
-def test_the_logs_have_the_norm_of_a_kernel_over_its_own_steps(five):
-    _, run = five
+def test_the_logs_have_the_norm_of_a_kernel_over_its_own_steps(twice):
+    _, run = twice
     last = run.weights.index[run.weights["shape"].map(len) > 1][-1]
     norms = run.grad_norm[~run.missing[:, last], last]
     assert run.epochs["grad_norm_last"][0] == pytest.approx(norms.mean(), rel=1e-5)
@@ -248,12 +250,12 @@ def test_a_part_that_is_trained_by_itself_in_between(tmp_path):
 
 
 @by_hand
-def test_a_gan_is_compared_part_by_part(tmp_path, five):
-    _, run = five
+def test_a_gan_is_compared_part_by_part(tmp_path, twice):
+    _, run = twice
     found = compare(run.path)
     names = ["gan (critic)", "gan (generator)"]
     assert [verdict.run for verdict in found.verdicts] == names
-    assert [verdict.steps for verdict in found.verdicts] == [5 * STEPS, STEPS]
+    assert [verdict.steps for verdict in found.verdicts] == [2 * STEPS, STEPS]
     assert "(generator)" in found.table()
     assert found.save(tmp_path / "report.html").is_file()
 

@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from quiet import GradientRecorder
 from uncompiled import UNCOMPILED
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 
 BACKEND = keras.backend.backend()
 RANDOM = np.random.default_rng(0)
@@ -62,9 +63,16 @@ def recorded(folder, *, images=IMAGES, options=None, epochs=1, **arguments):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The record of every step and weight of two epochs."""
-    return recorded(tmp_path_factory.mktemp("whole"), epochs=2)
+def trained(tmp_path_factory):
+    """The record of every step and weight of two epochs, and the history that Keras keeps."""
+    folder = tmp_path_factory.mktemp("whole")
+    history = fit(network(), GradientRecorder(folder), epochs=2)
+    return load_run(folder), history
+
+
+@pytest.fixture(scope="module")
+def whole(trained):
+    return trained[0]
 
 
 # Which steps
@@ -196,10 +204,10 @@ def test_an_error_with_optimizers_inside_the_optimizer(tmp_path, combining):
         inside = keras.optimizers.OptimizerMap(inside)
     model = network()
     optimizer = getattr(keras.optimizers, combining)(inside)
-    model.compile(optimizer, "sparse_categorical_crossentropy")
+    model.compile(optimizer, "sparse_categorical_crossentropy", **UNCOMPILED)
     with pytest.raises(Exception, match=r"shape|[Ii]ncompatible|\(8, 3\)"):
         model.fit(batches(), shuffle=False, verbose=0, callbacks=[GradientRecorder(tmp_path)])
-    fit(model)
+    fit(model, images=FEW)
     assert load_run(tmp_path).steps.tolist() == [0]
 
 
@@ -274,10 +282,8 @@ def test_bad_arguments(arguments, error, message):
 # Logs
 
 
-def test_logs_have_the_norms_of_the_epoch(tmp_path):
-    model = network()
-    history = fit(model, GradientRecorder(tmp_path / "run"), epochs=2)
-    run = load_run(tmp_path / "run")
+def test_logs_have_the_norms_of_the_epoch(trained):
+    run, history = trained
     for epoch in range(2):
         norms = run.grad_norm[10 * epoch : 10 * epoch + 10].astype(float)
         expected = np.sqrt((norms**2).sum(axis=1)).mean()
@@ -305,7 +311,7 @@ def with_nan(step):
     return images
 
 
-@pytest.mark.parametrize("step", [0, 7])
+@pytest.mark.parametrize("step", [pytest.param(0, marks=pytest.mark.slow), 7])
 def test_a_nan_in_a_batch_is_dated(tmp_path, step):
     with pytest.warns(UserWarning, match=f"first in step {step}. .*last/") as caught:
         run = recorded(tmp_path, images=with_nan(step), epochs=2)
@@ -389,8 +395,8 @@ def test_a_frozen_model_is_told(tmp_path):
 
 
 def test_single_batches_after_a_recorded_training(tmp_path):
-    model = network()
-    fit(model, GradientRecorder(tmp_path))
+    model = network(**UNCOMPILED)
+    fit(model, GradientRecorder(tmp_path), images=FEW)
     before = load_run(tmp_path).steps
     assert np.isfinite(model.train_on_batch(IMAGES[:8], LABELS[:8]))
     np.testing.assert_array_equal(load_run(tmp_path).steps, before)
@@ -403,9 +409,9 @@ def test_a_model_is_copied_while_it_is_recorded(tmp_path):
         def on_epoch_begin(self, epoch, logs=None):
             copies.append(pickle.loads(pickle.dumps(self.model)))
 
-    model = network()
-    fit(model, GradientRecorder(tmp_path), Copy())
-    fit(copies[0], GradientRecorder(tmp_path / "copy"))
+    model = network(**UNCOMPILED)
+    fit(model, GradientRecorder(tmp_path), Copy(), images=FEW)
+    fit(copies[0], GradientRecorder(tmp_path / "copy"), images=FEW)
     for one, other in zip(model.get_weights(), copies[0].get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import test_recorder_loop as loop
 from keras import layers, ops
+from quiet import GradientRecorder
 from test_recorder import assert_unmonitored, batches, compiled, fit
 from test_recorder import tiny as compiled_tiny
 from uncompiled import UNCOMPILED
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
 
 BACKEND = keras.backend.backend()

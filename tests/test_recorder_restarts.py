@@ -12,13 +12,14 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 from test_recorder import assert_unmonitored
 from uncompiled import UNCOMPILED
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 from keraskip.runs import claimed
 
-STEPS, EPOCHS = 3, 4
+STEPS, EPOCHS = 2, 3
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(8 * STEPS, 4)).astype("float32")
 TARGETS = RANDOM.normal(size=(8 * STEPS, 1)).astype("float32")
@@ -56,12 +57,12 @@ class StopAt(keras.callbacks.Callback):
 
 
 MOMENTS = [
-    ("on_epoch_begin", 1, 3),
-    ("on_train_batch_begin", 4, 4),
-    ("on_train_batch_end", 4, 5),
-    ("on_epoch_end", 1, 6),
-    ("on_test_batch_begin", 0, 3),
-    ("on_train_end", 0, 12),
+    ("on_epoch_begin", 1, 2),
+    ("on_train_batch_begin", 3, 3),
+    ("on_train_batch_end", 2, 3),
+    ("on_epoch_end", 1, 4),
+    ("on_test_batch_begin", 0, 2),
+    ("on_train_end", 0, 6),
 ]
 ERRORS = list(product([True, False], [KeyboardInterrupt, OSError]))
 # Each moment once, with another order or another error each time.
@@ -180,7 +181,7 @@ def test_a_backup_that_is_restored(tmp_path, first):
         return fit(network(), *callbacks[:: 1 if first else -1], *more)
 
     with pytest.raises(RuntimeError):
-        train(StopAt("on_train_batch_end", 2 * STEPS + 1, RuntimeError))
+        train(StopAt("on_train_batch_end", 2 * STEPS, RuntimeError))
     train()
     run = load_run(tmp_path / "run")
     assert run.steps.tolist() == list(range(STEPS * EPOCHS))
@@ -201,7 +202,7 @@ from test_recorder_restarts import STEPS, StopAt, fit, network
 
 class Kill(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.optimizer.iterations == 2 * STEPS + 2:
+        if self.model.optimizer.iterations == 2 * STEPS + 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
 backup = keras.callbacks.BackupAndRestore(sys.argv[1] + "/backup")
@@ -233,7 +234,7 @@ is_there = threading.Event()
 
 class Wait(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.optimizer.iterations == 4:
+        if self.model.optimizer.iterations == 3:
             is_there.set()
             threading.Event().wait()
 
@@ -248,7 +249,7 @@ def test_a_process_that_ends_in_the_middle_of_a_training(tmp_path):
     code = LEFT.format(tests=os.path.dirname(__file__))
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == 0
     run = load_run(tmp_path)
-    assert run.steps.tolist() == [0, 1, 2, 3]
+    assert run.steps.tolist() == [0, 1, 2]
     assert run.info["status"] == "interrupted"
 
 
@@ -312,13 +313,13 @@ def test_another_training_does_not_go_on_with_the_run(tmp_path, change):
     """As in Hyperband, which lets each of several models go on with a later epoch."""
     model = network()
     with pytest.raises(KeyboardInterrupt):
-        fit(model, GradientRecorder(tmp_path / "run"), StopAt("on_epoch_begin", 3))
+        fit(model, GradientRecorder(tmp_path / "run"), StopAt("on_epoch_begin", 2))
     before = load_run(tmp_path / "run").steps
     more = {"kind": {"kind": "effective"}, "statistics": {"statistics": ["zeros"]}}
     if change == "weights":
         model.layers[0].kernel.assign(model.layers[0].kernel + 1e-3)
     recorder = GradientRecorder(tmp_path / "run", **more.get(change, {}))
-    fit(model, recorder, initial_epoch=1 if change == "epoch" else 3)
+    fit(model, recorder, initial_epoch=1 if change == "epoch" else 2)
     assert recorder.run_dir == tmp_path / "run-2"
     np.testing.assert_array_equal(load_run(tmp_path / "run").steps, before)
 

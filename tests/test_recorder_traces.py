@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 from uncompiled import UNCOMPILED
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 
 BACKEND = keras.backend.backend()
 needs_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="as SavedModel")
@@ -139,7 +140,7 @@ def small_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.parametrize("tensorboard", [False, True])
+@pytest.mark.parametrize("tensorboard", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_full_disk_ends_the_record_alone(tmp_path, small_disk, tensorboard):
     class Fill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):

@@ -63,7 +63,12 @@ def test_what_happens_in_step_0_alone_is_said(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<svg"), (".pdf", b"%PDF")]
+    ("suffix", "start"),
+    [
+        (".png", b"\x89PNG"),
+        (".svg", b"<svg"),
+        pytest.param(".pdf", b"%PDF", marks=pytest.mark.slow),
+    ],
 )
 def test_pictures(runs, tmp_path, suffix, start):
     path = keraskip.compare(*runs).save(tmp_path / f"report{suffix}")

@@ -28,11 +28,7 @@ SMALLEST_LAYERS = [
     "head_pool", "predictions",
 ]
 
-TWINS = [
-    {"depth": depth, "variant": variant, "input_shape": (8, 8, 1)}
-    for depth in (8, 14)
-    for variant in VARIANTS
-]
+TWINS = [{"depth": 8, "variant": variant, "input_shape": (8, 8, 1)} for variant in VARIANTS]
 TWINS += [
     {"depth": 11, "variant": "v1", "block": "bottleneck", "input_shape": (8, 8, 1)},
     {"depth": 11, "variant": "v1.5", "block": "bottleneck", "input_shape": (8, 8, 1)},
@@ -41,7 +37,11 @@ TWINS += [
         "input_shape": (33, 33, 3),
     },
 ]
-DEEP_TWINS = [{"depth": 56, "variant": variant, "input_shape": (8, 8, 1)} for variant in VARIANTS]
+DEEP_TWINS = [
+    {"depth": depth, "variant": variant, "input_shape": (8, 8, 1)}
+    for depth in (14, 56)
+    for variant in VARIANTS
+]
 SHORTCUT_WEIGHTS = (
     # variant   the kernels 16x32 and 32x64, in v1 with gamma and beta for 32 and for 64 maps
     ("v1",      16 * 32 + 32 * 64 + 2 * (32 + 64)),

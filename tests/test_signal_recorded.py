@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from quiet import GradientRecorder
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 from keraskip.analysis import diagnose, judge, learning_of
 
 RANDOM = np.random.default_rng(0)
@@ -104,7 +105,7 @@ def test_a_learning_rate_that_changes_nothing(tmp_path):
     assert 1e-3 < float(rate) < 10
 
 
-@pytest.mark.parametrize("growing", [True, False])
+@pytest.mark.parametrize("growing", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_maps_that_change_their_size(tmp_path, growing):
     """Convolutions from 4 to 32 pixels: not vanishing. From 32 to 4: healthy."""
     if growing:

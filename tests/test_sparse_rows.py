@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from by_hand import gradients_by_hand
 from keras import layers
+from quiet import GradientRecorder
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 from keraskip.callbacks.columns import STATISTICS
 
 if keras.backend.backend() != "tensorflow":

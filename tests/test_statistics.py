@@ -4,15 +4,19 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from members import quick
 
 from keraskip.callbacks.columns import STATISTICS
 from keraskip.callbacks.step.statistics import JoinedWeights
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-WAYS = ["joined", *["joined, compiled", "large", "large, compiled"] * ON_TENSORFLOW]
+COMPILED = ["joined, compiled", "large, compiled"] * ON_TENSORFLOW
+WAYS = ["joined", *["large"] * ON_TENSORFLOW, *COMPILED]
+# To compile takes most of the time; some tests show that it changes nothing.
+also_compiled = pytest.mark.parametrize("measured", WAYS, indirect=True)
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=quick(set(WAYS) - set(COMPILED), WAYS))
 def measured(request):
     """A function that gives the name of each statistic to its values, one per weight."""
 
@@ -71,6 +75,7 @@ def of_gradient(measured):
     return of_gradient
 
 
+@also_compiled
 def test_measure_against_float64(measured):
     random = np.random.default_rng(0)
     gradient, before, update = random.normal(size=(3, 5, 301)).astype("float32")
@@ -117,6 +122,7 @@ def test_norm_of_any_magnitude(of_gradient, size):
     assert found["grad_max"] == pytest.approx(4 * size, rel=1e-6)
 
 
+@also_compiled
 def test_nan_is_counted_and_not_skipped(of_gradient):
     found = of_gradient(1, np.nan, 5)
     assert np.isnan(found["grad_norm"])
@@ -143,6 +149,7 @@ def test_zeros(of_gradient):
     assert found["grad_norm"] == found["grad_max"] == found["grad_nonfinite"] == 0
 
 
+@also_compiled
 def test_one_bad_weight_leaves_the_others(measured):
     gradient = np.array([[np.nan, 1], [3, 4]], "float32")
     weight = np.ones_like(gradient)

@@ -6,10 +6,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(60, 5)).astype("float32")

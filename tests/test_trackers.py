@@ -9,9 +9,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from quiet import GradientRecorder
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
-from keraskip import GradientRecorder, load_run
+from keraskip import load_run
 from keraskip.callbacks.book.trackers import Trackers, made_trackers
 from keraskip.callbacks.columns import FURTHER, OF_BATCH, OF_UPDATE, STATISTICS, Rows, columns_of
 
@@ -43,6 +44,9 @@ def offline(tmp_path_factory):
         for name, value in {"MODE": "offline", "SILENT": "true", "CONSOLE": "off"}.items():
             patch.setenv(f"WANDB_{name}", value)
         patch.setenv("WANDB_ERROR_REPORTING", "false")
+        # Seconds to wait for its own process; only one that is broken takes as long.
+        for name in "_SERVICE_WAIT", "INIT_TIMEOUT":
+            patch.setenv(f"WANDB_{name}", "600")
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
         artifacts = (folder / "artifacts").as_uri()
