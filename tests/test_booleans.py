@@ -52,7 +52,7 @@ def batches(**options):
         (lambda: side_by_side(True), "jobs"),
         (lambda: on_ray(cpus=True), "cpus"),
         (lambda: on_ray(gpus=True), "gpus"),
-        (lambda: launcher_for(Setup(), True, None, 1, 0), "jobs"),
+        (lambda: launcher_for([], Setup(), True, None, 1, 0), "jobs"),
         (lambda: named_study("vanishing", depths=[20, True]), r"depths\[1\]"),
         (lambda: load_data("folder:nowhere", image_size=True), "image_size"),
         (lambda: batches(size=True), "size"),

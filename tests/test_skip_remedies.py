@@ -18,7 +18,7 @@ PLAIN, LEARNED = "keraskip.add_skips(model)", 'keraskip.add_skips(model, scale="
 ROOM = {"possible": 3, "around": 6, "hidden": 7}
 
 
-def remedy(activation, room=ROOM, kinds="Dense", extra=()):
+def remedy(activation, room=ROOM, kinds="Dense", extra=(), size=4.0):
     """Of a network of eight layers in which the signal vanishes."""
     info = classifier(
         outputs=[{"layer": NAMES[-1], "units": 10, "activation": "softmax"}],
@@ -27,7 +27,9 @@ def remedy(activation, room=ROOM, kinds="Dense", extra=()):
         activations=[activation] * (len(NAMES) - 1) + ["softmax"] + [None] * len(extra),
         skips=room,
     )
-    found = diagnose(run_of(flat(), layers=len(NAMES), info=info, grad_norm=FALL))[0]
+    # Kernels of 8 x 8 with a norm of 4 have the size that He et al. 2015b ask for.
+    run = run_of(flat(), layers=len(NAMES), info=info, grad_norm=FALL, weight_norm=size)
+    found = diagnose(run)[0]
     assert found.kind == "vanishing"
     assert "BatchNormalization" in found.remedy
     return found.remedy
@@ -45,6 +47,7 @@ def test_centred_activations_get_plain_skips_and_growing_ones_a_learned_scalar()
         {"activation": "sigmoid"},
         {"activation": "exponential"},
         {"activation": "tanh", "kinds": "MyLayer"},
+        {"activation": "tanh", "kinds": "Conv2D", "size": 1.0},
         {"activation": "tanh", "room": {"possible": 0, "around": 0, "hidden": 7}},
         {"activation": "tanh", "room": {"possible": 1, "around": 2, "hidden": 7}},
         {"activation": "tanh", "room": None},

@@ -51,6 +51,19 @@ def test_vanishing_pairs_each_depth_with_the_nearest_densenet():
     ]
 
 
+def test_a_trial_with_skips_trains_the_twin_of_the_network_without():
+    plain = Trial("plain", "mlp", {"depth": 6, "units": 8})
+    twin = renamed(plain, "twin", skips={})
+    # Older runs lack the setting, and the same trial goes on with them.
+    assert "skips" not in plain.settings
+    assert twin.settings["skips"] == {}
+    models = [trial.build(load_data(), 10) for trial in (plain, twin)]
+    for ours, theirs in zip(*(model.weights for model in models), strict=True):
+        assert ours.path == theirs.path
+        assert np.array_equal(*map(keras.ops.convert_to_numpy, (ours.value, theirs.value)))
+    assert [sum("add" in layer.name for layer in model.layers) for model in models] == [0, 2]
+
+
 @pytest.mark.parametrize(
     ("study", "depths", "names"),
     [

@@ -39,10 +39,26 @@ def test_this_machine_has_a_processor_and_memory():
     assert memory is None or memory > 0
 
 
-def test_several_devices_take_one_trial_at_a_time(monkeypatch):
+class Mine(Trial):
+    """A trial that another process would not know."""
+
+
+TRIALS = [Trial(name, "mlp", {"depth": 3}, epochs=1) for name in ("first", "second")]
+
+
+@pytest.mark.parametrize(
+    ("trials", "setup", "is_alone"),
+    [
+        (TRIALS, Setup(), False),
+        (TRIALS[:1], Setup(), True),
+        (TRIALS, Setup(devices=2), True),
+        ([*TRIALS, Mine("third", "mlp")], Setup(), True),
+    ],
+)
+def test_trials_that_have_to_be_alone_are(monkeypatch, trials, setup, is_alone):
     monkeypatch.setattr("keraskip.study.launchers.room_for_jobs", lambda: 4)
-    assert launcher_for(Setup(devices=2), None, None, 1, 0) is one_after_the_other
-    assert launcher_for(Setup(), None, None, 1, 0) is not one_after_the_other
+    launcher = launcher_for(trials, setup, None, None, 1, 0)
+    assert (launcher is one_after_the_other) == is_alone
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def compare(
             settings=changes | dict(map(_setting, settings or [])),
         )
         setup = Setup(_text(data_dir), _text(manual_dir), devices, processes)
-        launcher = launcher_for(setup, jobs, ray, cpus_per_trial, gpus_per_trial)
+        launcher = launcher_for(trials, setup, jobs, ray, cpus_per_trial, gpus_per_trial)
         check_study(trials, folder)
         if launcher is one_after_the_other:
             import_keras_quietly()

@@ -113,11 +113,19 @@ def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Launcher:
 
 
 def launcher_for(
-    setup: Setup, jobs: int | None, ray: str | None, cpus: float, gpus: float
+    trials: Sequence[Trial],
+    setup: Setup,
+    jobs: int | None,
+    ray: str | None,
+    cpus: float,
+    gpus: float,
 ) -> Launcher:
     """The launcher that the command's options ask for; by default as many jobs as there is room."""
     if jobs is None:
-        jobs = 1 if ray or setup.parts > 1 else room_for_jobs()
+        # A trial of another class does not travel to another process by its settings.
+        is_own = any(type(trial) is not Trial for trial in trials)
+        is_one = ray or setup.parts > 1 or is_own
+        jobs = 1 if is_one else min(room_for_jobs(), len(trials))
     check_integer("jobs", jobs, minimum=1)
     if setup.processes > 1 and (jobs != 1 or ray):
         raise ValueError(

@@ -40,7 +40,7 @@ def conv(count, activation, width=12):
 # The hidden layers, and whether skips and skips with a learned scalar cure the network. A network
 # that learns anyway is expected to go on learning.
 NETWORKS = {
-    "MLP, 20 sigmoid": (lambda: dense(20, "sigmoid"), True, True),
+    "MLP, 20 sigmoid": (lambda: dense(20, "sigmoid"), False, True),
     "MLP, 20 tanh": (lambda: dense(20, "tanh"), True, True),
     "MLP, 20 ReLU": (lambda: dense(20, "relu"), True, True),
     "MLP, 4 ReLU": (lambda: dense(4, "relu"), True, True),
