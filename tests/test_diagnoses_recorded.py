@@ -27,7 +27,7 @@ TINY = {"units": 8, "epochs": 2}
             "diverged",
             "overflow in the first step",
         ),
-        ({"broken_step": 20}, "diverged", "inputs not finite"),
+        pytest.param({"broken_step": 20}, "diverged", "inputs not finite", marks=pytest.mark.slow),
     ],
 )
 def test_a_fault_is_found_first(tmp_path, changes, state, kind):

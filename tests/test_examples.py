@@ -31,6 +31,7 @@ def test_all_examples_are_tested():
     }
 
 
+@pytest.mark.slow
 def test_stalling_script_is_recorded_as_it_is(tmp_path):
     script = (EXAMPLES / "stalling_script.py").read_text("utf-8")
     assert "keraskip" not in script.split('"""')[2]

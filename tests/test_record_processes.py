@@ -46,6 +46,7 @@ def assert_died_of_ctrl_c(process, out, err, folder):
     assert len(run.epochs) == 1
 
 
+@pytest.mark.slow
 def test_after_ctrl_c_the_process_ends_as_pythons_does(tmp_path):
     """The script presses it itself; its `finally` and what it left for the exit are run."""
     process = started(tmp_path, scripts.HEAD + scripts.INTERRUPTED)

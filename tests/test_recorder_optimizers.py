@@ -145,6 +145,7 @@ def assert_both_recorded(model, run, critic_steps):
     assert not any("apply" in vars(o) for o in (model.critic_optimizer, model.generator_optimizer))
 
 
+@pytest.mark.slow
 @by_hand
 def test_one_optimizer_that_trains_two_networks_in_turn(tmp_path):
     model = gan(shared=True)
@@ -166,6 +167,7 @@ def test_each_optimizer_counts_its_own_steps(tmp_path):
     assert generator.steps.tolist() == [0, 4, 8]
 
 
+@pytest.mark.slow
 @by_hand
 def test_a_training_that_goes_on_numbers_the_steps_of_each(tmp_path):
     model = gan(critic_steps=2)

@@ -82,7 +82,9 @@ def whole(trained):
     ("every", "expected"),
     [
         (3, [0, 3, 6, 9, 12, 15, 18]),
-        (lambda step: step & 8, [*range(8, 16)]),  # any value that is true or false
+        pytest.param(
+            lambda step: step & 8, [*range(8, 16)], marks=pytest.mark.slow
+        ),  # any value that is true or false
         pytest.param(100, [0], marks=pytest.mark.slow),
     ],
     ids=["number", "function", "larger than the run"],
@@ -230,7 +232,11 @@ def test_compiled_anew_after_an_interrupt(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "expected"), [("second|last/kernel", 3), (lambda path: "first" not in path, 4)]
+    ("chosen", "expected"),
+    [
+        ("second|last/kernel", 3),
+        pytest.param(lambda path: "first" not in path, 4, marks=pytest.mark.slow),
+    ],
 )
 def test_layers_that_are_chosen(tmp_path, whole, chosen, expected):
     run = recorded(tmp_path, images=FEW, options=UNCOMPILED, layers=chosen)

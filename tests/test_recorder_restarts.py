@@ -262,6 +262,7 @@ def test_fit_that_begins_with_a_later_epoch_goes_on(tmp_path):
     assert [note["epoch"] for note in run.info["resumed"]] == [2]
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_cut(tmp_path):
     folder = tmp_path / "run"
     fit(network(), GradientRecorder(folder))
@@ -294,6 +295,7 @@ def test_the_last_run_goes_on(tmp_path):
     assert len(load_run(tmp_path / "run-2").steps) == STEPS * EPOCHS
 
 
+@pytest.mark.slow
 @beside
 def test_each_of_several_models_goes_on_with_its_own_run(tmp_path):
     models = network(), network()
@@ -308,7 +310,14 @@ def test_each_of_several_models_goes_on_with_its_own_run(tmp_path):
 
 
 @beside
-@pytest.mark.parametrize("change", ["weights", "kind", "statistics", "epoch"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "weights",
+        "epoch",
+        *(pytest.param(c, marks=pytest.mark.slow) for c in ("kind", "statistics")),
+    ],
+)
 def test_another_training_does_not_go_on_with_the_run(tmp_path, change):
     """As in Hyperband, which lets each of several models go on with a later epoch."""
     model = network()

@@ -67,6 +67,7 @@ def state_of(file):
     return [*model.get_weights(), *(np.array(variable) for variable in model.optimizer.variables)]
 
 
+@pytest.mark.slow
 def test_models_saved_during_training(tmp_path):
     states = []
     for monitors in [], [GradientRecorder(tmp_path / "run")]:

@@ -126,17 +126,6 @@ def test_a_run_that_is_given_twice_is_refused(runs):
         keraskip.compare(runs[0], runs[0])
 
 
-def test_runs_of_one_name_are_told_apart_by_the_folders_around(tmp_path):
-    folders = [tmp_path / part / "run" for part in ("a/one", "a/two", "b/one")]
-    other = tmp_path / "other"
-    for folder in [*folders, other]:
-        write_run(folder, np.ones(20))
-    comparison = keraskip.compare(*folders, other)
-    names = ["a/one/run", "two/run", "b/one/run", "other"]
-    assert [verdict.run for verdict in comparison.verdicts] == names
-    assert "b/one/run is healthy" in " ".join(comparison.findings)
-
-
 def test_names_are_text_in_the_page(runs, tmp_path):
     page = keraskip.compare(*runs).save(tmp_path / "report.html").read_text()
     assert "<img src=x" not in page

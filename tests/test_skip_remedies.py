@@ -107,6 +107,7 @@ def before_and_after(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_network_of_small_tanh_layers_is_told_and_cured(before_and_after):
     run = load_run(before_and_after / "plain")
     assert run.info["skips"] == {"possible": 5, "around": 10, "hidden": 12}
@@ -115,6 +116,7 @@ def test_a_network_of_small_tanh_layers_is_told_and_cured(before_and_after):
     assert load_run(before_and_after / "cured").epochs["accuracy"].iloc[-1] > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("plain", "cured"), ("cured", "plain")])
 def test_the_two_are_compared_as_twins(before_and_after, names, tmp_path):
     comparison = keraskip.compare(*(before_and_after / name for name in names))

@@ -335,6 +335,7 @@ def test_a_trial_that_fails_does_not_stop_the_others(study, runs):
     assert failed.value.runs == [out / trial.name for trial in trials]
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverges_comes_to_its_end(tmp_path):
     wild = renamed(PLAIN, "nan", learning_rate=1e30, epochs=1)
     with pytest.warns(UserWarning, match="NaN or inf"):

@@ -160,6 +160,7 @@ def curves_of(run):
             yield f"{name}/{path}", dict(zip(run.steps.tolist(), values, strict=True))
 
 
+@pytest.mark.slow
 def test_wandb_has_the_curves(offline, trained):
     run_id = (trained.folder / "wandb_run.txt").read_text("utf-8")
     rows = rows_of(offline, run_id)

@@ -62,12 +62,12 @@ def recorded(model, path, rate=0.1):
     [
         (mlp, {}),
         (mlp, {"scale": "learned"}),
-        (mlp, {"scale": 0.5}),
+        pytest.param(mlp, {"scale": 0.5}, marks=pytest.mark.slow),
         (mlp, {"how": "concatenate"}),
         (normalized, {"project": True}),
-        (normalized, {"preact": True}),
-        (normalized, {"how": "concatenate"}),
-        (nested, {}),
+        pytest.param(normalized, {"preact": True}, marks=pytest.mark.slow),
+        pytest.param(normalized, {"how": "concatenate"}, marks=pytest.mark.slow),
+        pytest.param(nested, {}, marks=pytest.mark.slow),
     ],
 )
 def test_a_twin_is_known(make, options, tmp_path):

@@ -198,10 +198,12 @@ class Silence:
         They never had one, they do not answer 0, and their weights are no larger than usual, so
         that nothing is saturated. JAX has zeros there, where other backends have no gradient.
         """
+        if not self.blocked:
+            return []
         columns = np.flatnonzero(self.run.weights["layer"].isin(self.blocked))
         sizes = self.run.weights["size"].to_numpy(float)[columns]
         rms = self.run.weight_norm[late_steps(self.run)][:, columns] / np.sqrt(sizes)
-        is_usual = self.culprit is None and np.nanmax(rms, initial=0) < LARGE_WEIGHT
+        is_usual = self.culprit is None and np.nan_to_num(rms).max(initial=0) < LARGE_WEIGHT
         never = all(self._never(name) for name in self.blocked)
         return self.blocked if never and is_usual and not self.answers_zero else []
 
