@@ -183,6 +183,7 @@ def test_each_verdict_has_a_rule():
 QUICK = ("plain8, batch norm",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [k for k in BATTERY if k.name in QUICK], ids=lambda k: k.name)
 def test_a_network_of_known_state(tmp_path, known):
     """All of them, three seeds each: tests/benchmarks/known_networks.py."""

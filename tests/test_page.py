@@ -175,7 +175,8 @@ def test_the_slider_works_by_keyboard(page):
 def test_a_page_that_goes_on_loads_itself_anew_and_keeps_what_was_set(browser, report, tmp_path):
     comparison = keraskip.compare(report.parent / "steady")
     live, ended = tmp_path / "live.html", tmp_path / "ended.html"
-    live.write_text(as_html(comparison, reload_after=600))
+    going_on = as_html(comparison, reload_after=600)
+    live.write_text(going_on)
     page = browser.new_page(viewport={"width": 1280, "height": 600})
     page.set_default_timeout(600_000)
     page.goto(live.as_uri())
@@ -188,9 +189,9 @@ def test_a_page_that_goes_on_loads_itself_anew_and_keeps_what_was_set(browser, r
     assert page.locator("#runs").get_attribute("open") is not None
     assert page.locator("#method").get_attribute("open") is None
     # By itself it does so until a page takes its place that does not.
-    live.write_text(as_html(comparison, reload_after=1))
+    live.write_text(going_on.replace('data-reload-after="600"', 'data-reload-after="1"'))
     page.reload()
-    ended.write_text(as_html(comparison))
+    ended.write_text(going_on.replace(' data-reload-after="600"', ""))
     ended.replace(live)
     page.wait_for_selector("body:not([data-reload-after])[data-drawn='1'][data-moment='2']")
     page.close()

@@ -131,6 +131,7 @@ def test_a_recorder_of_ones_own_is_left_alone(record, tmp_path, no_page):
     assert "keraskip: 'mine' has a recorder of its own, in own/run." in done.err
 
 
+@pytest.mark.slow
 def test_a_model_that_is_fitted_in_a_loop_goes_on_with_its_third_run(record, tmp_path, no_page):
     record(scripts.LOOP)
     folder = tmp_path / "runs" / "train"

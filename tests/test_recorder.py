@@ -100,7 +100,7 @@ def trained_by_hand(model, x, y):
     }
 
 
-@pytest.mark.parametrize("build", [tiny, resnet])
+@pytest.mark.parametrize("build", [tiny, pytest.param(resnet, marks=pytest.mark.slow)])
 def test_statistics_equal_those_of_the_gradient_outside_fit(tmp_path, build):
     x, y = batches(3)
     fit(build(), (x, y), GradientRecorder(tmp_path))
@@ -156,6 +156,7 @@ def test_default_graph_mode_is_bit_identical(tmp_path, options):
     assert_bit_identical_in_graph_mode(tmp_path, resnet, options)
 
 
+@pytest.mark.slow
 @needs_tensorflow
 @pytest.mark.parametrize("name", ["clipped", pytest.param("momentum", marks=pytest.mark.slow)])
 def test_a_large_weight_trains_bit_identically(tmp_path, name):

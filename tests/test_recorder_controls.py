@@ -30,6 +30,7 @@ def of(run, statistic, path):
     return run.statistics[statistic][:, column].ravel()
 
 
+@pytest.mark.slow
 def test_thirty_sigmoids_vanish(tmp_path):
     run = recorded(tmp_path, *(layers.Dense(8, "sigmoid", name=f"s{n}") for n in range(30)))
     assert of(run, "grad_norm", "/s0/kernel").max() < 1e-12

@@ -15,7 +15,7 @@ from members import quick
 from keraskip import GradientRecorder, load_run
 
 QUICK = (
-    "gpt", "variational_autoencoder_with_its_own_step", "lora", "from_a_pydataset",
+    "gpt", "lora", "from_a_pydataset",
 )  # fmt: skip
 TABLES = foreign_images, foreign_sequences, foreign_tables
 MODELS = {

@@ -140,7 +140,7 @@ MODELS = (
     normalized, scaled,
 )  # fmt: skip
 # Those that no file beside this one trains.
-QUICK_MODELS = (deferred, OwnStep, shared, partly_frozen, recurrent)
+QUICK_MODELS = (deferred, OwnStep, shared, partly_frozen)
 OPTIMIZERS = (
     "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon",
     "Nadam", "RMSprop", "SGD", "ScheduleFreeAdamW",

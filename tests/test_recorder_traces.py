@@ -120,6 +120,7 @@ def test_a_backup_is_restored_without_the_recorder(tmp_path):
     assert_equal(*weights)
 
 
+@pytest.mark.slow
 def test_a_backup_is_restored_with_the_recorder(tmp_path):
     folder, runs = tmp_path / "backup", [tmp_path / "first", tmp_path / "second"]
     backup = keras.callbacks.BackupAndRestore(folder)

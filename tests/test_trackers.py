@@ -173,6 +173,7 @@ def test_wandb_has_the_curves(offline, trained):
     assert axes["grad_norm/*"] == axes["log10_gradient/*"] == "keraskip/step"
 
 
+@pytest.mark.slow
 def test_wandb_has_the_histograms(offline, trained):
     rows = rows_of(offline, (trained.folder / "wandb_run.txt").read_text("utf-8"))
     for path, size in zip(*(trained.run.weights[key] for key in ("path", "size")), strict=True):

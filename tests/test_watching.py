@@ -22,12 +22,11 @@ def begun(folder):
 
 def test_the_page_is_written_when_there_is_news_until_all_runs_have_ended(tmp_path, monkeypatch):
     run, out, written = begun(tmp_path / "one"), tmp_path / "page.html", []
-    # What happens between two looks: nothing, the run ends, and another one begins and ends.
+    # What happens between two looks: nothing, another run begins, and both end.
     news = [
         lambda: None,
         lambda: begun(tmp_path / "two"),
-        lambda: set_status(run, "completed"),
-        lambda: set_status(tmp_path / "two", "completed"),
+        lambda: [set_status(folder, "completed") for folder in (run, tmp_path / "two")],
     ]
     monkeypatch.setattr(watching.time, "sleep", lambda seconds: news.pop(0)())
 
@@ -37,6 +36,6 @@ def test_the_page_is_written_when_there_is_news_until_all_runs_have_ended(tmp_pa
 
     ended = watching.watch([tmp_path], out, note)
     both = ["one", "two"]
-    assert written == [(["one"], True), (both, True), (both, True), (both, False)]
+    assert written == [(["one"], True), (both, True), (both, False)]
     assert [run.info["status"] for run in ended.runs] == ["completed", "completed"]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["page.html"]

@@ -59,9 +59,11 @@ class Comparison(Findings):
 
         Raises:
             ValueError: for another suffix.
-            OSError: if the file cannot be written.
+            OSError: if the file cannot be written; NotADirectoryError if its folder is missing.
         """
         path = Path(path)
+        if not path.parent.is_dir():
+            raise NotADirectoryError(f"A report needs a folder to lie in. Received: {str(path)!r}")
         if path.suffix in WRITTEN:
             path.write_text(WRITTEN[path.suffix](self), encoding="utf-8")
         elif path.suffix in PICTURES:
