@@ -153,7 +153,7 @@ def test_images_of_unknown_size(name):
         )
 
 
-@pytest.mark.parametrize("name", EACH_MEMBER)
+@pytest.mark.parametrize("name", quick(["resnet_preact"], MEMBERS))
 def test_channels_first_is_the_same_network(name, tmp_path):
     # No layer has as many filters as the images have pixels in a row: in that case Keras 3.15 on
     # TensorFlow takes the width for the channels when it adds a bias.
@@ -204,7 +204,7 @@ def test_head_arguments(name):
     assert not np.allclose(outputs.sum(axis=1), 1)
 
 
-@pytest.mark.parametrize("name", quick(EXPORTED, FAMILIES))
+@pytest.mark.parametrize("name", quick(["resnet_preact"], FAMILIES))
 def test_weights_from_a_file(name, tmp_path):
     model = randomize(FAMILIES[name](**SMALL))
     model.save(tmp_path / "saved.keras")

@@ -87,12 +87,14 @@ def test_a_training_that_cannot_recover_is_ended_where_asked_for(record, tmp_pat
     assert load_run(tmp_path / "runs" / "train" / "1_still").info["status"] == "stopped"
 
 
+@pytest.mark.slow
 def test_a_subclassed_model_with_a_fit_of_its_own(record, tmp_path, no_page):
     done = record(scripts.SUBCLASSED)
     assert done.out.splitlines() == ["epoch 0 ['loss']", "epoch 1 ['loss']", "2"]
     assert len(load_run(tmp_path / "runs" / "train" / "1_mine").epochs) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="needs tf.data")
 def test_data_of_tensorflow(record, tmp_path, no_page):
     assert record(scripts.TF_DATA).code == 0

@@ -145,8 +145,8 @@ OPTIMIZERS = (
     "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon",
     "Nadam", "RMSprop", "SGD", "ScheduleFreeAdamW",
 )  # fmt: skip
-# Their steps differ most: by state, by shape of the weight, by sign alone.
-QUICK = ("Adam", "Muon", "Lion")
+# Their steps differ most: by state, by shape of the weight.
+QUICK = ("Adam", "Muon")
 SETTINGS = {
     "clipnorm": {"optimizer": lambda: SGD(0.1, clipnorm=0.1)},
     "global_clipnorm": {"optimizer": lambda: SGD(0.1, global_clipnorm=0.1)},

@@ -234,6 +234,7 @@ def test_an_optimizer_inside_of_another_one_is_a_part_of_it(tmp_path):
     assert run.steps.tolist() == list(range(STEPS))
 
 
+@pytest.mark.slow
 @by_hand
 def test_a_part_that_is_trained_by_itself_in_between(tmp_path):
     """Its steps are of another training."""

@@ -126,7 +126,7 @@ def test_steps_that_are_not_due_are_not_measured(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="the other backends do not trace a step twice")
-@pytest.mark.parametrize("built", [True, False])
+@pytest.mark.parametrize("built", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_step_is_traced_once(tmp_path, built):
     """Keras makes the variables of metrics and optimizer in the trace, and has to trace anew."""
     traces = []

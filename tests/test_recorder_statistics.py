@@ -220,6 +220,7 @@ def test_shares_of_elements(everything):
                 assert found == pytest.approx(share, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_one_nan_is_not_remembered(tmp_path):
     images = IMAGES.copy()
     images[2 * BATCH] = np.nan

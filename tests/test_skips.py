@@ -80,7 +80,7 @@ def test_the_twin_is_the_network_drawn_by_hand(name, tmp_path):
 
 
 @pytest.mark.parametrize("variant", ["v1", "preact"])
-@pytest.mark.parametrize("shortcut", ["A", "B"])
+@pytest.mark.parametrize("shortcut", ["A", pytest.param("B", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("block", "every"), [("basic", 2), ("bottleneck", 3)])
 def test_the_plain_networks_of_the_zoo_become_their_residual_twins(variant, shortcut, block, every):
     options = {

@@ -83,6 +83,7 @@ def test_a_twin_drawn_by_hand_and_numbered_on_is_known(tmp_path):
     assert is_twin(recorded(by_hand(), tmp_path / "a"), recorded(mlp(), tmp_path / "b"))
 
 
+@pytest.mark.slow
 def test_what_differs_in_more_is_no_twin(tmp_path):
     twin = recorded(keraskip.add_skips(mlp(), verbose=False), tmp_path / "twin")
     for number, model in enumerate([mlp("relu"), mlp(units=(8, 8, 8)), mlp(units=(8, 8, 8, 9))]):
