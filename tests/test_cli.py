@@ -39,7 +39,7 @@ def called(*arguments, cwd=None):
 
 
 def test_report_prints_a_table_and_last_the_path_and_loads_no_framework(runs, tmp_path):  # noqa: F811
-    typed = [KERASKIP, "report", *runs, "--out", tmp_path / "out.html"]
+    typed = [KERASKIP, "report", *runs, "--out", tmp_path / "out.md"]
     # The last column of what Python then says of an import is the module's name.
     told = [sys.executable, "-X", "importtime", *typed]
     done = subprocess.run(told, capture_output=True, text=True)
@@ -48,8 +48,8 @@ def test_report_prints_a_table_and_last_the_path_and_loads_no_framework(runs, tm
     assert not loaded & {"keras", "tensorflow", "jax", "torch"}
     assert done.returncode == 0
     assert "vanishing" in done.stdout
-    assert done.stdout.splitlines()[-1] == str(tmp_path / "out.html")
-    assert (tmp_path / "out.html").is_file()
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "out.md")
+    assert (tmp_path / "out.md").is_file()
 
 
 def modules_loaded_by(*commands):

@@ -341,9 +341,8 @@ def test_other_backends_export_by_tensorflow(tmp_path):
         keraskip.export_savedmodel(subclassed, tmp_path / "no", input_shape=(8, 8, 1))
 
 
-@pytest.mark.parametrize(
-    "policy", ["mixed_float16", pytest.param("float32", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["mixed_float16", "float32"])
 def test_policies_of_later_do_not_matter(tmp_path, policy):
     model = ready("densenet_efficient")
     keras.config.set_dtype_policy(policy)

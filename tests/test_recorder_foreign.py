@@ -15,7 +15,7 @@ from members import quick
 from keraskip import GradientRecorder, load_run
 
 QUICK = (
-    "gpt", "lora", "from_a_pydataset",
+    "gpt", "lora",
 )  # fmt: skip
 TABLES = foreign_images, foreign_sequences, foreign_tables
 MODELS = {

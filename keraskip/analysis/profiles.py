@@ -55,20 +55,27 @@ def profile(run: Run, signal: str, steps: np.ndarray) -> pd.DataFrame:
           a larger weight has a smaller gradient for the same function, and the product can be
           compared (van Laarhoven 2017).
     """
-    columns = hidden_weights(run, signal)
-    rows = run.weights.loc[columns, ["layer", "path", "depth"]].copy()
+    return profile_of(run, hidden_weights(run, signal), steps)
+
+
+def profile_of(run: Run, columns: np.ndarray, steps: np.ndarray) -> pd.DataFrame:
+    """The same for weights that are known: to find them takes as long as their statistics."""
     # Steps without a gradient of the weight are left out.
     log_rms = pd.DataFrame(log_rms_of(run, columns, steps))
-    rows["rms"] = 10 ** log_rms.mean().to_numpy()
-    rows["low"], rows["high"] = 10 ** log_rms.min().to_numpy(), 10 ** log_rms.max().to_numpy()
-    # Steps that only accumulate gradients have no update.
-    rows["frozen"] = _frame(run.frozen, steps, columns).mean().to_numpy()
     weight_norm = _frame(run.weight_norm, steps, columns).replace(0, np.nan)
-    ratio = _frame(run.update_norm, steps, columns) / weight_norm
-    product = np.log10(weight_norm).mean().to_numpy() + np.log10(run.weights["size"][columns]) / 2
-    rows["scale_free"] = rows["rms"] * 10**product
-    rows["update_ratio"] = ratio.median().to_numpy()
-    return rows.dropna(subset=["rms"]).reset_index(drop=True)
+    weights, rms = run.weights.iloc[columns], 10 ** log_rms.mean().to_numpy()
+    product = np.log10(weight_norm).mean().to_numpy() + np.log10(weights["size"].to_numpy()) / 2
+    rows = {
+        **{name: weights[name].to_numpy() for name in ("layer", "path", "depth")},
+        "rms": rms,
+        "low": 10 ** log_rms.min().to_numpy(),
+        "high": 10 ** log_rms.max().to_numpy(),
+        # Steps that only accumulate gradients have no update.
+        "frozen": _frame(run.frozen, steps, columns).mean().to_numpy(),
+        "scale_free": rms * 10**product,
+        "update_ratio": (_frame(run.update_norm, steps, columns) / weight_norm).median().to_numpy(),
+    }
+    return pd.DataFrame(rows).dropna(subset=["rms"]).reset_index(drop=True)
 
 
 def _frame(statistic: np.ndarray, steps: np.ndarray, columns: np.ndarray) -> pd.DataFrame:
