@@ -17,6 +17,13 @@ def named(run, name, **info):
     return replace(run, path=Path(name), info={**run.info, **info})
 
 
+def cut(run, count):
+    """The first steps of a run."""
+    statistics = {name: values[:count] for name, values in run.statistics.items()}
+    scalars = {name: values[:count] for name, values in run.scalars.items()}
+    return replace(run, steps=run.steps[:count], statistics=statistics, scalars=scalars)
+
+
 def trial(family, depth=20):
     return {"trial": {"family": family, "depth": depth}}
 
@@ -41,6 +48,20 @@ def test_twins_are_compared_in_signal_and_in_learning(stalled, learns):
     assert "of that of resnet20 all. plain20 does not learn, resnet20 learns." in answer.detail
 
 
+def test_where_both_signals_arrive_the_skips_are_not_praised(learns):
+    heights = 10.0 ** (-1 + 0.03 * np.arange(20)).repeat(2)
+    run = run_of(falling(), info=classifier(), layers=20, grad_norm=heights, grad_max=heights)
+    plain, other = named(run, "plain20", **trial("plain")), learns
+    answer = answer_of(keraskip.compare(plain, other))
+    assert answer.headline == "The gradient arrives with and without skip connections."
+
+
+def test_of_several_pairs_those_where_skips_help_are_counted(stalled, learns):
+    runs = [stalled, learns, named(learns, "plain8", **trial("plain", 8))]
+    answer = answer_of(keraskip.compare(*runs, named(learns, "resnet8", **trial("resnet", 8))))
+    assert answer.headline == "Skip connections kept the gradient in 1 of 2 pairs."
+
+
 def test_skips_that_lose_the_gradient_are_not_praised(stalled, learns):
     plain, other = named(learns, "a", **trial("plain")), named(stalled, "b", **trial("resnet"))
     answer = answer_of(keraskip.compare(plain, other))
@@ -59,10 +80,7 @@ def test_one_network_that_learns_is_called_so(learns):
 
 
 def test_a_run_of_few_steps_is_not_judged(learns):
-    few = {name: values[:3] for name, values in learns.statistics.items()}
-    scalars = {name: values[:3] for name, values in learns.scalars.items()}
-    short = replace(learns, steps=learns.steps[:3], statistics=few, scalars=scalars)
-    answer = answer_of(keraskip.compare(short))
+    answer = answer_of(keraskip.compare(cut(learns, 3)))
     assert answer.headline == "resnet20 cannot be judged yet."
     assert answer.detail.startswith("Too little is known: ")
 
@@ -72,6 +90,14 @@ def test_several_networks_are_counted_and_those_that_fail_named(stalled, learns)
     answer = answer_of(keraskip.compare(*runs, named(runs[1], "third")))
     assert answer.headline == "2 of 3 networks learn; not plain20."
     assert answer.detail.startswith("plain20: ")
+
+
+def test_what_nobody_can_know_yet_is_undecided(stalled, learns):
+    young = cut(named(learns, "young", trial=None), 3)
+    answer = answer_of(keraskip.compare(named(learns, "old", trial=None), young))
+    assert answer.headline == "1 of 2 networks learns; undecided: young."
+    answer = answer_of(keraskip.compare(young, replace(young, path=Path("other"))))
+    assert answer.headline == "None of the 2 networks can be judged yet."
 
 
 def test_a_card_has_marks_numbers_and_the_first_finding(stalled, learns):

@@ -281,3 +281,11 @@ def test_a_spike_at_the_start_does_not_hide_that_the_loss_fell():
     low = np.full(300, 0.5) + np.random.default_rng(0).normal(0, 0.05, 300)
     low[1] = 130.0
     assert learning_of(run_of(low, info=classifier())).state == "unknown"
+
+
+@pytest.mark.parametrize(("needed", "expected"), [(4, "not learning"), (1000, "frozen")])
+def test_steps_between_the_updates_of_an_accumulation_are_no_standstill(needed, expected):
+    """Of every fourth step none may have an update, though every fourth step has one."""
+    info = with_optimizer(classifier(), gradient_accumulation_steps=needed)
+    run = run_of(flat(100), info=info, every=4, update_norm=np.nan)
+    assert learning_of(run).state == expected

@@ -209,3 +209,10 @@ def test_bad_input_is_one_line_before_the_script_runs(tmp_path, capsys, options,
     out, err = capsys.readouterr()
     assert (ended.value.code, out, len(err.splitlines())) == (2, "", 1)
     assert message in err
+
+
+def test_an_exception_with_a_code_is_no_exit(record):
+    script = "class Odd(Exception):\n    code = None\n\n\nraise Odd('it failed')"
+    done = record(script, head="")
+    assert done.code == 1
+    assert any("Odd: it failed" in line for line in done.err)

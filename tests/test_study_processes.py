@@ -18,9 +18,9 @@ GIGABYTE = 2**30
     [(1, 64, 1), (2, 24, 2), (16, 7, 3), (4, 1, 1), (4, None, 4)],
 )
 def test_as_many_trials_as_there_are_processors_and_memory_for(
-    monkeypatch, processors, memory, jobs
+    monkeypatch, tmp_path, processors, memory, jobs
 ):
-    monkeypatch.setattr(resources, "GPU", "nowhere")
+    monkeypatch.setattr(resources, "DEVICES", tmp_path)
     monkeypatch.setattr(resources, "processors", lambda: processors)
     known = None if memory is None else memory * GIGABYTE
     monkeypatch.setattr(resources, "free_memory", lambda: known)
@@ -29,7 +29,8 @@ def test_as_many_trials_as_there_are_processors_and_memory_for(
 
 def test_a_gpu_takes_one_trial_at_a_time(monkeypatch, tmp_path):
     monkeypatch.setattr(resources, "processors", lambda: 8)
-    monkeypatch.setattr(resources, "GPU", str(tmp_path))
+    monkeypatch.setattr(resources, "DEVICES", tmp_path)
+    (tmp_path / "nvidia2").touch()
     assert resources.room_for_jobs() == 1
 
 

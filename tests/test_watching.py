@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from test_analysis import write_run
 from test_report import INFO
 
@@ -20,22 +21,61 @@ def begun(folder):
     return folder
 
 
-def test_the_page_is_written_when_there_is_news_until_all_runs_have_ended(tmp_path, monkeypatch):
-    run, out, written = begun(tmp_path / "one"), tmp_path / "page.html", []
-    # What happens between two looks: nothing, another run begins, and both end.
-    news = [
+@pytest.fixture
+def looks(monkeypatch):
+    """The pages and the runs in them at each look, and what happens in between."""
+
+    class Looks:
+        pages, news = [], []
+
+        def sleep(self, seconds):
+            self.news.pop(0)()
+
+    looks = Looks()
+    looks.pages, looks.news = [], []
+    write = watching._replace
+
+    def note(out, page):
+        write(out, page)
+        names = [name for name in ("one", "two") if f"<h2>{name}" in page]
+        looks.pages.append((names, "data-reload-after=" in page))
+
+    monkeypatch.setattr(watching, "_replace", note)
+    monkeypatch.setattr(watching.time, "sleep", looks.sleep)
+    monkeypatch.setattr(watching, "LAST_LOOKS", 1)
+    return looks
+
+
+def test_the_page_follows_runs_that_end_and_begin(tmp_path, looks):
+    first, second, out = tmp_path / "one", tmp_path / "two", tmp_path / "page.html"
+    begun(first)
+    looks.news = [
+        lambda: set_status(first, "finished"),
+        # Between two networks of a study no run goes on.
+        lambda: begun(second),
+        lambda: set_status(second, "finished"),
         lambda: None,
-        lambda: begun(tmp_path / "two"),
-        lambda: [set_status(folder, "completed") for folder in (run, tmp_path / "two")],
     ]
-    monkeypatch.setattr(watching.time, "sleep", lambda seconds: news.pop(0)())
-
-    def note(comparison):
-        is_live = "data-reload-after=" in out.read_text()
-        written.append(([run.name for run in comparison.runs], is_live))
-
-    ended = watching.watch([tmp_path], out, note)
+    ended = watching.watch([tmp_path], out)
     both = ["one", "two"]
-    assert written == [(["one"], True), (both, True), (both, False)]
-    assert [run.info["status"] for run in ended.runs] == ["completed", "completed"]
+    live = [(["one"], True), (["one"], True), (both, True), (both, True)]
+    assert looks.pages == [*live, (both, False)]
+    assert [run.name for run in ended.runs] == both
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["page.html"]
+
+
+def test_a_run_that_was_killed_is_not_waited_for(tmp_path, looks, monkeypatch):
+    run = begun(tmp_path / "one")
+    monkeypatch.setattr(watching, "DEAD_AFTER", 0)
+    watching.watch([run], tmp_path / "page.html")
+    assert looks.pages == [(["one"], True), (["one"], False)]
+
+
+def test_ctrl_c_leaves_a_page_that_stays(tmp_path, looks):
+    def press():
+        raise KeyboardInterrupt
+
+    looks.news = [press]
+    with pytest.raises(KeyboardInterrupt):
+        watching.watch([begun(tmp_path / "one")], tmp_path / "page.html")
+    assert looks.pages == [(["one"], True), (["one"], False)]

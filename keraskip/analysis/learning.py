@@ -106,7 +106,7 @@ def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
         said = "the loss is NaN or infinite in every step"
         if progress.is_above_chance:
             return "learning", _joined(progress.accuracy_words, said), None
-        return "diverged", said, int(run.steps[0])
+        return "diverged", said, int(run.steps[0]) if len(run.steps) else None
     if never_updated(run) and not (progress.fell and progress.is_low):
         return _without_update(run, words)
     if frozen_all_along(run) and not (progress.fell and progress.is_low):

@@ -25,6 +25,8 @@ def is_twin(other: Run, plain: Run) -> bool:
 
     False for runs of networks whose calls the recorder does not know, such as subclassed ones.
     """
+    if not all(run.info.get("kinds") for run in (other, plain)):  # as in runs of before
+        return False
     ours, theirs = _merges(other), _merges(plain)
     wider = ours["Concatenate"] > theirs["Concatenate"]
     has_more = ours.total() > theirs.total() and all(ours[kind] >= theirs[kind] for kind in theirs)

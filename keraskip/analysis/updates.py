@@ -67,7 +67,14 @@ def is_frozen(run: Run, rows: np.ndarray) -> bool:
 
 
 def never_updated(run: Run) -> bool:
-    """Whether gradients were only accumulated, so that no step had an update."""
+    """Whether gradients were only accumulated, so that no step had an update.
+
+    A run of every fourth step may show none of the updates of every fourth step.
+    """
+    optimizer = (run.info.get("training") or {}).get("optimizer") or {}
+    needed = optimizer.get("gradient_accumulation_steps")
+    if needed and len(run.steps) and run.steps[-1] + 1 >= needed:
+        return False
     updates = run.update_norm[sound_steps(run)][:, has_gradient(run)]
     return bool(updates.size) and bool(np.isnan(updates).all())
 

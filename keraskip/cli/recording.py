@@ -67,7 +67,7 @@ def record(
         fits.say(lines)
     interrupt.is_due = isinstance(error, KeyboardInterrupt)
     if error is not None:
-        code = getattr(error, "code", 1)  # of an exit
+        code = error.code if isinstance(error, SystemExit) else 1
         raise SystemExit(code if isinstance(code, int | None) else 1)
 
 

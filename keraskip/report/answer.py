@@ -13,8 +13,6 @@ from keraskip.report.wording import times
 
 # In orders of magnitude: a signal that changes by less is all there (a factor of two).
 ALL = 0.3
-# A signal that changes by less is kept (a factor of ten).
-KEPT = 1.0
 MOST_NAMES = 3
 FAILS = {
     "not learning": "does not learn",
@@ -48,14 +46,24 @@ def answer_of(findings: Findings) -> Answer:
 def outcome_words(findings: Findings, group: Group) -> str:
     """What a network does, for the end of a sentence that begins with its name."""
     states = findings.states_of(group)
+    count = states.count("learning")
+    if count == len(states):
+        return _learning_words(group)
+    if count:
+        return f"learns with {count} of {len(states)} seeds"
     if len(set(states)) > 1:
-        return f"learns with {states.count('learning')} of {len(states)} seeds"
+        return f"is not seen to learn with any of {len(states)} seeds"
+    if states[0] not in ("diverged", "frozen") and all(v.at_chance for v in group.verdicts):
+        return f"stays at chance{' so far' if states[0] == 'unknown' else ''}"
+    return FAILS.get(states[0], "cannot be judged yet")
+
+
+def _learning_words(group: Group) -> str:
     accuracy = mean([verdict.accuracy for verdict in group.verdicts]).value
-    if states[0] == "learning":
-        return "learns" if np.isnan(accuracy) else f"learns to {accuracy:.0%}"
-    if all(verdict.at_chance for verdict in group.verdicts):
-        return "stays at chance"
-    return FAILS.get(states[0], "may or may not learn")
+    # A loss may fall while the accuracy stays.
+    if np.isnan(accuracy) or any(verdict.at_chance for verdict in group.verdicts):
+        return "learns"
+    return f"learns to a training accuracy of {accuracy:.0%}"
 
 
 def _clearest_pair(findings: Findings) -> Effect | None:
@@ -80,22 +88,35 @@ def _learns(findings: Findings, group: Group) -> bool:
 
 def _of_pair(findings: Findings, effect: Effect) -> Answer:
     plain, other = effect.reference, effect.other
-    before, after = (
-        group.attenuation.value if group.attenuation else np.nan for group in (plain, other)
-    )
-    if abs(after) <= KEPT < abs(before):
-        headline = "Skip connections kept the gradient."
-    elif abs(after) < abs(before):
-        headline = "Skip connections kept more of the gradient."
-    else:
-        headline = "Skip connections did not keep the gradient."
+    headlines = [_headline(each) for each in findings.effects if each.by_skips and each.orders]
+    headline = _headline(effect)
+    where = f" in {headlines.count(headline)} of {len(headlines)} pairs" if headlines[1:] else ""
+    changed = any(group.verdicts[0].since is not None for group in (plain, other))
+    of = "At first, of" if changed else "Of"
     signal = (
-        f"Of the signal of {plain.label} {_arriving(before)} reached the first layer, of that of "
-        f"{other.label} {_arriving(after)}."
+        f"{of} the signal of {plain.label} {_arriving(_orders(plain))} reached the first layer, "
+        f"of that of {other.label} {_arriving(_orders(other))}."
     )
     course = f"{plain.label} {outcome_words(findings, plain)}, "
     course += f"{other.label} {outcome_words(findings, other)}."
-    return Answer(headline, f"{signal} {course}")
+    return Answer(f"{headline}{where}.", f"{signal} {course}")
+
+
+def _headline(effect: Effect) -> str:
+    """What the skips did with the gradient, without a full stop."""
+    before, after = _orders(effect.reference), _orders(effect.other)
+    grew = " from growing" if before < 0 else ""
+    if effect.reference.verdict == effect.other.verdict == "healthy":
+        return "The gradient arrives with and without skip connections"
+    if effect.other.verdict == "healthy":
+        return f"Skip connections kept the gradient{grew}"
+    if abs(after) < abs(before):
+        return f"Skip connections kept {'' if grew else 'more of '}the gradient{grew}"
+    return "Skip connections did not keep the gradient"
+
+
+def _orders(group: Group) -> float:
+    return group.attenuation.value if group.attenuation else np.nan
 
 
 def _arriving(orders: float) -> str:
@@ -107,44 +128,47 @@ def _arriving(orders: float) -> str:
 
 
 def _of_one(findings: Findings, group: Group) -> Answer:
-    name, diagnosis = group.label, findings.diagnosis_of(group)
-    words = outcome_words(findings, group)
-    states = set(findings.states_of(group))
-    if states == {"unknown"}:
-        words = "stays at chance so far" if "chance" in words else "cannot be judged yet"
+    diagnosis = findings.diagnosis_of(group)
     detail = diagnosis[0].sentence if diagnosis else _without_cause(findings, group)
-    return Answer(f"{name} {words}.", detail)
+    return Answer(f"{group.label} {outcome_words(findings, group)}.", detail)
 
 
 def _without_cause(findings: Findings, group: Group) -> str:
     """What to say of a network without a finding: the signal, or why nothing is known."""
-    learning = findings.learnings_of(group)[0]
     if _learns(findings, group):
-        return f"Its signal is {group.verdict}."
+        no_gradient = group.verdict == "no gradient"
+        return "But no gradient arrives." if no_gradient else f"Its signal is {group.verdict}."
+    learning = next(each for each in findings.learnings_of(group) if each.state != "learning")
     known = "No cause was found" if learning.fails else "Too little is known"
     return f"{known}: {learning.reason}."
 
 
 def _of_many(findings: Findings) -> Answer:
     groups = findings.groups
-    failing = [group for group in groups if not _learns(findings, group)]
-    if not failing:
+    failing = [g for g in groups if all(each.fails for each in findings.learnings_of(g))]
+    learning = [group for group in groups if _learns(findings, group)]
+    undecided = [group for group in groups if group not in failing + learning]
+    if len(learning) == len(groups):
         return Answer(f"All {len(groups)} networks learn.", _about_signals(groups))
-    learning = len(groups) - len(failing)
-    headline = f"{learning or 'None'} of {len(groups)} networks learn{'s' * (learning == 1)}"
-    headline += f"; not {_names(failing)}." if learning else "."
-    causes = [(group, findings.diagnosis_of(group)) for group in failing]
+    if len(undecided) == len(groups):
+        headline = f"None of the {len(groups)} networks can be judged yet"
+    else:
+        headline = f"{len(learning) or 'None'} of {len(groups)} networks learn"
+        headline += "s" if len(learning) == 1 else ""
+        headline += f"; not {_names(failing)}" if failing and learning else ""
+        headline += f"; undecided: {_names(undecided)}" if undecided else ""
+    causes = [(group, findings.diagnosis_of(group)) for group in failing + undecided]
     known = next(((group, found) for group, found in causes if found), None)
     if known is None:
-        return Answer(headline, _without_cause(findings, failing[0]))
-    return Answer(headline, f"{known[0].label}: {known[1][0].sentence}")
+        return Answer(f"{headline}.", _without_cause(findings, causes[0][0]))
+    return Answer(f"{headline}.", f"{known[0].label}: {known[1][0].sentence}")
 
 
 def _about_signals(groups: Sequence[Group]) -> str:
-    ill = [group for group in groups if group.verdict not in ("healthy", "inconclusive")]
+    ill = [group for group in groups if group.verdict != "healthy"]
     if not ill:
         return "No signal is lost on its way to the first layer."
-    return f"But the signal of {_names(ill)} is {ill[0].verdict}."
+    return f"Their signals: {'; '.join(f'{each.label} {each.verdict}' for each in ill)}."
 
 
 def _names(groups: Sequence[Group]) -> str:

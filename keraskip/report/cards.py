@@ -80,6 +80,8 @@ def _card(findings: Findings, group: Group) -> Card:
 
 def _learning_mark(learnings: list[Learning]) -> Mark:
     states = [learning.state for learning in learnings]
+    if len(set(states)) > 1 and all(learning.fails for learning in learnings):
+        return Mark("bad", f"none of {len(states)} seeds learns")
     if len(set(states)) > 1:
         return Mark("open", f"{states.count('learning')} of {len(states)} seeds learn")
     return LEARNING[states[0]]
@@ -93,7 +95,7 @@ def _accuracies(group: Group, learning: Learning) -> str:
         return ""
     chance = verdicts[0].chance if np.isnan(learning.chance) else learning.chance
     held_out = over_seeds([verdict.held_out for verdict in verdicts])
-    parts = [f"accuracy {accuracy}", f"held-out {held_out}" if held_out else ""]
+    parts = [f"training accuracy {accuracy}", f"held-out {held_out}" if held_out else ""]
     parts.append("" if np.isnan(chance) else f"chance {chance:.2f}")
     return ", ".join(filter(None, parts))
 

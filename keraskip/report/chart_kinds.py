@@ -29,7 +29,7 @@ TOOLTIP: list[Any] = [
     alt.Tooltip("update_ratio:Q", title="update : weight", format=".1e"),
 ]
 # The profiles of the runs, or the name under which a page holds them.
-Profiles = pd.DataFrame | alt.NamedData
+Profiles = pd.DataFrame | alt.NamedData | dict[str, Any]
 # A chart over time is about as many pixels wide.
 MOST_STEPS = 250
 PROBE_TOOLTIP: list[Any] = [

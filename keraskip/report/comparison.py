@@ -62,8 +62,7 @@ class Comparison(Findings):
             OSError: if the file cannot be written; NotADirectoryError if its folder is missing.
         """
         path = Path(path)
-        if not path.parent.is_dir():
-            raise NotADirectoryError(f"A report needs a folder to lie in. Received: {str(path)!r}")
+        check_place(path)
         if path.suffix in WRITTEN:
             path.write_text(WRITTEN[path.suffix](self), encoding="utf-8")
         elif path.suffix in PICTURES:
@@ -104,13 +103,19 @@ def compare(*runs: str | Path | Run) -> Comparison:
     return Comparison(loaded)
 
 
+def check_place(path: Path) -> None:
+    """NotADirectoryError unless there is a folder for a report."""
+    if not path.parent.is_dir():
+        raise NotADirectoryError(f"A report needs a folder to lie in. Received: {str(path)!r}")
+
+
 def _told_apart(runs: Sequence[Run]) -> list[Run]:
     """The runs, where folders share a name with their paths from the last common folder on."""
     counts = Counter(run.name for run in runs)
     paths = {run.path.resolve() for run in runs if counts[run.name] > 1}
     if len(paths) < 2:
         return list(runs)
-    common = os.path.commonpath(paths)
+    common = os.path.commonpath([path.parent for path in paths])
     return [
         replace(run, label=run.path.resolve().relative_to(common).as_posix())
         if counts[run.name] > 1

@@ -36,5 +36,8 @@ def about_gap(gap: Estimate | None) -> str:
     side = "higher" if gap.value > 0 else "lower"
     size = f"its training error is {100 * abs(gap.value):.1f} points {side}"
     if np.isnan(gap.margin):
-        return size
-    return f"{size} (95 % interval {100 * gap.low:+.1f} to {100 * gap.high:+.1f})"
+        return size if gap.value else "the training errors are the same"
+    interval = f"95 % interval {100 * gap.low:+.1f} to {100 * gap.high:+.1f}"
+    if gap.low <= 0 <= gap.high:
+        return f"no difference of the training errors is shown ({interval} points)"
+    return f"{size} ({interval})"

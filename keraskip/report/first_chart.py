@@ -10,7 +10,7 @@ import pandas as pd
 
 from keraskip.analysis.lines import line_of
 from keraskip.analysis.verdicts import Group
-from keraskip.report.chart_kinds import SHOWN, Profiles, inline, over_depth
+from keraskip.report.chart_kinds import SHOWN, inline, over_depth
 from keraskip.report.looks import group_encodings
 
 # The left side of the chart holds the names: pixels of a letter, and at most this share of it.
@@ -31,7 +31,7 @@ def signal_of(groups: Sequence[Group]) -> str:
     return "kernel" if "kernel" in signals else "backward"
 
 
-def first_chart(groups: Sequence[Group], profiles: pd.DataFrame, data: Profiles) -> Any:
+def first_chart(groups: Sequence[Group], profiles: pd.DataFrame, data: Any) -> Any:
     """The signal of each run over depth, from the input on the left, at the chosen moment.
 
     Args:
@@ -92,12 +92,16 @@ def _names(places: pd.DataFrame, width: str) -> alt.Chart:
             limit=alt.ExprRef(f"{width} - 8"),
         )
         .transform_filter(f"{SHOWN} && datum.moment == moment")
+        .transform_aggregate(rms="min(rms)", depth="min(depth)", groupby=["group"])
         .encode(text="group:N")
     )
 
 
 def _spread(rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
-    """Where the names stand: beside the first layer, and moved apart where they would overlap."""
+    """Where the names stand: beside the first layer, and moved apart where they would overlap.
+
+    There is a row for each run, so that a name stays until all runs of its group are switched off.
+    """
     ends = rows.sort_values("depth").groupby(["moment", "group"], as_index=False).first()
     parts = []
     for _, part in ends.groupby("moment"):
@@ -105,7 +109,8 @@ def _spread(rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
         heights = (np.log10(part["rms"]) - low) / (high - low)
         moved = low + (high - low) * _apart(heights.to_numpy())
         parts.append(part.assign(rms=10.0**moved, depth=rows["depth"].min()))
-    return pd.concat(parts)[["run", "group", "moment", "depth", "rms"]]
+    heights = pd.concat(parts)[["group", "moment", "depth", "rms"]]
+    return rows[["run", "group", "moment"]].drop_duplicates().merge(heights, on=["group", "moment"])
 
 
 def _apart(heights: np.ndarray) -> np.ndarray:

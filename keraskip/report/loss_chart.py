@@ -50,7 +50,8 @@ def _losses(run: Run) -> pd.DataFrame:
         return pd.DataFrame(columns=["run", "step", "loss"])
     steps = losses.steps
     if losses.source == "epochs":
-        steps = np.cumsum(run.epochs["steps"].to_numpy())[: len(losses.values)] - 1
+        last = run.epochs["next_step" if "next_step" in run.epochs else "steps"] - 1
+        steps = last[np.isfinite(run.epochs["loss"].astype(float))].to_numpy()
     parts = np.array_split(np.arange(len(steps)), min(MOST_POINTS, len(steps)))
     means = [(steps[part].mean(), losses.values[part].mean()) for part in parts]
     return pd.DataFrame(means, columns=["step", "loss"]).assign(run=run.name)
@@ -81,7 +82,7 @@ def _beside(findings: Findings, height: alt.Y, encodings: dict[str, Any]) -> Ite
     for run, learning, diagnosis in zip(
         findings.runs, findings.learnings, findings.diagnoses, strict=True
     ):
-        if not np.isnan(learning.guess):
+        if learning.guess > 0:  # a logarithm has no zero
             guesses.append((run.name, learning.guess, "a constant guess"))
         begins += [(run.name, each.steps[0], each.kind) for each in diagnosis[:1] if each.steps]
     if guesses:
@@ -92,6 +93,7 @@ def _beside(findings: Findings, height: alt.Y, encodings: dict[str, Any]) -> Ite
         )
     if begins:
         rows = pd.DataFrame(begins, columns=["run", "step", "finding"])
+        rows = rows.drop_duplicates(["step", "finding"])
         chart = alt.Chart(inline(with_groups(rows, findings.groups))).transform_filter(SHOWN)
         mark = chart.mark_rule(strokeWidth=2).encode(
             x="step:Q", color=encodings["color"], tooltip=["run:N", "finding:N", "step:Q"]

@@ -46,9 +46,7 @@ async function drawOne(name) {
   const specification = { ...charts[name], datasets: { ...charts[name].datasets, profiles } };
   if (name === "first") specification.height = firstHeight();
   const options = { actions: false, renderer: "canvas", config: scheme() };
-  const { view } = await vegaEmbed("#chart-" + name, specification, options);
-  views[name]?.finalize();
-  views[name] = view;
+  views[name] = (await vegaEmbed("#chart-" + name, specification, options)).view;
 }
 
 // The first screen holds the chart and, beside or below it, the cards.
@@ -57,9 +55,16 @@ function firstHeight() {
   return Math.min(short ? 280 : 400, window.innerWidth * 0.62);
 }
 
-// Draws the charts that are in sight: closed parts have no width.
-async function draw(anew) {
-  const names = Object.keys(charts).filter((name) => (anew || !views[name])
+// Draws the charts that are in sight: closed parts have no width. One call waits for the other.
+let last = Promise.resolve();
+const draw = (anew) => last = last.then(() => drawNow(anew));
+
+async function drawNow(anew) {
+  for (const name of anew ? Object.keys(views) : []) {
+    views[name].finalize();
+    delete views[name];
+  }
+  const names = Object.keys(charts).filter((name) => !views[name]
     && document.getElementById("chart-" + name).checkVisibility());
   await Promise.all(names.map(drawOne));
   await set();
@@ -77,8 +82,19 @@ function keep() {
   }));
 }
 
+// Once; a page in a frame may have no storage.
+function takeKept() {
+  try {
+    const text = sessionStorage.getItem(KEPT);
+    sessionStorage.removeItem(KEPT);
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 async function restore() {
-  const kept = JSON.parse(sessionStorage.getItem(KEPT));
+  const kept = takeKept();
   if (!kept) return draw();
   slider.value = kept.isLast && kept.moment > 0 ? slider.max : kept.moment;
   boxes.forEach((box) => { box.checked = !kept.hidden.includes(box.value); });

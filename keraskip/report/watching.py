@@ -2,45 +2,79 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from keraskip.report.comparison import Comparison, compare
+from keraskip.report.comparison import Comparison, check_place, compare
 from keraskip.report.page import as_html
 from keraskip.runs import INFO_FILE, STEPS_FILE, find_runs
 
 # The page is written when there is something new, and loads itself anew as often.
 SECONDS = 3
+# A run that has written nothing for as long was killed, though it says that it goes on.
+DEAD_AFTER = 600
+# A study or a script may go on to its next run: looks without one that goes on, before the end.
+LAST_LOOKS = 20
 
 
-def watch(
-    paths: Sequence[Path], out: Path, show: Callable[[Comparison], None] = lambda comparison: None
-) -> Comparison:
+def watch(paths: Sequence[Path], out: Path) -> Comparison:
     """Writes the page of runs anew until all of them have ended.
 
-    The open page loads itself anew meanwhile, and keeps what its reader set.
+    The open page loads itself anew meanwhile, and keeps what its reader set. Among the runs of a
+    folder of runs are those that begin later: it ends a minute after the last one. A run that wrote
+    nothing for ten minutes counts as ended.
 
     Args:
-        paths: run folders, or folders of run folders; runs that begin later count, too.
+        paths: run folders, or folders of run folders.
         out: the page.
-        show: is called with what was written.
 
     Returns:
         The comparison of the ended runs.
+
+    Raises:
+        NotADirectoryError: if there is no folder for the page.
     """
-    seen: dict[Path, int] = {}
-    while True:
-        runs = find_runs(paths)
+    check_place(out)
+    looks = _Looks(paths, out)
+    try:
+        while not looks.is_over:
+            time.sleep(SECONDS)
+            # A run that begins anew has no files for a moment.
+            with suppress(FileNotFoundError):
+                looks.look()
+    finally:
+        # Also after Ctrl-C nothing loads itself anew for ever.
+        _replace(out, as_html(looks.comparison))
+    return looks.comparison
+
+
+class _Looks:
+    """What was seen of the runs so far; the first look is taken at once."""
+
+    def __init__(self, paths: Sequence[Path], out: Path) -> None:
+        self._paths, self._out = paths, out
+        self._seen: dict[Path, int] = {}
+        self._quiet = 0
+        self.look()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no run goes on, and none is going to begin."""
+        are_all = all((path / INFO_FILE).is_file() for path in self._paths)
+        return self._quiet > (0 if are_all else LAST_LOOKS)
+
+    def look(self) -> None:
+        """Writes the page if there is something new."""
+        runs = find_runs(self._paths)
         # Before they are read: what is written meanwhile is news the next time.
         now = {file: file.stat().st_mtime_ns for file in _files(runs)}
-        if now != seen:
-            seen, comparison = now, compare(*runs)
-            is_live = any(run.info.get("status") == "running" for run in comparison.runs)
-            _replace(out, as_html(comparison, reload_after=SECONDS if is_live else None))
-            show(comparison)
-            if not is_live:
-                return comparison
-        time.sleep(SECONDS)
+        if now != self._seen:
+            self._seen, self.comparison = now, compare(*runs)
+            _replace(self._out, as_html(self.comparison, reload_after=SECONDS))
+        goes_on = any(run.info.get("status") == "running" for run in self.comparison.runs)
+        is_fresh = time.time() - max(now.values()) / 1e9 < DEAD_AFTER
+        self._quiet = 0 if goes_on and is_fresh else self._quiet + 1
 
 
 def _files(runs: Sequence[Path]) -> list[Path]:

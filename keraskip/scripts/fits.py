@@ -64,9 +64,11 @@ class Fits:
 
     def say(self, lines: Sequence[str]) -> None:
         """Prints lines, below what the script has printed."""
-        if lines:
-            with suppress(OSError, ValueError, AttributeError):  # closed, or none
-                sys.stdout.flush()
+        if not lines or self._stream is None:
+            return
+        with suppress(OSError, ValueError, AttributeError):  # closed, or none
+            sys.stdout.flush()
+        with suppress(OSError, ValueError):
             print(*lines, sep="\n", file=self._stream, flush=True)
 
     def shown(self, path: Path) -> str:

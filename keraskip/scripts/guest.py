@@ -52,7 +52,13 @@ class Guest(GradientRecorder):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the steps; progress bar and history do not get the norms."""
-        super().on_epoch_end(epoch, dict(logs or {}))
+        with self._sparing_the_script():
+            super().on_epoch_end(epoch, dict(logs or {}))
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Write what is left, and end the run."""
+        with self._sparing_the_script():
+            super().on_train_end(logs)
 
     @contextmanager
     def _sparing_the_script(self) -> Iterator[None]:

@@ -1,5 +1,7 @@
 """What is said when a script has ended: the diagnosis of each fit, and where the page is."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,5 +77,8 @@ def check_folder(folder: Path) -> None:
     """OSError unless a folder can be written; leaves none that was not there."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"Runs cannot be written to {folder}.")
     for path in missing:
-        path.rmdir()
+        with suppress(OSError):  # another script has begun there
+            path.rmdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 # What a process that trains takes at the most in the default study, in bytes: TensorFlow and a
 # network of 56 layers.
 MEMORY_OF_A_TRIAL = 2 * 2**30
-GPU = "/dev/nvidia0"
+DEVICES = Path("/dev")
 # Limits of containers, of control groups 2 and 1.
 LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
 
@@ -17,7 +17,7 @@ def room_for_jobs() -> int:
 
     A GPU takes one at a time: TensorFlow and JAX reserve most of its memory.
     """
-    if Path(GPU).exists():
+    if any(DEVICES.glob("nvidia[0-9]*")):
         return 1
     count, memory = processors(), free_memory()
     return count if memory is None else max(1, min(count, memory // MEMORY_OF_A_TRIAL))

@@ -44,6 +44,9 @@ def targets_not_finite(evidence: Evidence) -> Finding | None:
     count, since = broken_labels(evidence.run), evidence.learning.since
     if not count or since is None:
         return None
+    steps = evidence.run.steps
+    if count > len(steps) - np.searchsorted(steps, since):  # it survived some of them
+        return None
     layers = [head.name for head in evidence.heads if head.labels.get("nonfinite")]
     return Finding(
         "targets not finite",

@@ -187,7 +187,9 @@ class Journal:
             size: norm of all recorded weights now, by which a restart knows them again.
         """
         logs |= self._norms.take()
-        metrics = {name: float(value) for name, value in logs.items() if not np.ndim(value)}
+        # Other callbacks may leave words there, or nothing.
+        numbers = {name: value for name, value in logs.items() if not isinstance(value, str | None)}
+        metrics = {name: float(value) for name, value in numbers.items() if not np.ndim(value)}
         counts: dict[str, Any] = {
             "epoch": epoch,
             "steps": self._recorded,

@@ -54,8 +54,15 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         "calls": [call.name for call in calls],
         "kinds": [type(call.layer).__name__ for call in calls],
         "activations": [_activation(call.layer) for call in calls],
-        "skips": room_for_skips(model),
+        "skips": _room(model),
     }
+
+
+def _room(model: keras.Model) -> Any:
+    """What `add_skips` could do; None where that cannot be told, and the other facts can."""
+    with suppress(Exception):
+        return room_for_skips(model)
+    return None
 
 
 def _named(loss: Any) -> Any:
