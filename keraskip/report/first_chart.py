@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from keraskip.analysis.lines import line_of
+from keraskip.analysis.profiles import SMALLEST
 from keraskip.analysis.verdicts import Group
 from keraskip.report.chart_kinds import SHOWN, inline, over_depth
 from keraskip.report.looks import group_encodings
@@ -21,6 +22,7 @@ LINE = 0.055
 # so that a signal that keeps its size looks flat.
 EDGE, FEWEST_ORDERS = 0.15, 3.0
 MOST_MARKS = 12
+ZERO = 2 * SMALLEST
 # Drawn where there is no gradient to draw, which leaves empty axes.
 NOTHING = {"run": "", "group": "", "moment": -1, "depth": 1.0, "rms": 1.0}
 
@@ -40,7 +42,8 @@ def first_chart(groups: Sequence[Group], profiles: pd.DataFrame, data: Any) -> A
         data: what the chart draws: the profiles, or their name in a page.
     """
     signal = signal_of(groups)
-    rows = profiles[(profiles["signal"] == signal) & (profiles["rms"] > 0)]
+    # Zeros, as behind a scalar that begins at 0, have no place on a logarithm.
+    rows = profiles[(profiles["signal"] == signal) & (profiles["rms"] > ZERO)]
     rows = rows[np.isfinite(rows["rms"].astype(float))].astype({"rms": float})
     if rows.empty:
         rows = pd.DataFrame([NOTHING])
@@ -50,7 +53,8 @@ def first_chart(groups: Sequence[Group], profiles: pd.DataFrame, data: Any) -> A
     names = f"min({LETTER} * {max(map(len, rows['group']))} + 20, {MOST_OF_WIDTH} * width)"
     across, height = _across(rows["depth"], names), _height(low, high)
     encodings = group_encodings(groups, legend=False)
-    lines = over_depth(data, signal, height).encode(x=across, **encodings)
+    lines = over_depth(data, signal, height).transform_filter(f"datum.rms > {ZERO}")
+    lines = lines.encode(x=across, **encodings)
     return lines + _names(_spread(rows, low, high), names).encode(
         x=across, y=height, color=encodings["color"]
     )
