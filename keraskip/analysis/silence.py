@@ -12,7 +12,7 @@ from keraskip.runs import Run
 
 # A bias this many times as large as is usual in its network has run away.
 RUN_AWAY = 10.0
-# In RMS: units of such weights may be saturated to begin with.
+# An RMS of weights from which on units may be saturated before the first step.
 LARGE_WEIGHT = 1.0
 
 
@@ -109,7 +109,7 @@ class Silence:
     def heads(self) -> list[str]:
         """Silent layers that lead to silent ends alone, from the first step on: not trained.
 
-        So are those that are never called.
+        Layers that are never called count among them.
         """
         found = list(self.uncalled)
         if self.is_everywhere or not self.is_graph_known:

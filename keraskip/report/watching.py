@@ -21,8 +21,8 @@ LAST_LOOKS = 20
 def watch(paths: Sequence[Path], out: Path) -> Comparison:
     """Writes the page of runs anew until all of them have ended.
 
-    The open page loads itself anew meanwhile, and keeps what its reader set. Among the runs of a
-    folder of runs are those that begin later: it ends a minute after the last one. A run that wrote
+    The open page loads itself anew meanwhile, and keeps what its reader set. In a folder of
+    runs, later runs count, too: the watch ends a minute after the last one. A run that wrote
     nothing for ten minutes counts as ended.
 
     Args:

@@ -10,7 +10,7 @@ from keraskip.scripts.fits import Fits
 if TYPE_CHECKING:
     from keraskip.runs import Run
 
-# At most so many lines for a fit, and so many fits.
+# The most lines for a fit, and the most fits that are shown.
 MOST_LINES, MOST_FITS = 6, 10
 PAGE = "report.html"
 BATCHES = (

@@ -69,8 +69,8 @@ def weights_not_finite(evidence: Evidence) -> Finding | None:
     return Finding(
         "weights not finite",
         f"The weights of {few(layers)} are NaN or infinite before any update.",
-        "begin with finite weights: load those of a run before it diverged, or build the model "
-        "anew and look at its initialisers",
+        "begin with finite weights: load weights that were saved before they broke, or build the "
+        "model anew and look at its initialisers",
         "IEEE 754: a sum with NaN is NaN",
         layers=tuple(layers),
         steps=(0, 0),
