@@ -14,8 +14,8 @@ import numpy as np
 def drawn_by_numpy(seed):
     """While this is entered, initializers take their numbers from numpy; with None, from Keras.
 
-    The rule of each initializer stays as it is. The random numbers of training, as those of a
-    dropout, stay Keras's.
+    The rule of each initializer stays as it is. Keras still draws the random numbers of
+    training, such as those of dropout.
     """
     if seed is None:
         return nullcontext()

@@ -23,8 +23,8 @@ def record(shell: Any, line: str, cell: str) -> None:
 
     %%record [--every N] [--layers REGEX] [--out FOLDER] [--stop]
 
-    The options are those of the command `keraskip record`, but `--out` is the folder itself, by
-    default `runs/notebook`.
+    It takes the options of the command `keraskip record`. Here `--out` is the folder of the runs
+    itself, by default `runs/notebook`.
     """
     options = _parsed(line)
     check_folder(options.out)
