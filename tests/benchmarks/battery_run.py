@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
@@ -13,6 +14,7 @@ from trainings import Recipe, compiled, cured, learned, prepared, train
 from keraskip.analysis.causes import diagnose
 from keraskip.analysis.learning import learning_of
 from keraskip.analysis.verdicts import judge
+from keraskip.runs import load_run
 
 # A network has learned if its answers are this far from the best constant one.
 LEARNED = 0.15
@@ -20,8 +22,11 @@ LEARNED = 0.15
 STATES = ("diverged", "frozen", "not learning", "unknown", "learning")
 
 
-def result_of(network, seed, with_cure):
-    """What is true of a network, and what is said about it, as JSON values."""
+def result_of(network, seed, with_cure, records=None):
+    """What is true of a network, and what is said about it, as JSON values.
+
+    The record stays in the folder `records`, if there is one.
+    """
     start = time.perf_counter()
     recipe = Recipe(**{"epochs": EPOCHS, **network.changes})
     row = {
@@ -35,7 +40,9 @@ def result_of(network, seed, with_cure):
         "seed": seed,
         "backend": keras.backend.backend(),
     }
-    run, share, answer, finding = _answer(recipe, seed)
+    with nullcontext(records) if records else tempfile.TemporaryDirectory() as folder:
+        run, share = train(recipe, record_of(row, folder), seed, ["zeros"])
+    answer, finding = answer_of(run)
     row |= {"learned": round(share, 4), "learns": share > LEARNED, **answer}
     row |= {"sagemaker": sagemaker(run), "autotrainer": autotrainer(run)}
     if network.layer and keras.backend.backend() in BACKENDS:
@@ -46,13 +53,16 @@ def result_of(network, seed, with_cure):
     return row | {"seconds": round(time.perf_counter() - start, 1)}
 
 
-def _answer(recipe, seed):
-    """The run, the share that was learned, the answer as JSON values, and the first finding.
+def record_of(row, folder):
+    """The folder of the run of a network with a seed."""
+    return Path(folder) / f"{row['name'].replace('/', ' ')}-{row['seed']}"
+
+
+def answer_of(run):
+    """What is said about a run, as JSON values, and the first finding.
 
     A GAN has two parts, each with an answer of its own.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        run, share = train(recipe, Path(folder) / "run", seed, ["zeros"])
     learnings = [learning_of(part) for part in run.parts]
     verdicts = [judge(part) for part in run.parts]
     found = [
@@ -70,7 +80,18 @@ def _answer(recipe, seed):
         "blames": [_layer(name) for name in first.layers] if first else [],
         "remedy": first.remedy if first else "",
     }
-    return run, share, answer, first
+    return answer, first
+
+
+def asked_again(row, records):
+    """The row with what is said now about the record that was kept.
+
+    What a cure made of the network stays in the row only if the remedy is the same.
+    """
+    answer, _ = answer_of(load_run(record_of(row, records)))
+    same = answer["remedy"] == row["remedy"] and answer["found"][:1] == row["found"][:1]
+    kept = {key: value for key, value in row.items() if same or key not in ("cured", "after")}
+    return kept | answer
 
 
 def _cure(recipe, finding, seed):

@@ -1,7 +1,7 @@
 """The diagnoses of small trainings with a known fault, and of trainings that learn.
 
     python tests/benchmarks/diagnoses.py --out results.jsonl [--seeds 3] [--part 1/2]
-    python tests/benchmarks/diagnoses.py --scores results.jsonl others.jsonl
+    python tests/benchmarks/diagnoses.py --scores results.jsonl others.jsonl [--records FOLDER]
     KERAS_BACKEND=jax python tests/benchmarks/diagnoses.py --backends jax.json
     python tests/benchmarks/diagnoses.py --same tensorflow.json jax.json torch.json
 
@@ -14,7 +14,8 @@ that the first remedy, applied as it is printed, makes learn, each with its 95 %
 the rules of others (`baselines.py`). Ends with 1 if a figure is below its limit.
 
 Each network and seed is a line of the file, so a run that was cut off goes on where it stopped, and
-several processes can share the work.
+several processes can share the work. `--records` keeps the records of all trainings; with
+`--scores` it asks the rules of today about those records, and trains nothing.
 """
 
 import argparse
@@ -29,7 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import battery_backends
 import keras
 from battery_layers import DEPTH, SINGLE, START
-from battery_run import result_of
+from battery_run import asked_again, result_of
 from battery_scores import print_scores
 from battery_settings import DATA, OUTPUTS, RATES
 from battery_sound import SOUND
@@ -47,6 +48,7 @@ def arguments_of():
     parser.add_argument("--late", action="store_true", help="the networks of late_networks.py")
     parser.add_argument("--without-cures", action="store_true")
     parser.add_argument("--scores", nargs="+", type=Path, help="only the figures of these files")
+    parser.add_argument("--records", type=Path, help="folder that keeps the records")
     parser.add_argument("--backends", type=Path, help="file for the answers of thirty networks")
     parser.add_argument("--same", nargs="+", type=Path, help="compare such files")
     return parser.parse_args()
@@ -88,7 +90,7 @@ def run(arguments):
             continue
         with_cure = not (arguments.without_cures or arguments.backends)
         try:
-            row = result_of(network, seed, with_cure)
+            row = result_of(network, seed, with_cure, arguments.records)
         except Exception as error:  # the others are still worth running
             print(f"{network.name:<34} {seed} does not run: {error!r}", flush=True)
             continue
@@ -114,7 +116,10 @@ def main():
     if arguments.same:
         return not battery_backends.print_differences(arguments.same)
     if arguments.scores:
-        return not print_scores(rows_of(arguments.scores))
+        rows = rows_of(arguments.scores)
+        if arguments.records:
+            rows = [asked_again(row, arguments.records) for row in rows]
+        return not print_scores(rows)
     if arguments.backends:
         with battery_backends.one_loss():
             battery_backends.write(run(arguments), arguments.backends)
