@@ -29,6 +29,7 @@ class Recipe:
         loss_weight: a factor for the loss.
         plain: whether a transformer has neither sums nor normalisation, a U-Net no long skips.
         cell: the recurrent layer.
+        both_ways: whether each recurrent layer has a second one beside it that goes backwards.
         steps: time steps of the task `first`.
         base: whether the base of a transfer is `frozen`, `trains`, or is `dead`.
         drawn: the seed with which numpy draws the first weights, the same on every backend; None
@@ -66,6 +67,7 @@ class Recipe:
     skips: bool = False
     plain: bool = False
     cell: str = "SimpleRNN"
+    both_ways: bool = False
     steps: int = 150
     base: str = "frozen"
     drawn: int | None = None

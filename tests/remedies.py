@@ -94,6 +94,10 @@ WAYS = [
         r"keras\.layers\.BatchNormalization\(\)",
         lambda recipe, found, text: {"normalised": True},
     ),
+    (
+        r"keras\.layers\.Bidirectional\(keras\.layers\.(LSTM|GRU)",
+        lambda recipe, found, text: {"cell": found[1], "both_ways": True},
+    ),
     (r"keras\.layers\.(LSTM|GRU)", lambda recipe, found, text: {"cell": found[1]}),
     (
         r'keras\.config\.set_dtype_policy\("(\w+)"\)',

@@ -2,10 +2,15 @@
 
 import numpy as np
 
+from keraskip.analysis.causes.course import late_failure
+from keraskip.analysis.causes.level import level
 from keraskip.analysis.causes.rates import optimizer_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.silence import Silence
+
+# Four of them take off two orders.
+FEW_SIGMOIDS = 3
 
 
 def no_gradient(evidence: Evidence) -> Finding | None:
@@ -60,9 +65,9 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
 
 
 def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
-    """Weights that never get a gradient, in a network that fails."""
+    """Weights that never get a gradient, in a network that fails, and had not learned before."""
     run = evidence.run
-    if not (evidence.fails and len(run.steps)):
+    if not (evidence.fails and len(run.steps)) or late_failure(evidence):
         return None
     # Heads without a loss, and layers that are never called, are no reason to fail.
     silence, layer = Silence(run), run.weights["layer"]
@@ -76,9 +81,20 @@ def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
         "cut off",
         f"No gradient ever reaches {which}.",
         "take out what cuts the way from these layers to the loss: `keras.ops.stop_gradient`, "
-        "rounding, argmax, or an output without a loss",
+        "rounding, argmax, or an output without a loss" + _way_down(evidence),
         "the chain rule",
         layers=layers,
         steps=evidence.span,
         evidence={"weights": float(len(never))},
     )
+
+
+def _way_down(evidence: Evidence) -> str:
+    """The end of the remedy where the signal, let through, would vanish in sigmoids.
+
+    The slope of a sigmoid is 1/4 at most, that of `hard_sigmoid` 1/6.
+    """
+    count = sum("sigmoid" in (name or "") for name in evidence.run.info.get("activations") or [])
+    if count <= FEW_SIGMOIDS:
+        return ""
+    return f"; and as {count} sigmoids would let little of the signal pass, {level(evidence)}"
