@@ -474,6 +474,18 @@ def test_a_penalty_that_is_nearly_all_of_the_loss():
     assert "weight decay" not in [finding.kind for finding in flat_loss]
 
 
+def test_a_decay_that_takes_a_part_of_the_weights_in_each_step():
+    """The optimizer's own updates hold them up, so they do not shrink to a tenth."""
+    for decay, expected in ((3.0, "weight decay"), (0.3, "nothing to learn")):
+        info = with_optimizer(classifier(), **{"class": "AdamW", "weight_decay": decay})
+        found = diagnose(run_of(flat(), layers=LAYERS, info=info))[0]
+        assert found.kind == expected
+    info = with_optimizer(classifier(), **{"class": "AdamW", "weight_decay": 3.0})
+    found = diagnose(run_of(flat(), layers=LAYERS, info=info))[0]
+    assert "30% of the weights" in found.sentence
+    assert "weight_decay=0.0001" in found.remedy
+
+
 def test_a_layer_that_gets_zeros_is_not_dead():
     """Behind a base that does not train and answers 0: all is silent but the output's bias."""
     silent = columns(LAYERS, dict.fromkeys(range(LAYERS - 1), 0.0))
@@ -504,7 +516,8 @@ def test_a_small_loss_with_a_rate_made_for_it():
 
 def test_a_way_that_leads_through_sigmoids_needs_more_than_to_be_opened():
     for count, is_more in ((6, True), (3, False)):
-        info = classifier(activations=["sigmoid"] * count + ["softmax"])
+        calls = [f"dense_{number}" for number in range(count)]
+        info = classifier(calls=[*calls, calls[0]], activations=["sigmoid"] * (count + 1))
         run = run_of(flat(), layers=LAYERS, info=info)
         for statistic in ("grad_norm", "grad_nonfinite", "update_norm", "frozen"):
             run.statistics[statistic][:, :2] = np.nan

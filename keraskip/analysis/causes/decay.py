@@ -10,6 +10,10 @@ from keraskip.analysis.finding import Finding
 
 # Weights that fell to a tenth.
 SHRUNK = 0.1
+# Decays of AdamW reach 0.3 (Loshchilov & Hutter 2019 and recipes since).
+HIGHEST_DECAY = 0.5
+# Weights forget within a hundred steps what they learned.
+PART_OF_A_STEP = 0.01
 # Of the loss, a penalty is this share, and follows the weights this well.
 MOST, FOLLOWS = 0.9, 0.95
 SOURCE = "He et al. 2015, section 3.4: a weight decay of 1e-4"
@@ -27,11 +31,12 @@ class _Decay(NamedTuple):
 def weight_decay(evidence: Evidence) -> Finding | None:
     """Half of the kernels, or more, shrank to a tenth or less, in a network that fails.
 
-    Or they shrink, and a penalty on them is nearly all of the loss.
+    Or they shrink, and a penalty on them is nearly all of the loss. Or each step takes away so much
+    of them that nothing is kept.
     """
     if not evidence.fails or len(evidence.sound) < 2 or not len(evidence.kernels):
         return None
-    found = _shrunk(evidence) or _penalised(evidence)
+    found = _shrunk(evidence) or _penalised(evidence) or _eaten(evidence)
     if not found:
         return None
     decay = evidence.optimizer.get("weight_decay")
@@ -83,4 +88,21 @@ def _penalised(evidence: Evidence) -> _Decay | None:
         "loss, so the weights get smaller and the answers no better.",
         int(run.steps[0]),
         {"share_of_the_loss": share, "penalty": factor},
+    )
+
+
+def _eaten(evidence: Evidence) -> _Decay | None:
+    """A step of Keras takes the rate times `weight_decay` of the weights away.
+
+    So half of what a step teaches is gone after 0.7 / (rate * decay) steps. Where the decay is a
+    usual one, it is the rate that is too high.
+    """
+    decay = float(evidence.optimizer.get("weight_decay") or 0.0)
+    part = evidence.rate * decay
+    if not (part > PART_OF_A_STEP and decay > HIGHEST_DECAY):
+        return None
+    return _Decay(
+        f"The decay takes {min(part, 1):.0%} of the weights away in each step.",
+        int(evidence.run.steps[0]),
+        {"part_of_a_step": part},
     )

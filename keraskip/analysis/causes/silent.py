@@ -94,7 +94,10 @@ def _way_down(evidence: Evidence) -> str:
 
     The slope of a sigmoid is 1/4 at most, that of `hard_sigmoid` 1/6.
     """
-    count = sum("sigmoid" in (name or "") for name in evidence.run.info.get("activations") or [])
+    info = evidence.run.info
+    pairs = zip(info.get("calls") or [], info.get("activations") or [], strict=True)
+    # A layer that several samples pass is called several times.
+    count = len({call.split("/")[-1] for call, name in pairs if "sigmoid" in (name or "")})
     if count <= FEW_SIGMOIDS:
         return ""
     return f"; and as {count} sigmoids would let little of the signal pass, {level(evidence)}"
