@@ -26,7 +26,7 @@ def hidden(recipe, h, number, units=None):
     else:
         out = layers.Dense(units, activation, **options)(h)
     if recipe.normalised:
-        out = layers.BatchNormalization()(out)
+        out = layers.BatchNormalization(momentum=recipe.momentum)(out)
     if recipe.dropout:
         out = layers.Dropout(recipe.dropout, seed=0)(out)
     if recipe.cut == number:

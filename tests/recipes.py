@@ -28,6 +28,7 @@ class Recipe:
         penalty: L2 on the hidden kernels.
         loss_weight: a factor for the loss.
         plain: whether a transformer has neither sums nor normalisation, a U-Net no long skips.
+        momentum: of the moving averages of a normalisation; 0.99 is that of Keras.
         cell: the recurrent layer.
         both_ways: whether each recurrent layer has a second one beside it that goes backwards.
         steps: time steps of the task `first`.
@@ -63,6 +64,7 @@ class Recipe:
     policy: str = "float32"
     loss_weight: float = 1.0
     normalised: bool = False
+    momentum: float = 0.99
     dropout: float = 0.0
     skips: bool = False
     plain: bool = False

@@ -54,6 +54,13 @@ def _initializer(recipe, found, text):
     return {"initializer": fitting, "bad_layer": None}
 
 
+def _normalised(recipe, found, text):
+    """Normalisation with the momentum that is printed, and what is around it."""
+    momentum = re.search(r"momentum=([\d.]+)", found[0])
+    changes = {"normalised": True} | ({"momentum": float(momentum[1])} if momentum else {})
+    return {**changes, **({"skips": True} if found[0].startswith("x = x +") else {})}
+
+
 def _bias(recipe, found, text):
     number = _named(text)
     if number is not None:
@@ -74,8 +81,7 @@ def _named(text):
 
 # What a part of a remedy looks like, and what it changes; the first one that fits is applied.
 WAYS = [
-    (r"x = x \+ keras\.layers\.\w+Normalization", lambda *_: {"skips": True, "normalised": True}),
-    (r"x = keras\.layers\.\w+Normalization", lambda *_: {"normalised": True}),
+    (r"x = (?:x \+ )?keras\.layers\.\w+Normalization\([^()]*\)", _normalised),
     (r"loss_weights=None", lambda *_: {"loss_weight": 1.0}),
     (r"x = x \+ block", lambda recipe, found, text: {"skips": True}),
     (r"x = x \+ attention", lambda recipe, found, text: {"plain": False}),
@@ -90,10 +96,7 @@ WAYS = [
         r"kernel_regularizer=keras\.regularizers\.L2\(([\d.e-]+)\)",
         lambda recipe, found, text: {"penalty": float(found[1])},
     ),
-    (
-        r"keras\.layers\.BatchNormalization\(\)",
-        lambda recipe, found, text: {"normalised": True},
-    ),
+    (r"keras\.layers\.BatchNormalization\([^()]*\)", _normalised),
     (
         r"keras\.layers\.Bidirectional\(keras\.layers\.(LSTM|GRU)",
         lambda recipe, found, text: {"cell": found[1], "both_ways": True},

@@ -550,11 +550,27 @@ def test_what_holds_before_the_first_update_comes_first():
     assert found[:2] == ["learning rate too high", "vanishing"]
 
 
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [(0.1, ["vanishing", "updates too small"]), (1e-8, ["updates too small", "vanishing"])],
+)
+def test_updates_too_small_at_a_usual_rate_follow_from_a_signal_that_vanishes(rate, expected):
+    """The signal of the first step does not tell, as of samples whose contributions cancel."""
+    later = np.where(STEP[:, None] < 1, 1e-2, layered(FALL))
+    changes = {"grad_norm": later, "update_norm": 1e-11, "frozen": 1.0, "learning_rate": rate}
+    info = with_optimizer(classifier(), learning_rate=rate)
+    assert kinds({**changes, "info": info})[:2] == expected
+
+
 def test_a_network_that_is_mended_gets_a_usual_rate():
     unusual = with_optimizer(classifier(), learning_rate=1e-5)
     for info, said in ((unusual, "SGD(learning_rate=0.1)"), (classifier(), "in it")):
         found = diagnose(run_of(flat(), layers=LAYERS, info=info, grad_norm=layered(FALL)))[0]
         assert said in found.remedy.split("and")[-1]
+    found = diagnose(
+        run_of(flat(level=1.0), layers=LAYERS, info=regression(), grad_norm=layered(FALL))
+    )
+    assert "Adam(learning_rate=0.001)" in found[0].remedy.split("and")[-1]
 
 
 def test_a_loss_that_falls_from_epoch_to_epoch_is_too_slow_in_spite_of_its_scatter():

@@ -111,7 +111,9 @@ class Progress:
         """
         if self.losses is None or not (self.guess > 0 and self.is_low and self.fell):
             return False
-        high = self.losses.end.value + np.nan_to_num(self.losses.end.margin)
+        end = self.losses.end
+        # The accuracy is that of the last whole epoch, which may have had a higher loss.
+        high = max([end.value + np.nan_to_num(end.margin), *self.losses.by_epoch[-1:]])
         told = np.exp(-high / self.guess * self.entropy)
         at_chance = self.accuracy <= self.chance + self._noise
         return bool(at_chance and told > self.chance + max(self._noise, self._some))

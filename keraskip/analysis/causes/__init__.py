@@ -69,7 +69,7 @@ LAST_RESORTS: dict[str, Callable[[Evidence], Finding | None]] = {
     "unexplained": labels.unexplained,
 }
 
-# What updates do comes after what holds before the first one, and small updates at a usual rate
+# What updates do comes after what holds before the first one. Small updates at a usual rate come
 # after a signal that vanishes.
 OF_UPDATES = (
     "clipping",
@@ -98,9 +98,10 @@ def diagnose(
     """
     evidence = Evidence(run, learning or learning_of(run), verdict or judge(run))
     found = [finding for finding in (cause(evidence) for cause in CAUSES.values()) if finding]
-    is_lost = evidence.verdict.verdict == "vanishing" and is_usual(evidence)
-    if evidence.shrinks_at_start or evidence.grows_at_start or is_lost:
-        # The sort keeps the order of the others.
+    # The sort keeps the order of the others.
+    if evidence.shrinks_at_start or evidence.grows_at_start:
         found.sort(key=lambda finding: finding.kind in OF_UPDATES)
+    elif evidence.verdict.verdict == "vanishing" and is_usual(evidence):
+        found.sort(key=lambda finding: finding.kind == "updates too small")
     last = (cause(evidence) for cause in LAST_RESORTS.values())
     return found or [finding for finding in last if finding]

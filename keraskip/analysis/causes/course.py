@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keraskip.analysis.causes.level import NORMALIZATION
 from keraskip.analysis.causes.rates import (
     UPDATES,
     one_digit,
@@ -97,7 +98,7 @@ def overflow_at_once(evidence: Evidence) -> Finding | None:
     what = f"the activations overflow on their way up{others}."
     remedy = (
         'bounded growth: `activation="relu"` with `kernel_initializer="he_normal"`, and '
-        "`keras.layers.BatchNormalization()` after each hidden layer" + with_sound_rate(evidence)
+        f"`{NORMALIZATION}` after each hidden layer" + with_sound_rate(evidence)
     )
     if np.isfinite(loss):
         what = (

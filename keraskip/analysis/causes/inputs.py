@@ -3,6 +3,7 @@
 import numpy as np
 
 from keraskip.analysis.causes.level import sizes_at_start
+from keraskip.analysis.causes.rates import with_sound_rate
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import SQUARED, broken_labels
@@ -96,7 +97,8 @@ def inputs_too_large(evidence: Evidence) -> Finding | None:
     return Finding(
         "inputs too large",
         f"The inputs reach {high if abs(high) == reach else low:.4g}.",
-        remedy + _and_smaller_kernels(evidence),
+        # The rate was chosen, if at all, for gradients of another size.
+        remedy + _and_smaller_kernels(evidence) + with_sound_rate(evidence),
         EFFICIENT,
         evidence={"input_min": low, "input_max": high},
     )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keraskip.analysis.causes.course import late_failure
-from keraskip.analysis.causes.level import level
+from keraskip.analysis.causes.level import NORMALIZATION, level
 from keraskip.analysis.causes.rates import optimizer_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
@@ -53,7 +53,7 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
     started = (
         "begin with weights of the usual size, "
         '`kernel_initializer="he_normal"` with `activation="relu"` and `bias_initializer="zeros"`, '
-        "and `keras.layers.BatchNormalization()` after each hidden layer"
+        f"and `{NORMALIZATION}` after each hidden layer"
     )
     before = evidence.scalar("learning_rate")[evidence.run.steps < since]
     rate = float(np.median(before)) if len(before) > 1 else np.nan
