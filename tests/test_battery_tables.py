@@ -143,6 +143,10 @@ def test_what_is_counted():
          {"model_code": 'model = keraskip.add_skips(model, scale="learned")'}),
         ("a weaker penalty: `kernel_regularizer=keras.regularizers.L2(1e-05)`",
          {"penalty": 1.0}, {"penalty": 1e-5}),
+        ("`x = x + keras.layers.BatchNormalization(momentum=0.9)(layer(x))` around each", {},
+         {"normalised": True, "momentum": 0.9, "skips": True}),
+        ("`keras.layers.Bidirectional(keras.layers.LSTM(units))` in place of `SimpleRNN`", {},
+         {"cell": "LSTM", "both_ways": True}),
         ("`keras.layers.LSTM` or `keras.layers.GRU` in place of `SimpleRNN`", {}, {"cell": "LSTM"}),
     ],
 )  # fmt: skip

@@ -8,8 +8,8 @@ from keraskip.analysis.evidence import Evidence
 
 # Below this many layers in a row there is little to skip.
 DEEP = 6
-# He et al. 2016 have this momentum. With the 0.99 of Keras the moving averages lag hundreds of steps
-# behind, and until then the answers outside of training are others.
+# He et al. 2016 have this momentum. With the 0.99 of Keras the moving averages lag hundreds of
+# steps behind, and until then the answers outside of training are others.
 NORMALIZATION = "keras.layers.BatchNormalization(momentum=0.9)"
 # A kernel of zeros has no logarithm.
 TINY_FACTOR = 1e-10
