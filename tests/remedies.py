@@ -11,14 +11,18 @@ from dataclasses import replace
 def cured(recipe, finding):
     """The recipe with the remedy applied; None if it tells nothing that can be typed in."""
     text = _first_way(finding.remedy)
-    changes = {}
+    changes, lines = {}, []
     for part in [*re.findall(r"`([^`]*)`", text), text]:
         for pattern, change in WAYS:
             found = re.match(pattern, part)
             if found:
                 for name, value in change(recipe, found, text).items():
+                    if name == "code":
+                        lines.append(value)
                     changes.setdefault(name, value)
                 break
+    if lines:
+        changes["code"] = "\n".join([recipe.code, *lines])
     return replace(recipe, **changes) if changes else None
 
 
@@ -30,8 +34,7 @@ def _first_way(text):
 
 def _code(recipe, found, text):
     """A line to run; a schedule of the rate goes where the rate is to be kept."""
-    line = recipe.code + "\n" + found[0]
-    return {"code": line, **({"jump": 1.0} if text.startswith("keep the rate") else {})}
+    return {"code": found[0], **({"jump": 1.0} if text.startswith("keep the rate") else {})}
 
 
 def _head(recipe, found, text):

@@ -422,6 +422,19 @@ def test_a_rate_of_adam_is_named_by_its_updates(update, rate):
     assert f"Adam(learning_rate={rate})" in found.remedy
 
 
+@pytest.mark.parametrize(
+    ("update", "momentum", "rate"),
+    [(7e-5, 0.0, "0.01"), (7e-5, 0.9, "0.001"), (7e-4, 0.0, "0.001"), (7e-6, 0.0, "0.01")],
+)
+def test_a_rate_of_sgd_that_was_far_too_low(update, momentum, rate):
+    """3e-3 of the weights is right for the kernel that moves most, ten times that is no harm."""
+    info = with_optimizer(classifier(), learning_rate=3e-5, momentum=momentum)
+    falls = GUESS + 1 - 1e-3 * STEP
+    found = diagnose(run_of(falls, layers=LAYERS, info=info, update_norm=update))[0]
+    assert found.kind == "too slow"
+    assert f"SGD(learning_rate={rate}" in found.remedy
+
+
 def test_a_slow_loss_gets_the_rate_that_brings_it_to_half_of_a_guess():
     """A loss that fell by 0.04 and has to fall by 1.2: thirty times as fast.
 

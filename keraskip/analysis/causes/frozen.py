@@ -6,6 +6,7 @@ from keraskip.analysis.causes.rates import (
     ADAM,
     HIGHEST_RATE,
     UPDATES,
+    brisk_rate_for,
     one_digit,
     optimizer_line,
     rate_for,
@@ -138,7 +139,7 @@ def updates_too_small(evidence: Evidence) -> Finding | None:
     if no_update(evidence):
         return None
     ratio = evidence.ratio(evidence.sound)
-    right = rate_for(evidence, ratio)
+    right = brisk_rate_for(evidence, ratio)
     with_rate = "" if np.isnan(evidence.rate) else f", with a learning rate of {evidence.rate:g}"
     return Finding(
         "updates too small",
@@ -161,7 +162,7 @@ def too_slow(evidence: Evidence) -> Finding | None:
     if not (ratio < TOO_SLOW or falls):
         return None
     faster = _by_the_fall(losses, evidence.learning.guess) if falls else FASTER
-    right = one_digit(max(rate_for(evidence, ratio), faster * evidence.rate))
+    right = one_digit(max(brisk_rate_for(evidence, ratio), faster * evidence.rate))
     if right <= evidence.rate:
         return None
     is_beyond = right > HIGHEST_RATE and not evidence.is_adaptive

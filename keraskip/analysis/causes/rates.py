@@ -14,6 +14,7 @@ WANTED_RATIO = 3 * USUAL_RATIO
 LOWEST_RATE, HIGHEST_RATE = 1e-6, 0.5
 # The same for Adam and its kin, whose update of an element is about the rate.
 HIGHEST_ADAPTIVE_RATE = 0.01
+DEFAULT_SGD = 0.01
 # Adam's default is good for most (Kingma & Ba 2015, algorithm 1), so a rate that is off by no more
 # than this factor is that one.
 ABOUT = 5.0
@@ -43,6 +44,19 @@ def rate_for(evidence: Evidence, ratio: float, rate: float | None = None) -> flo
     if evidence.is_adaptive and default / ABOUT <= right <= default * ABOUT:
         return default
     return one_digit(float(np.clip(right, LOWEST_RATE, highest)))
+
+
+def brisk_rate_for(evidence: Evidence, ratio: float) -> float:
+    """The same for a network that learned too slowly, and so did not come to harm.
+
+    SGD gets its default in Keras, 0.01, less with momentum, if that is no more than ten times what
+    is right for the kernel that moves most: the others move by less.
+    """
+    right = rate_for(evidence, ratio)
+    if evidence.is_adaptive:
+        return right
+    default = DEFAULT_SGD * (1 - float(evidence.optimizer.get("momentum") or 0))
+    return one_digit(max(right, min(default, 10 * right)))
 
 
 def _by_gradients(evidence: Evidence) -> float:
