@@ -387,6 +387,9 @@ def test_kernels_too_large_explain_an_output_that_is_saturated_at_once():
     assert [finding.kind for finding in found] == ["exploding", "no gradient"]
     assert found[0].evidence["orders"] == pytest.approx(7 * np.log10(5), abs=0.01)
     assert "BatchNormalization" in found[0].remedy
+    late = {**sizes, "grad_norm": np.where(STEP[:, None] < 1, 1e-2, 0.0)}
+    found = diagnose(run_of(flat(level=14.5), layers=LAYERS, info=classifier(), **late))
+    assert [finding.kind for finding in found][:2] == ["exploding", "no gradient"]
     sizes["weight_norm"] = 0.5 * 8.0
     found = diagnose(run_of(flat(level=14.5), layers=LAYERS, info=classifier(), **sizes))
     assert [finding.kind for finding in found] == ["no gradient"]
@@ -483,6 +486,10 @@ def test_a_penalty_that_is_nearly_all_of_the_loss():
     assert found.kind == "weight decay"
     assert found.evidence["penalty"] == pytest.approx(5, rel=0.01)
     assert "L2(1e-5)" in found.remedy
+    # Lifted by a penalty, a loss may be that of a network that learns. The gradients tell.
+    alone = {**case, "epochs": [], "grad_norm": 2 * 5 * weights}
+    assert diagnose(run_of(0.1 + 5 * squares, **alone))[0].kind == "weight decay"
+    assert diagnose(run_of(0.1 + 5 * squares, **{**alone, "grad_norm": weights})) == []
     flat_loss = diagnose(run_of(flat(level=3.0), **case))
     assert "weight decay" not in [finding.kind for finding in flat_loss]
 

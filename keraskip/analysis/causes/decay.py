@@ -34,9 +34,11 @@ def weight_decay(evidence: Evidence) -> Finding | None:
     Or they shrink, and a penalty on them is nearly all of the loss. Or each step takes away so much
     of them that nothing is kept.
     """
-    if not evidence.fails or len(evidence.sound) < 2 or not len(evidence.kernels):
+    if not evidence.may_fail or len(evidence.sound) < 2 or not len(evidence.kernels):
         return None
-    found = _shrunk(evidence) or _penalised(evidence) or _eaten(evidence)
+    found = _penalised(evidence)
+    if evidence.fails:
+        found = _shrunk(evidence) or found or _eaten(evidence)
     if not found:
         return None
     decay = evidence.optimizer.get("weight_decay")
@@ -69,7 +71,11 @@ def _shrunk(evidence: Evidence) -> _Decay | None:
 
 
 def _penalised(evidence: Evidence) -> _Decay | None:
-    """A penalty is a factor times the sum of all squares: the loss follows it while it shrinks."""
+    """A penalty is a factor times the sum of all squares: the loss follows it while it shrinks.
+
+    A penalty may lift the loss of a network that learns, too. There the gradient of the answers
+    comes to balance that of the penalty, twice the factor times the weight.
+    """
     run = evidence.run
     loss = evidence.scalar("loss")[evidence.sound]
     norms = run.weight_norm[evidence.sound][:, evidence.kernels].astype(float)
@@ -83,12 +89,25 @@ def _penalised(evidence: Evidence) -> _Decay | None:
     follows = float(np.corrcoef(loss, squares)[0, 1]) ** 2
     if not (share > MOST and follows > FOLLOWS):
         return None
+    if not (evidence.fails or _rules_the_gradient(evidence, factor)):
+        return None
     return _Decay(
         f"A penalty of {factor:.2g} times the squares of the weights is {min(share, 1):.0%} of the "
         "loss, so the weights get smaller and the answers no better.",
         int(run.steps[0]),
         {"share_of_the_loss": share, "penalty": factor},
     )
+
+
+def _rules_the_gradient(evidence: Evidence, factor: float) -> bool:
+    """Whether the late gradient of most kernels is that of the penalty, and of nothing else."""
+    run, late = evidence.run, evidence.late
+    gradient = run.grad_norm[late][:, evidence.kernels].astype(float)
+    alone = 2 * factor * run.weight_norm[late][:, evidence.kernels].astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = gradient / alone
+    known = ratios[np.isfinite(ratios)]
+    return bool(known.size) and abs(float(np.median(known)) - 1) < 1 - MOST
 
 
 def _eaten(evidence: Evidence) -> _Decay | None:
