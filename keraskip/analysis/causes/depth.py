@@ -89,9 +89,9 @@ def _growth_by_weights(evidence: Evidence) -> Finding | None:
     """
     levels = sizes_at_start(evidence)
     orders = float(levels.sum())
-    quiet = evidence.silent.all(axis=1)
-    is_quiet = quiet[:1].all() or quiet[1:].mean() > MOSTLY
-    if not (evidence.fails and orders > HEALTHY_ORDERS and len(quiet) > 1 and is_quiet):
+    quiet: np.ndarray = evidence.silent.all(axis=1)
+    is_quiet = quiet[:1].all() or quiet.mean() > MOSTLY
+    if not (evidence.fails and orders > HEALTHY_ORDERS and is_quiet):
         return None
     return Finding(
         "exploding",
