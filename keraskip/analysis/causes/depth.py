@@ -89,7 +89,7 @@ def _growth_by_weights(evidence: Evidence) -> Finding | None:
     """
     levels = sizes_at_start(evidence)
     orders = float(levels.sum())
-    quiet: np.ndarray = evidence.silent.all(axis=1)
+    quiet = np.asarray(evidence.silent.all(axis=1))
     is_quiet = quiet[:1].all() or quiet.mean() > MOSTLY
     if not (evidence.fails and orders > HEALTHY_ORDERS and is_quiet):
         return None
