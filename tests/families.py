@@ -19,13 +19,14 @@ def hidden(recipe, h, number, units=None):
         if options["kernel_initializer"] == "he_normal":
             options["kernel_initializer"] = "glorot_uniform"
         cell = getattr(layers, recipe.cell)
-        return cell(units, activation, return_sequences=not last, **options)(h)
+        layer = cell(units, activation, return_sequences=not last, **options)
+        return (layers.Bidirectional(layer) if recipe.both_ways else layer)(h)
     if recipe.family in ("conv", "residual", "unet"):
         out = layers.Conv2D(units // 2, 3, padding="same", activation=activation, **options)(h)
     else:
         out = layers.Dense(units, activation, **options)(h)
     if recipe.normalised:
-        out = layers.BatchNormalization()(out)
+        out = layers.BatchNormalization(momentum=recipe.momentum)(out)
     if recipe.dropout:
         out = layers.Dropout(recipe.dropout, seed=0)(out)
     if recipe.cut == number:

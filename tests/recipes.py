@@ -28,7 +28,9 @@ class Recipe:
         penalty: L2 on the hidden kernels.
         loss_weight: a factor for the loss.
         plain: whether a transformer has neither sums nor normalisation, a U-Net no long skips.
+        momentum: of the moving averages of a normalisation; 0.99 is that of Keras.
         cell: the recurrent layer.
+        both_ways: whether each recurrent layer has a second one beside it that goes backwards.
         steps: time steps of the task `first`.
         base: whether the base of a transfer is `frozen`, `trains`, or is `dead`.
         drawn: the seed with which numpy draws the first weights, the same on every backend; None
@@ -62,10 +64,12 @@ class Recipe:
     policy: str = "float32"
     loss_weight: float = 1.0
     normalised: bool = False
+    momentum: float = 0.99
     dropout: float = 0.0
     skips: bool = False
     plain: bool = False
     cell: str = "SimpleRNN"
+    both_ways: bool = False
     steps: int = 150
     base: str = "frozen"
     drawn: int | None = None

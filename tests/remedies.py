@@ -11,14 +11,18 @@ from dataclasses import replace
 def cured(recipe, finding):
     """The recipe with the remedy applied; None if it tells nothing that can be typed in."""
     text = _first_way(finding.remedy)
-    changes = {}
+    changes, lines = {}, []
     for part in [*re.findall(r"`([^`]*)`", text), text]:
         for pattern, change in WAYS:
             found = re.match(pattern, part)
             if found:
                 for name, value in change(recipe, found, text).items():
+                    if name == "code":
+                        lines.append(value)
                     changes.setdefault(name, value)
                 break
+    if lines:
+        changes["code"] = "\n".join([recipe.code, *lines])
     return replace(recipe, **changes) if changes else None
 
 
@@ -30,8 +34,7 @@ def _first_way(text):
 
 def _code(recipe, found, text):
     """A line to run; a schedule of the rate goes where the rate is to be kept."""
-    line = recipe.code + "\n" + found[0]
-    return {"code": line, **({"jump": 1.0} if text.startswith("keep the rate") else {})}
+    return {"code": found[0], **({"jump": 1.0} if text.startswith("keep the rate") else {})}
 
 
 def _head(recipe, found, text):
@@ -54,6 +57,13 @@ def _initializer(recipe, found, text):
     return {"initializer": fitting, "bad_layer": None}
 
 
+def _normalised(recipe, found, text):
+    """Normalisation with the momentum that is printed, and what is around it."""
+    momentum = re.search(r"momentum=([\d.]+)", found[0])
+    changes = {"normalised": True} | ({"momentum": float(momentum[1])} if momentum else {})
+    return {**changes, **({"skips": True} if found[0].startswith("x = x +") else {})}
+
+
 def _bias(recipe, found, text):
     number = _named(text)
     if number is not None:
@@ -74,8 +84,7 @@ def _named(text):
 
 # What a part of a remedy looks like, and what it changes; the first one that fits is applied.
 WAYS = [
-    (r"x = x \+ keras\.layers\.\w+Normalization", lambda *_: {"skips": True, "normalised": True}),
-    (r"x = keras\.layers\.\w+Normalization", lambda *_: {"normalised": True}),
+    (r"x = (?:x \+ )?keras\.layers\.\w+Normalization\([^()]*\)", _normalised),
     (r"loss_weights=None", lambda *_: {"loss_weight": 1.0}),
     (r"x = x \+ block", lambda recipe, found, text: {"skips": True}),
     (r"x = x \+ attention", lambda recipe, found, text: {"plain": False}),
@@ -90,9 +99,10 @@ WAYS = [
         r"kernel_regularizer=keras\.regularizers\.L2\(([\d.e-]+)\)",
         lambda recipe, found, text: {"penalty": float(found[1])},
     ),
+    (r"keras\.layers\.BatchNormalization\([^()]*\)", _normalised),
     (
-        r"keras\.layers\.BatchNormalization\(\)",
-        lambda recipe, found, text: {"normalised": True},
+        r"keras\.layers\.Bidirectional\(keras\.layers\.(LSTM|GRU)",
+        lambda recipe, found, text: {"cell": found[1], "both_ways": True},
     ),
     (r"keras\.layers\.(LSTM|GRU)", lambda recipe, found, text: {"cell": found[1]}),
     (

@@ -143,6 +143,12 @@ def test_what_is_counted():
          {"model_code": 'model = keraskip.add_skips(model, scale="learned")'}),
         ("a weaker penalty: `kernel_regularizer=keras.regularizers.L2(1e-05)`",
          {"penalty": 1.0}, {"penalty": 1e-5}),
+        ("scale them: `x = x / 255`, and `optimizer = keras.optimizers.Adam(learning_rate=0.001)`",
+         {"code": "optimizer.learning_rate = 1.0"}, {}),
+        ("`x = x + keras.layers.BatchNormalization(momentum=0.9)(layer(x))` around each", {},
+         {"normalised": True, "momentum": 0.9, "skips": True}),
+        ("`keras.layers.Bidirectional(keras.layers.LSTM(units))` in place of `SimpleRNN`", {},
+         {"cell": "LSTM", "both_ways": True}),
         ("`keras.layers.LSTM` or `keras.layers.GRU` in place of `SimpleRNN`", {}, {"cell": "LSTM"}),
     ],
 )  # fmt: skip
@@ -151,7 +157,9 @@ def test_a_remedy_is_applied_as_it_is_printed(remedy, wrong, right):
     after = cured(recipe, Finding("", "", remedy, ""))
     expected = {**vars(recipe), **right, "code": after.code}
     assert vars(after) == expected
+    assert after.code.startswith(recipe.code)
     assert ("optimizer =" in after.code) == ("optimizer =" in remedy)
+    assert ("x = x / 255" in after.code) == ("x = x / 255" in remedy)
 
 
 def test_what_nobody_can_type_in_is_no_cure():

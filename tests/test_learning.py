@@ -173,9 +173,64 @@ def test_a_penalty_may_lift_a_loss_and_scatter_tells_that_it_does_not():
 
 def test_a_loss_at_the_end_of_a_plateau_is_no_failure():
     step = np.arange(300)
-    loss = GUESS - 1e-4 * np.exp(step / 50) + np.random.default_rng(0).normal(0, 1e-3, 300)
+    noise = np.random.default_rng(0).normal(0, 1e-3, 300)
+    loss = GUESS - 2e-4 * np.exp(step / 50) + noise
     assert state(loss, info=classifier()) == "unknown"
+    # A twentieth of that fall is no end of a plateau.
+    assert state(GUESS + (loss - GUESS) / 20, info=classifier()) == "not learning"
     assert state(GUESS - 1e-4 * step + 0 * loss, info=classifier()) == "not learning"
+
+
+@pytest.mark.parametrize(
+    ("loss", "accuracy", "expected"),
+    [
+        # exp(-0.4) = 67 % of the answers should be right.
+        (0.4, 0.0, "not learning"),
+        (0.4, 0.1, "not learning"),
+        (0.4, 0.5, "learning"),
+        # exp(-2) is 14 %, hardly above chance.
+        (2.0, 0.1, "learning"),
+    ],
+)
+def test_an_accuracy_at_chance_belies_a_loss(loss, accuracy, expected):
+    epochs = [{"epoch": 0, "steps": 300, "accuracy": accuracy}]
+    assert state(falling(end=loss), info=classifier(), epochs=epochs) == expected
+
+
+def test_a_rare_class_may_be_learned_at_the_accuracy_of_chance():
+    epochs = [{"epoch": 0, "steps": 300, "accuracy": 0.9}]
+    info = binary(count=3000, mean=0.1)
+    assert state(falling(start=0.7, end=0.2, noise=0.01), info=info, epochs=epochs) == "learning"
+
+
+@pytest.mark.parametrize(
+    ("losses", "weights", "expected"),
+    [
+        ([1.0, 1.01, 0.99], None, "not learning"),
+        ([1.0, 1.01, 0.99], [1.0, 0.5], "learning"),
+        ([1.0, 0.9, 0.8], None, "learning"),
+        # It falls from epoch to epoch, and is on its way.
+        ([3.0, 2.0, 1.2], None, "learning"),
+    ],
+)
+def test_of_two_outputs_both_have_to_learn(losses, weights, expected):
+    info = classifier()
+    info["outputs"].append({"layer": "number", "units": 1, "activation": "linear"})
+    info["labels"].append({"output": 1, "count": 3000, "mean": 0.0, "variance": 1.0})
+    info["training"] |= {"loss": ["sparse_categorical_crossentropy", "mse"]}
+    info["training"] |= {"loss_weights": weights}
+    epochs = [{"epoch": n, "steps": 100 * n + 100, "number_loss": x} for n, x in enumerate(losses)]
+    found = learning_of(run_of(falling(start=3.3, end=1.4), info=info, epochs=epochs))
+    assert found.state == expected
+    assert ("number has a loss of 0.99" in found.reason) == (expected == "not learning")
+
+
+def test_the_bias_of_a_gru_does_not_hide_that_nothing_moves():
+    """It has two axes and begins with zeros."""
+    sizes = {"weight_norm": np.r_[1.0, 1e-9, np.ones(6)], "update_norm": 1e-9}
+    run = run_of(flat(), info=classifier(), **sizes, frozen=np.r_[1.0, 0.0, np.ones(6)])
+    run.weights.at[1, "shape"] = [2, 24]
+    assert learning_of(run).state == "frozen"
 
 
 def test_steps_far_apart_are_many_steps():

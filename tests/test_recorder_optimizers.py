@@ -135,6 +135,9 @@ def test_two_networks_in_other_ways(tmp_path, critic_steps, compiled):
 def assert_both_recorded(model, run, critic_steps):
     critic, generator = run.parts
     assert [part.info["part"] for part in run.parts] == ["critic", "generator"]
+    settings = [part.info["training"]["optimizer"] for part in run.parts]
+    assert [each["class"] for each in settings] == ["SGD", "SGD"]
+    assert [each["learning_rate"] for each in settings] == pytest.approx([0.01, 0.02])
     assert critic.steps.tolist() == list(range(STEPS * critic_steps))
     assert generator.steps.tolist() == list(range(STEPS))
     expected = norms_by_hand(critic_steps=critic_steps)

@@ -7,8 +7,9 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from keraskip.analysis.heads import Head, heads_of
-from keraskip.analysis.learning import Learning
+from keraskip.analysis.learning import FEWEST_WHILE_FALLING, Learning
 from keraskip.analysis.losses import Losses, losses_of
+from keraskip.analysis.progress import progress_of
 from keraskip.analysis.shapes import HEALTHY_ORDERS
 from keraskip.analysis.updates import kernels_of, medians, thinned, update_ratios
 from keraskip.analysis.verdicts import Verdict
@@ -50,6 +51,18 @@ class Evidence:
         """
         is_on_its_way = self.losses is not None and self.losses.begins_to_fall
         return self.fails or (self.learning.state == "unknown" and not is_on_its_way)
+
+    @cached_property
+    def fails_or_leaves_it_open(self) -> bool:
+        """Whether it fails, or many steps leave it open: enough for what is a fault by itself.
+
+        The interval of the loss at the end then contains the limit; what it may have learned is
+        little.
+        """
+        losses = self.losses
+        if self.fails or losses is None or losses.source != "steps" or not self.may_fail:
+            return self.fails
+        return len(losses.values) >= FEWEST_WHILE_FALLING and progress_of(self.run).might_be_low
 
     @cached_property
     def losses(self) -> Losses | None:

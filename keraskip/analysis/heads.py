@@ -107,7 +107,7 @@ def constant_guess(run: Run, with_factors: bool = True) -> float:
     heads = [head for head, has_loss in zip(heads, counts, strict=True) if has_loss]
     if not heads or not all(head.loss and head.labels for head in heads):
         return _entropy_of_equal_classes(run)
-    guesses = [_guess_of(head) for head in heads]
+    guesses = [guess_of(head) for head in heads]
     return float(np.dot(factors[counts], guesses))
 
 
@@ -124,7 +124,8 @@ def _factors(run: Run, heads: list[Head]) -> np.ndarray:
     return np.array([1.0 if factor is None else factor for factor in given], float)
 
 
-def _guess_of(head: Head) -> float:
+def guess_of(head: Head) -> float:
+    """The loss of the best constant answer of one output; NaN where it cannot be known."""
     if head.labels.get("weighted") or "nonfinite" in head.labels:
         return np.nan
     if head.loss in SQUARED:

@@ -9,9 +9,11 @@ from keraskip.analysis.losses import Losses, never_finite
 from keraskip.analysis.progress import (
     ABOVE_CHANCE,
     BLOWN_UP,
+    FEWEST_EPOCHS,
     FEWEST_STEPS,
     LEARNED_SHARE,
     Progress,
+    idle_outputs,
     progress_of,
 )
 from keraskip.analysis.updates import frozen_all_along, frozen_at_the_end, never_updated
@@ -20,8 +22,6 @@ from keraskip.runs import Run
 # In fewer steps nothing is "not learning", nor is a loss that falls in fewer than the second
 # number.
 FEWEST_TO_FAIL, FEWEST_WHILE_FALLING = 50, 100
-# The same, where only the epochs have a loss.
-FEWEST_EPOCHS = 3
 
 WITHOUT_LOSS = (
     "no loss was recorded: `fit` hands it over, and so does a `train_step` of your own with the "
@@ -33,7 +33,11 @@ LEARNING_RULES = {
     f"{BLOWN_UP:g} times that of the start and of a constant guess",
     "learning": "the 95 % interval of the loss at the end lies below that of a constant guess "
     f"(where that is unknown, below the start) by more than {LEARNED_SHARE:.0%}, and below the "
-    f"start, or the accuracy has left chance by more than {ABOVE_CHANCE:.0%} of the way to 1",
+    f"start, or the accuracy has left chance by more than {ABOVE_CHANCE:.0%} of the way to 1; not "
+    "where the accuracy stays at chance under a crossentropy of L nats whose exp(-L), the share of "
+    "right answers that it tells of, is above chance by as much (Jensen's inequality), nor where "
+    f"one of several outputs has no lower loss than a constant guess after {FEWEST_EPOCHS} epochs "
+    f"of {FEWEST_WHILE_FALLING} steps in all",
     "frozen": "updates leave more than 99 % of the elements of every kernel as they were, or all "
     "of them together are below 1e-4 of the weights; gradients of exactly 0 do not count; or no "
     f"update was made in {FEWEST_TO_FAIL} steps, as gradients were only accumulated",
@@ -111,8 +115,12 @@ def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
         return _without_update(run, words)
     if frozen_all_along(run) and not (progress.fell and progress.is_low):
         return "frozen", _joined("updates change nothing", words), None
+    if progress.is_belied:
+        said = "the loss falls, and the answers are none the better"
+        return "not learning", _joined(said, progress.accuracy_words, words), None
     if progress.is_low and progress.fell:
-        return "learning", words, None
+        idle = idle_outputs(run) if _count(run) >= FEWEST_WHILE_FALLING else ""
+        return ("not learning" if idle else "learning"), _joined(idle, words), None
     if progress.is_above_chance:
         return "learning", _joined(progress.accuracy_words, words), None
     if frozen_at_the_end(run):
@@ -122,9 +130,14 @@ def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
 
 
 def _without_update(run: Run, words: str) -> tuple[str, str, int | None]:
-    count = int(run.steps[-1] - run.steps[0]) + 1
+    count = _count(run)
     state = "frozen" if count >= FEWEST_TO_FAIL else "unknown"
     return state, _joined(f"no update was made in {count} steps", words), None
+
+
+def _count(run: Run) -> int:
+    """The number of steps from the first recorded one to the last."""
+    return int(run.steps[-1] - run.steps[0]) + 1
 
 
 def _joined(*parts: str) -> str:
@@ -159,7 +172,7 @@ def _without_success(run: Run, progress: Progress) -> tuple[str, str]:
         return _by_accuracy(run, progress)
     if losses.source == "epochs":
         return _by_epochs(losses)
-    count = int(run.steps[-1] - run.steps[0]) + 1
+    count = _count(run)
     if len(losses.values) < FEWEST_STEPS or count < FEWEST_TO_FAIL:
         return "unknown", _too_few(run, len(losses.values))
     if losses.still_fall and count < FEWEST_WHILE_FALLING:

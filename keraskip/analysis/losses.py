@@ -13,6 +13,9 @@ START_SHARE, FEWEST_AT_START = 0.02, 5
 # The end is long enough for an interval, and holds a whole epoch if it can: an epoch sees every
 # sample once, and the batches of its parts may differ.
 END_SHARE, FEWEST_AT_END = 0.1, 20
+# A fall by less than this in a quarter of the run is not the end of a plateau. It is a convention:
+# a fifth of what a network that learns has left behind it.
+SOME_FALL = 0.01
 # Fewer epochs that fall one after the other are no surprise.
 FEWEST_EPOCHS = 4
 
@@ -66,10 +69,14 @@ class Losses:
 
     @property
     def begins_to_fall(self) -> bool:
-        """Whether the loss falls faster and faster, as at the end of a plateau."""
+        """Whether the loss falls faster and faster, as at the end of a plateau, and by some of it.
+
+        A bias that finds the shares of the classes lets a loss fall by less.
+        """
         before = self.second_quarter - self.third_quarter
         after = self.third_quarter - self.last_quarter
-        return after.low > 0 and (after - before).low > 0
+        is_some = after.value > SOME_FALL * abs(self.third_quarter.value)
+        return after.low > 0 and (after - before).low > 0 and is_some
 
 
 def losses_of(run: Run) -> Losses | None:

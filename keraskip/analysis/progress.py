@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keraskip.analysis.heads import chance, constant_guess, training_accuracy
+from keraskip.analysis.heads import chance, constant_guess, guess_of, heads_of, training_accuracy
 from keraskip.analysis.losses import FEWEST_AT_START, Losses, losses_of
 from keraskip.runs import Run
 
@@ -13,7 +13,8 @@ from keraskip.runs import Run
 LEARNED_SHARE = 0.05
 # The same for the accuracy, from chance (0) to perfect (1).
 ABOVE_CHANCE = 0.1
-# With fewer steps nothing is said.
+# With fewer epochs or steps nothing is said.
+FEWEST_EPOCHS = 3
 FEWEST_STEPS = 20
 # How clearly the loss of the epochs has to fall, whose interval is unknown.
 CLEAR_FALL = 0.1
@@ -31,6 +32,8 @@ class Progress:
         accuracy: of the last epoch, on the training samples; NaN if there is none.
         chance: the accuracy of the best constant answer; NaN where it cannot be known.
         samples: the number of samples behind the accuracy; 100 where it is unknown.
+        entropy: the loss of the best constant answer in nats, without the factors of `compile`,
+            where the loss is a crossentropy of labels that all count alike; else NaN.
     """
 
     losses: Losses | None
@@ -38,6 +41,7 @@ class Progress:
     accuracy: float
     chance: float
     samples: int
+    entropy: float = np.nan
 
     @property
     def limit(self) -> float:
@@ -95,13 +99,39 @@ class Progress:
     @property
     def is_above_chance(self) -> bool:
         """Whether the accuracy has clearly left chance."""
-        noise = 3 * np.sqrt(self.chance * (1 - self.chance) / self.samples)
-        return bool(self.accuracy > self.chance + max(noise, ABOVE_CHANCE * (1 - self.chance)))
+        return bool(self.accuracy > self.chance + max(self._noise, self._some))
+
+    @property
+    def is_belied(self) -> bool:
+        """Whether the accuracy is that of chance, though the loss tells of better answers.
+
+        A crossentropy of L nats means that the probability of the right class is exp(-L) or more on
+        average (Jensen's inequality), and answers that are as sure as they are right have at least
+        that accuracy.
+        """
+        if self.losses is None or not (self.guess > 0 and self.is_low and self.fell):
+            return False
+        end = self.losses.end
+        # The accuracy is that of the last whole epoch, which may have had a higher loss.
+        high = max([end.value + np.nan_to_num(end.margin), *self.losses.by_epoch[-1:]])
+        told = np.exp(-high / self.guess * self.entropy)
+        at_chance = self.accuracy <= self.chance + self._noise
+        return bool(at_chance and told > self.chance + max(self._noise, self._some))
+
+    @property
+    def _noise(self) -> float:
+        """Three standard errors of an accuracy at chance."""
+        return float(3 * np.sqrt(self.chance * (1 - self.chance) / self.samples))
+
+    @property
+    def _some(self) -> float:
+        """The part of the way from chance to 1 that is more than nothing."""
+        return ABOVE_CHANCE * (1 - self.chance)
 
     @property
     def is_at_chance(self) -> bool:
         """Whether it is known that the accuracy is no better than chance."""
-        return bool(self.accuracy <= self.chance + ABOVE_CHANCE * (1 - self.chance))
+        return bool(self.accuracy <= self.chance + self._some)
 
     @property
     def words(self) -> str:
@@ -121,10 +151,41 @@ class Progress:
         return f"accuracy {self.accuracy:.2f}{beside}"
 
 
+def idle_outputs(run: Run) -> str:
+    """Of several outputs, those whose loss is no lower than that of a constant guess, in words.
+
+    By the losses of epochs, which Keras logs for each output. One that falls from epoch to epoch is
+    on its way. Factors of the losses leave open what an output is for.
+    """
+    heads = heads_of(run)
+    if len(heads) < 2 or (run.info.get("training") or {}).get("loss_weights"):
+        return ""
+    said = []
+    for head in heads:
+        name, guess = f"{head.name}_loss", guess_of(head) if head.loss and head.labels else np.nan
+        losses = run.epochs[name].to_numpy(float) if name in run.epochs else np.empty(0)
+        if len(losses) < FEWEST_EPOCHS or (np.diff(losses) < 0).all():
+            continue
+        if losses[-1] > (1 - LEARNED_SHARE) * guess:
+            said.append(f"{head.name} has a loss of {losses[-1]:.3g}, a constant guess {guess:.3g}")
+    return "; ".join(said)
+
+
 def progress_of(run: Run) -> Progress:
     """The numbers of a run."""
     counts = [row.get("count", 0) for row in run.info.get("labels") or []]
     samples = max(run.info.get("train_images", 0), min(counts, default=0)) or 100
     return Progress(
-        losses_of(run), constant_guess(run), training_accuracy(run), chance(run), samples
+        losses_of(run),
+        constant_guess(run),
+        training_accuracy(run),
+        chance(run),
+        samples,
+        _entropy(run),
     )
+
+
+def _entropy(run: Run) -> float:
+    heads = heads_of(run)
+    is_known = len(heads) == 1 and heads[0].is_crossentropy and not heads[0].labels.get("weighted")
+    return constant_guess(run, with_factors=False) if is_known else np.nan

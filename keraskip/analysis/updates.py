@@ -23,9 +23,11 @@ def thinned(rows: np.ndarray) -> np.ndarray:
 def kernels_of(run: Run) -> np.ndarray:
     """The columns of the kernels that ever got a gradient.
 
-    A bias begins with zeros, so any update changes all of it; it says nothing about freezing.
+    A bias begins with zeros, so any update changes all of it; it says nothing about freezing. That
+    of a GRU has two axes.
     """
-    is_kernel = (run.weights["shape"].map(len) > 1).to_numpy()
+    weights = run.weights
+    is_kernel = ((weights["shape"].map(len) > 1) & (weights["role"] != "bias")).to_numpy()
     return np.flatnonzero(is_kernel & has_gradient(run))
 
 

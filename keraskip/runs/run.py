@@ -148,9 +148,14 @@ class Run:
 
     def _part(self, name: str, rows: np.ndarray, columns: np.ndarray) -> "Run":
         weights = self.weights.iloc[columns].reset_index(drop=True)
+        info = {**self.info, "part": name, "depth": int(weights["depth"].max())}
+        settings, optimizer = info.get("optimizer_settings"), self.scalars.get("optimizer")
+        if settings and optimizer is not None and len(rows):
+            own = settings[int(optimizer[rows][0])]
+            info["training"] = {**(info.get("training") or {}), "optimizer": own}
         return replace(
             self,
-            info={**self.info, "part": name, "depth": int(weights["depth"].max())},
+            info=info,
             weights=weights,
             steps=self.steps[rows],
             statistics={key: data[rows][:, columns] for key, data in self.statistics.items()},

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from keraskip.analysis.causes import (
     course,
+    decay,
     depth,
     frozen,
     inputs,
@@ -17,6 +18,7 @@ from keraskip.analysis.causes import (
     silent,
     time,
 )
+from keraskip.analysis.causes.rates import is_usual
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import Learning, learning_of
@@ -44,12 +46,12 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "no update": frozen.no_update,
     "updates too small": frozen.updates_too_small,
     "overflow in the first step": course.overflow_at_once,
-    "weight decay": course.weight_decay,
+    "cut off": silent.no_way_for_the_gradient,
+    "weight decay": decay.weight_decay,
     "one bad layer": layers.one_bad_layer,
     "exploding": depth.exploding,
     "learning rate too high": course.rate_too_high,
     "late failure": course.late_failure,
-    "cut off": silent.no_way_for_the_gradient,
     "no gradient": silent.no_gradient,
     "dead layer": layers.dead_layer,
     "attention collapse": layers.attention_collapse,
@@ -67,7 +69,8 @@ LAST_RESORTS: dict[str, Callable[[Evidence], Finding | None]] = {
     "unexplained": labels.unexplained,
 }
 
-# What updates do comes after what holds before the first one.
+# What updates do comes after what holds before the first one. Small updates at a usual rate come
+# after a signal that vanishes.
 OF_UPDATES = (
     "clipping",
     "updates too small",
@@ -95,8 +98,10 @@ def diagnose(
     """
     evidence = Evidence(run, learning or learning_of(run), verdict or judge(run))
     found = [finding for finding in (cause(evidence) for cause in CAUSES.values()) if finding]
+    # The sort keeps the order of the others.
     if evidence.shrinks_at_start or evidence.grows_at_start:
-        # The sort keeps the order of the others.
         found.sort(key=lambda finding: finding.kind in OF_UPDATES)
+    elif evidence.verdict.verdict == "vanishing" and is_usual(evidence):
+        found.sort(key=lambda finding: finding.kind == "updates too small")
     last = (cause(evidence) for cause in LAST_RESORTS.values())
     return found or [finding for finding in last if finding]

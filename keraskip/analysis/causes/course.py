@@ -1,7 +1,8 @@
-"""Causes that show in the course of the training: rates too high, decay, late failure."""
+"""Causes that show in the course of the training: rates too high, overflow, late failure."""
 
 import numpy as np
 
+from keraskip.analysis.causes.level import NORMALIZATION
 from keraskip.analysis.causes.rates import (
     UPDATES,
     one_digit,
@@ -23,8 +24,6 @@ FIRST_ARE_LARGER = 3.0
 SOME_CHANGE = 0.01 * USUAL_RATIO
 # A warm-up rises by less from one step to the next, but for its first ones.
 JUMP = 2.5
-# Weights that fell to a tenth.
-SHRUNK = 0.1
 # A network that had learned this share of what a constant guess leaves open did learn.
 LEARNED_FIRST = 0.2
 
@@ -99,7 +98,7 @@ def overflow_at_once(evidence: Evidence) -> Finding | None:
     what = f"the activations overflow on their way up{others}."
     remedy = (
         'bounded growth: `activation="relu"` with `kernel_initializer="he_normal"`, and '
-        "`keras.layers.BatchNormalization()` after each hidden layer" + with_sound_rate(evidence)
+        f"`{NORMALIZATION}` after each hidden layer" + with_sound_rate(evidence)
     )
     if np.isfinite(loss):
         what = (
@@ -117,38 +116,6 @@ def overflow_at_once(evidence: Evidence) -> Finding | None:
         "He et al. 2015b, section 2.2" if not np.isfinite(loss) else "the chain rule",
         steps=(0, 0),
         evidence={"step": 0.0},
-    )
-
-
-def weight_decay(evidence: Evidence) -> Finding | None:
-    """Half of the kernels, or more, shrank to a tenth or less, in a network that fails."""
-    run, sound = evidence.run, evidence.sound
-    if not evidence.fails or len(sound) < 2 or not len(evidence.kernels):
-        return None
-    norms = run.weight_norm[sound][:, evidence.kernels].astype(float)
-    norms = norms[:, np.isfinite(norms).all(axis=0) & (norms[0] > 0)]
-    # The median kernel: that of the output may be left out of a penalty.
-    share = np.median(norms / norms[0], axis=1) if norms.size else np.ones(1)
-    if share[-1] > SHRUNK:
-        return None
-    factor = 1 / max(float(share[-1]), 1e-300)
-    since = int(run.steps[sound[np.flatnonzero(share <= SHRUNK)[0]]])
-    decay = evidence.optimizer.get("weight_decay")
-    settings = {} if np.isnan(evidence.rate) else {"learning_rate": evidence.rate}
-    remedy = (
-        f"`{optimizer_line(evidence, **settings, weight_decay=1e-4)}`"
-        if decay
-        else "a weaker penalty on the weights: `kernel_regularizer=keras.regularizers.L2(1e-5)`"
-    )
-    return Finding(
-        "weight decay",
-        f"The weights shrank {factor:,.0f}-fold, and the signal with them."
-        if factor < 1e6
-        else f"The weights shrank {factor:.0e}-fold, and the signal with them.",
-        remedy,
-        "He et al. 2015, section 3.4: a weight decay of 1e-4",
-        steps=(since, int(run.steps[-1])),
-        evidence={"factor": factor, "weight_decay": float(decay or np.nan)},
     )
 
 

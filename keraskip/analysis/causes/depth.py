@@ -11,6 +11,7 @@ from keraskip.analysis.shapes import HEALTHY_ORDERS
 
 # An interval of the attenuation above this many orders is weak, and up to two orders no more.
 WEAK = 0.8
+MOSTLY = 0.5
 HALF = ("float16", "mixed_float16")
 
 
@@ -82,10 +83,15 @@ def exploding(evidence: Evidence) -> Finding | None:
 
 
 def _growth_by_weights(evidence: Evidence) -> Finding | None:
-    """Kernels too large at the start, where no gradient tells: the output is saturated at once."""
+    """Kernels too large at the start, where no gradient tells: the output is saturated at once.
+
+    Or after the first update, and stays so.
+    """
     levels = sizes_at_start(evidence)
     orders = float(levels.sum())
-    if not (evidence.fails and orders > HEALTHY_ORDERS and evidence.silent[:1].all()):
+    quiet = np.asarray(evidence.silent.all(axis=1))
+    is_quiet = quiet[:1].all() or quiet.mean() > MOSTLY
+    if not (evidence.fails and orders > HEALTHY_ORDERS and is_quiet):
         return None
     return Finding(
         "exploding",

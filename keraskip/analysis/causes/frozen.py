@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from keraskip.analysis.causes.rates import UPDATES, one_digit, optimizer_line, rate_for
+from keraskip.analysis.causes.rates import (
+    ADAM,
+    HIGHEST_RATE,
+    UPDATES,
+    brisk_rate_for,
+    one_digit,
+    optimizer_line,
+    rate_for,
+)
 from keraskip.analysis.evidence import USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import constant_guess
@@ -16,6 +24,8 @@ SOME_LEFT = 0.1
 TOO_SLOW = 1e-4
 # A loss that falls in small steps gets a rate this many times as high, or more.
 FASTER, MUCH_FASTER = 10.0, 100.0
+# Updates of this size beside the weights are too large to go on for long.
+MUCH = 20 * USUAL_RATIO
 # Below this share of the loss of a constant guess something makes the loss small, where the
 # accuracy is that of chance; the same where the accuracy is unknown.
 SMALL_AT_CHANCE, SMALL = 1e-2, 1e-5
@@ -84,11 +94,24 @@ def loss_too_small(evidence: Evidence) -> Finding | None:
         "loss too small",
         f"The loss begins at {share:.0e} of that of a constant guess, and the network does not "
         "know more: a factor makes the loss, and every gradient, as small.",
-        "take the factor out: `loss_weights=None` in `compile`, or what your loss is multiplied by",
+        "take the factor out: `loss_weights=None` in `compile`, or what your loss is multiplied by"
+        + _at_full_size(evidence, share),
         "Gibbs' inequality; Kingma & Ba 2015: below epsilon, updates of Adam shrink, too",
         steps=evidence.span,
         evidence={"share": share, "loss": start.value, "guess": guess},
     )
+
+
+def _at_full_size(evidence: Evidence, share: float) -> str:
+    """The end of the remedy where the rate was made for the small loss: it would be too high.
+
+    An update of SGD, with momentum or without, grows as the loss does.
+    """
+    ratio = evidence.ratio(evidence.sound) / share
+    if evidence.is_adaptive or not ratio > MUCH or np.isnan(evidence.rate):
+        return ""
+    line = optimizer_line(evidence, learning_rate=rate_for(evidence, ratio))
+    return f"; updates will then be {ratio:.1g} of the weights, so lower the rate: `{line}`"
 
 
 def no_update(evidence: Evidence) -> Finding | None:
@@ -116,7 +139,7 @@ def updates_too_small(evidence: Evidence) -> Finding | None:
     if no_update(evidence):
         return None
     ratio = evidence.ratio(evidence.sound)
-    right = rate_for(evidence, ratio)
+    right = brisk_rate_for(evidence, ratio)
     with_rate = "" if np.isnan(evidence.rate) else f", with a learning rate of {evidence.rate:g}"
     return Finding(
         "updates too small",
@@ -139,14 +162,17 @@ def too_slow(evidence: Evidence) -> Finding | None:
     if not (ratio < TOO_SLOW or falls):
         return None
     faster = _by_the_fall(losses, evidence.learning.guess) if falls else FASTER
-    right = one_digit(max(rate_for(evidence, ratio), faster * evidence.rate))
+    right = one_digit(max(brisk_rate_for(evidence, ratio), faster * evidence.rate))
     if right <= evidence.rate:
         return None
+    is_beyond = right > HIGHEST_RATE and not evidence.is_adaptive
     course = ", and the loss still falls at the end" if falls else ""
     return Finding(
         "too slow",
         f"Updates are {ratio:.1g} of the weights; about {USUAL_RATIO:g} is usual{course}.",
-        f"`{optimizer_line(evidence, learning_rate=right)}`",
+        f"updates that do not depend on the size of the gradient: {ADAM}"
+        if is_beyond
+        else f"`{optimizer_line(evidence, learning_rate=right)}`",
         UPDATES,
         steps=evidence.span,
         evidence={"update_ratio": ratio, "learning_rate": evidence.rate, "right_rate": right},

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keraskip.analysis.causes.level import sizes_at_start
+from keraskip.analysis.causes.rates import with_sound_rate
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import SQUARED, broken_labels
@@ -96,7 +97,8 @@ def inputs_too_large(evidence: Evidence) -> Finding | None:
     return Finding(
         "inputs too large",
         f"The inputs reach {high if abs(high) == reach else low:.4g}.",
-        remedy + _and_smaller_kernels(evidence),
+        # The rate was chosen, if at all, for gradients of another size.
+        remedy + _and_smaller_kernels(evidence) + with_sound_rate(evidence),
         EFFICIENT,
         evidence={"input_min": low, "input_max": high},
     )
@@ -131,10 +133,14 @@ def _is_scaled_inside(evidence: Evidence) -> bool:
 
 
 def targets_too_large(evidence: Evidence) -> Finding | None:
-    """Targets of a squared error far from unit size, in a network that is far from any answer."""
+    """Targets of a squared error far from unit size, in a network that is far from any answer.
+
+    Or in one of which many steps leave it open whether it learns.
+    """
     losses, guess = evidence.losses, evidence.learning.guess
     is_far = losses is not None and losses.end.value > FAR * guess
-    fails = evidence.fails or (evidence.learning.state == "unknown" and is_far)
+    is_far = is_far and evidence.learning.state == "unknown"
+    fails = evidence.fails_or_leaves_it_open or is_far
     for head in evidence.heads:
         variance = head.labels.get("variance", 0.0)
         size = float(np.hypot(head.labels.get("mean", 0.0), np.sqrt(variance)))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keraskip.analysis.causes.layers import empty_input
 from keraskip.analysis.causes.level import level
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
@@ -71,11 +72,17 @@ def nothing_to_learn(evidence: Evidence) -> Finding | None:
         return None
     if abs(learning.end.value - learning.guess) > SAME * learning.guess:
         return None
+    empty = empty_input(evidence)
+    signal = f"The signal is {evidence.verdict.verdict}"
+    first = f"{empty} gets zeros for every sample" if empty else signal
     return Finding(
         "nothing to learn",
-        f"The signal is {evidence.verdict.verdict} and nothing is learned: the loss is "
-        f"{learning.end.value:.3g}, a constant guess has {learning.guess:.3g}.",
-        OVERFIT,
+        f"{first} and nothing is learned: the loss is {learning.end.value:.3g}, a constant guess "
+        f"has {learning.guess:.3g}.",
+        f"look at what {empty} gets, `base.predict(x[:32])`: the layers before it do not train, so "
+        "load their weights anew, and scale the inputs as they were scaled for them"
+        if empty
+        else OVERFIT,
         KARPATHY,
         steps=evidence.span,
         evidence={"loss": learning.end.value, "guess": learning.guess},

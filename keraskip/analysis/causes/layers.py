@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keraskip.analysis.causes.level import level
+from keraskip.analysis.causes.level import level, sizes_at_start
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.profiles import SMALLEST, hidden_weights, log_rms_of
@@ -19,14 +19,17 @@ CLEARLY_ALIVE = 1e-20
 def units_alike(evidence: Evidence) -> Finding | None:
     """Hidden layers whose units all begin alike, in a network that fails.
 
+    Where that is not known, as of a GAN, they get no gradient either, or two of them in a row get
+    one: units with equal weights on both sides get equal gradients. Either way they stay alike.
     An output layer of zeros is fine: its units get different gradients from the labels.
     """
     outputs = {head.name for head in evidence.heads}
     weights = evidence.run.weights
     last = set(weights["layer"][weights["depth"] == weights["depth"].max()])
     found = evidence.run.info.get("alike") or []
-    alike = [name for name in found if name not in outputs | last]
-    if not (alike and evidence.fails):
+    alike = [name for name in _by_depth(evidence, found) if name not in outputs | last]
+    stay = evidence.may_fail and (_get_nothing(evidence, alike) or _are_in_a_row(evidence, alike))
+    if not (alike and (evidence.fails or stay)):
         return None
     which = f"layer {alike[0]}" if len(alike) == 1 else f"{len(alike)} layers, {alike[0]} first,"
     return Finding(
@@ -39,11 +42,46 @@ def units_alike(evidence: Evidence) -> Finding | None:
     )
 
 
+def _by_depth(evidence: Evidence, layers: list[str]) -> list[str]:
+    """The layers from the input on, where their depth is known."""
+    weights = evidence.run.weights
+    names = weights["layer"].str.split("/").str[-1]
+    depth = dict(zip(names[::-1], weights["depth"][::-1], strict=True))
+    return sorted(layers, key=lambda name: depth.get(name, 0))
+
+
+def _kernels_of(evidence: Evidence, layers: list[str]) -> np.ndarray:
+    """The columns of their kernels, whether these ever got a gradient or not."""
+    weights = evidence.run.weights
+    is_kernel = (weights["shape"].map(len) > 1) & (weights["role"] != "bias")
+    is_theirs = weights["layer"].str.split("/").str[-1].isin(layers)
+    return np.flatnonzero(is_kernel & is_theirs)
+
+
+def _get_nothing(evidence: Evidence, layers: list[str]) -> bool:
+    """Whether the kernels of some layers, and there are some, get gradients of exactly 0 late."""
+    silent = evidence.silent[evidence.late][:, _kernels_of(evidence, layers)]
+    return bool(silent.size) and bool(silent.all(axis=1).mean() > 0.5)
+
+
+def _are_in_a_row(evidence: Evidence, layers: list[str]) -> bool:
+    """Whether two layers of equal weights follow each other; dropout would tell units apart.
+
+    Kernels of zeros may be those of residual branches, which are beside each other.
+    """
+    if any("Dropout" in kind for kind in evidence.run.info.get("kinds") or []):
+        return False
+    kernels = _kernels_of(evidence, layers)
+    kernels = kernels[(evidence.run.weight_norm[:1][:, kernels] > 0).all(axis=0)]
+    depth = np.unique(evidence.run.weights["depth"].to_numpy()[kernels])
+    return bool((np.diff(depth) == 1).any())
+
+
 def dead_layer(evidence: Evidence) -> Finding | None:
     """A hidden layer that lets no gradient pass, while the layer behind it has one."""
     run = evidence.run
     dead = _stopped_at(evidence) if evidence.may_fail and len(evidence.late) else []
-    if not len(dead) or Silence(run).cut_off:
+    if not len(dead) or Silence(run).cut_off or empty_input(evidence):
         return None
     column = _culprit(evidence, np.asarray(dead))
     since = evidence.since(evidence.silent[:, column])
@@ -59,6 +97,29 @@ def dead_layer(evidence: Evidence) -> Finding | None:
         steps=(since, int(run.steps[-1])),
         evidence={"silent_layers": float(below + 1)},
     )
+
+
+def empty_input(evidence: Evidence) -> str:
+    """The first layer that trains, if those before it, which do not, answer 0 to everything.
+
+    Its kernel never gets a gradient then, and either its bias does, or all that is behind it is
+    silent as well, though no weight of it is unusual: units with a bias of 0 answer 0 to zeros.
+    """
+    run, rows = evidence.run, evidence.sound
+    depth = run.weights["depth"].to_numpy()
+    hidden = np.flatnonzero(depth < depth.max(initial=0))
+    if not (run.info.get("untrained") and len(rows) and len(hidden)):
+        return ""
+    is_first, is_kernel = depth == depth.min(), np.isin(np.arange(len(depth)), evidence.kernels)
+    silent = evidence.silent[rows]
+    if not (is_first & is_kernel).any() or not silent[:, is_first & is_kernel].all():
+        return ""
+    biases = run.weight_norm[:1][:, [column for column in hidden if not is_kernel[column]]]
+    is_usual = not biases.any() and bool((sizes_at_start(evidence).abs() < 1).all())
+    has_bias = not silent[:, is_first & ~is_kernel].all()
+    if has_bias or (is_usual and silent[:, hidden].all()):
+        return evidence.layer_of(np.flatnonzero(is_first)[0])
+    return ""
 
 
 def _stopped_at(evidence: Evidence) -> np.ndarray | list[int]:
@@ -110,7 +171,7 @@ def one_bad_layer(evidence: Evidence) -> Finding | None:
 
     The first step shows it best: the layers above soon learn, and the profile changes.
     """
-    if not (evidence.fails and len(evidence.sound)):
+    if not (evidence.fails_or_leaves_it_open and len(evidence.sound)):
         return None
     columns = hidden_weights(evidence.run, evidence.verdict.signal)
     depth = evidence.run.weights["depth"].to_numpy()[columns]

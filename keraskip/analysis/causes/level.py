@@ -8,6 +8,9 @@ from keraskip.analysis.evidence import Evidence
 
 # Below this many layers in a row there is little to skip.
 DEEP = 6
+# He et al. 2016 have this momentum. With the 0.99 of Keras the moving averages lag hundreds of
+# steps behind, and until then the answers outside of training are others.
+NORMALIZATION = "keras.layers.BatchNormalization(momentum=0.9)"
 # A kernel of zeros has no logarithm.
 TINY_FACTOR = 1e-10
 
@@ -25,7 +28,7 @@ def level(evidence: Evidence) -> str:
             "`x = x + keras.layers.LayerNormalization()(layer(x))` around each hidden layer, with "
             f'`activation="tanh"`{rate}'
         )
-    block = "keras.layers.BatchNormalization()(layer(x))"
+    block = f"{NORMALIZATION}(layer(x))"
     is_deep = weights["depth"].nunique() > DEEP
     return (
         (f"`x = x + {block}` around" if is_deep else f"`x = {block}` for")

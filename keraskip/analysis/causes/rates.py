@@ -5,6 +5,7 @@ from math import floor, isfinite, isnan, log10
 import numpy as np
 
 from keraskip.analysis.evidence import USUAL_RATIO, Evidence
+from keraskip.analysis.heads import SQUARED
 from keraskip.analysis.updates import medians
 
 # Rates are named by the kernel that moves most, which may move three times as much as usual.
@@ -13,10 +14,15 @@ WANTED_RATIO = 3 * USUAL_RATIO
 LOWEST_RATE, HIGHEST_RATE = 1e-6, 0.5
 # The same for Adam and its kin, whose update of an element is about the rate.
 HIGHEST_ADAPTIVE_RATE = 0.01
+DEFAULT_SGD = 0.01
+# Adam's default is good for most (Kingma & Ba 2015, algorithm 1), so a rate that is off by no more
+# than this factor is that one.
+ABOUT = 5.0
 # Rates that train a network with normalisation and skips: He et al. 2016, section 3.4, and the
 # default of Adam.
 SOUND_RATES = {False: (3e-3, 0.2), True: (1e-4, 5e-3)}
 SOUND_RATE = {False: 0.1, True: 1e-3}
+ADAM = "`optimizer = keras.optimizers.Adam(learning_rate=0.001)`"
 UPDATES = "Karpathy, CS231n: updates of about 1e-3 of the weights are usual"
 
 
@@ -34,7 +40,23 @@ def rate_for(evidence: Evidence, ratio: float, rate: float | None = None) -> flo
     else:
         right = rate * WANTED_RATIO / ratio
     highest = HIGHEST_ADAPTIVE_RATE if evidence.is_adaptive else HIGHEST_RATE
+    default = SOUND_RATE[True]
+    if evidence.is_adaptive and default / ABOUT <= right <= default * ABOUT:
+        return default
     return one_digit(float(np.clip(right, LOWEST_RATE, highest)))
+
+
+def brisk_rate_for(evidence: Evidence, ratio: float) -> float:
+    """The same for a network that learned too slowly, and so did not come to harm.
+
+    SGD gets its default in Keras, 0.01, less with momentum, if that is no more than ten times what
+    is right for the kernel that moves most: the others move by less.
+    """
+    right = rate_for(evidence, ratio)
+    if evidence.is_adaptive:
+        return right
+    default = DEFAULT_SGD * (1 - float(evidence.optimizer.get("momentum") or 0))
+    return one_digit(max(right, min(default, 10 * right)))
 
 
 def _by_gradients(evidence: Evidence) -> float:
@@ -77,8 +99,16 @@ def with_sound_rate(evidence: Evidence) -> str:
 
     What the gradients are before the change says nothing about their size after it.
     """
-    low, high = SOUND_RATES[evidence.is_adaptive]
-    if isnan(evidence.rate) or low <= evidence.rate <= high:
+    is_squared = any(head.loss in SQUARED for head in evidence.heads)
+    if is_squared and not evidence.is_adaptive and evidence.optimizer:
+        return f", and updates whose size does not depend on that of the loss: {ADAM}"
+    if isnan(evidence.rate) or is_usual(evidence):
         return ""
     right = SOUND_RATE[evidence.is_adaptive]
     return f", and a usual rate: `{optimizer_line(evidence, learning_rate=right)}`"
+
+
+def is_usual(evidence: Evidence) -> bool:
+    """Whether the learning rate trains most networks."""
+    low, high = SOUND_RATES[evidence.is_adaptive]
+    return bool(low <= evidence.rate <= high)

@@ -2,10 +2,15 @@
 
 import numpy as np
 
+from keraskip.analysis.causes.course import late_failure
+from keraskip.analysis.causes.level import NORMALIZATION, level
 from keraskip.analysis.causes.rates import optimizer_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.silence import Silence
+
+# Four of them take off two orders.
+FEW_SIGMOIDS = 3
 
 
 def no_gradient(evidence: Evidence) -> Finding | None:
@@ -48,7 +53,7 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
     started = (
         "begin with weights of the usual size, "
         '`kernel_initializer="he_normal"` with `activation="relu"` and `bias_initializer="zeros"`, '
-        "and `keras.layers.BatchNormalization()` after each hidden layer"
+        f"and `{NORMALIZATION}` after each hidden layer"
     )
     before = evidence.scalar("learning_rate")[evidence.run.steps < since]
     rate = float(np.median(before)) if len(before) > 1 else np.nan
@@ -60,9 +65,9 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
 
 
 def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
-    """Weights that never get a gradient, in a network that fails."""
+    """Weights that never get a gradient, in a network that fails, and had not learned before."""
     run = evidence.run
-    if not (evidence.fails and len(run.steps)):
+    if not (evidence.fails and len(run.steps)) or late_failure(evidence):
         return None
     # Heads without a loss, and layers that are never called, are no reason to fail.
     silence, layer = Silence(run), run.weights["layer"]
@@ -76,9 +81,23 @@ def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
         "cut off",
         f"No gradient ever reaches {which}.",
         "take out what cuts the way from these layers to the loss: `keras.ops.stop_gradient`, "
-        "rounding, argmax, or an output without a loss",
+        "rounding, argmax, or an output without a loss" + _way_down(evidence),
         "the chain rule",
         layers=layers,
         steps=evidence.span,
         evidence={"weights": float(len(never))},
     )
+
+
+def _way_down(evidence: Evidence) -> str:
+    """The end of the remedy where the signal, let through, would vanish in sigmoids.
+
+    The slope of a sigmoid is 1/4 at most, that of `hard_sigmoid` 1/6.
+    """
+    info = evidence.run.info
+    pairs = zip(info.get("calls") or [], info.get("activations") or [], strict=True)
+    # A layer that several samples pass is called several times.
+    count = len({call.split("/")[-1] for call, name in pairs if "sigmoid" in (name or "")})
+    if count <= FEW_SIGMOIDS:
+        return ""
+    return f"; and as {count} sigmoids would let little of the signal pass, {level(evidence)}"

@@ -19,7 +19,7 @@ def vanishing_over_time(evidence: Evidence) -> Finding | None:
     rows = [row for row in evidence.run.info.get("probes") or [] if row["probe"] == "time"]
     lost = {row["layer"]: _orders(np.array(row["value"], float)) for row in rows}
     worst = max(lost, key=lambda layer: lost[layer], default="")
-    if not (evidence.fails and worst and lost[worst] > LOST):
+    if not (evidence.fails_or_leaves_it_open and worst and lost[worst] > LOST):
         return None
     return Finding(
         "time",
@@ -52,8 +52,8 @@ def time_not_seen(evidence: Evidence) -> Finding | None:
     return Finding(
         "time not seen",
         f"Time was not looked at: the signal may vanish over the time steps of {layers[0]}.",
-        f"{_gates(evidence, layers)}, if `GradientRecorder(..., probe=(x[:32], y[:32]))` shows "
-        "that it is time",
+        "look at it with `GradientRecorder(..., probe=(x[:32], y[:32]))`; if it is time, "
+        + _gates(evidence, layers),
         BENGIO,
         layers=tuple(layers),
         evidence={"recurrent_layers": float(len(layers))},
@@ -67,5 +67,8 @@ def _gates(evidence: Evidence, layers: list[str]) -> str:
     here = weights[(weights["role"] == "recurrent_kernel") & is_theirs]
     # A plain recurrent layer has a square kernel; gates make it wider.
     if any(shape[0] == shape[-1] for shape in here["shape"]):
-        return "`keras.layers.LSTM` or `keras.layers.GRU` in place of `SimpleRNN`"
+        return (
+            "`keras.layers.Bidirectional(keras.layers.LSTM(units))` in place of `SimpleRNN`: gates "
+            "keep the gradient, and one of the two directions ends at the first time step"
+        )
     return "shorter sequences, such as the last steps: `x = x[:, -100:]`"

@@ -24,7 +24,7 @@ from keraskip.callbacks.hook.model_facts import (
 )
 from keraskip.callbacks.hook.provenance import provenance
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
-from keraskip.callbacks.hook.training_facts import known_facts
+from keraskip.callbacks.hook.training_facts import known_facts, optimizer_facts
 from keraskip.callbacks.step.measurement import Measurement
 
 NO_STEP = (
@@ -157,7 +157,11 @@ class Record:
             settings.probe.check(model)
         variables, weights, depths = recorded_weights(model, settings.layers)
         facts = {"model": model.name, "gradient": settings.kind, **depths, **known_facts(model)}
-        self._begun = weights, {**facts, "optimizers": list(optimizers)}
+        facts |= {"optimizers": list(optimizers)}
+        if len(optimizers) > 1:
+            each = [optimizer_facts(optimizer) for optimizer in optimizers.values()]
+            facts["optimizer_settings"] = each
+        self._begun = weights, facts
         self._variables = variables
         if self._epoch is not None:
             self._start()

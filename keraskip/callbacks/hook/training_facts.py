@@ -39,7 +39,7 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         "training": {
             "loss": _named(loss),
             "from_logits": getattr(loss, "_fn_kwargs", {}).get("from_logits"),
-            "optimizer": _optimizer_facts(getattr(model, "optimizer", None)),
+            "optimizer": optimizer_facts(getattr(model, "optimizer", None)),
             "loss_weights": _weights_of_losses(model),
             "dtype_policy": _dtype_policy(model),
             "metrics": [metric.name for metric in model.metrics],
@@ -90,7 +90,7 @@ def _dtype_policy(model: keras.Model) -> str:
     return max(dict.fromkeys(names), key=names.count, default=model.dtype_policy.name)
 
 
-def _optimizer_facts(optimizer: keras.optimizers.Optimizer | None) -> dict[str, Any] | None:
+def optimizer_facts(optimizer: keras.optimizers.Optimizer | None) -> dict[str, Any] | None:
     """The optimizer's class and its settings; a schedule of the rate by its class."""
     if optimizer is None:
         return None
