@@ -33,11 +33,11 @@ SOUND = [
             "depth": 1, "units": 300, "activation": "softplus", "initializer": "glorot_uniform",
             "optimizer": f"{OPTIMIZERS}.Adafactor(0.02)", "epochs": 6}),
         ("many units at 0", {
-            "depth": 3, "units": 90, "bias": -0.6, "code": SPARSE, "optimizer": f"{ADAM}(3e-3)",
+            "depth": 2, "units": 90, "bias": -0.25, "code": SPARSE, "optimizer": f"{ADAM}(3e-3)",
             "epochs": 6}),
-        ("16 layers normalised, ftrl", {
-            "depth": 16, "units": 40, "normalised": True,
-            "optimizer": f"{OPTIMIZERS}.Ftrl(0.05)"}),
+        ("9 layers normalised, adagrad", {
+            "depth": 9, "units": 40, "normalised": True,
+            "optimizer": f"{OPTIMIZERS}.Adagrad(0.05)"}),
         ("warm restarts", {
             "depth": 2, "units": 50, "activation": "leaky_relu", "optimizer": RESTARTS}),
         ("moving average of weights", {
@@ -46,15 +46,15 @@ SOUND = [
         ("four batches to a step", {
             "depth": 2, "units": 44, "activation": "elu",
             "optimizer": f"{ADAM}(0.01, gradient_accumulation_steps=4)", "epochs": 8}),
-        ("targets of 40 with a rate to match", {
-            "depth": 2, "units": 64, "task": "regression", "shift": 40.0, "loss": "mae",
-            "optimizer": f"{ADAM}(0.02)", "epochs": 12}),
+        ("targets of 12 with a rate to match", {
+            "depth": 2, "units": 64, "task": "regression", "shift": 12.0,
+            "optimizer": f"{ADAM}(0.01)", "epochs": 10}),
         ("conv of 255 normalised", {
             "family": "conv", "depth": 3, "units": 32, "scale": 255.0, "normalised": True,
             "activation": "swish", "optimizer": f"{RMSPROP}(2e-3)"}),
         ("conv sigmoid", {
             "family": "conv", "depth": 2, "units": 40, "task": "binary", "activation": "sigmoid",
-            "initializer": "glorot_uniform", "optimizer": f"{ADAM}(0.02)", "epochs": 8}),
+            "initializer": "glorot_uniform", "optimizer": f"{ADAM}(0.03)", "epochs": 14}),
         ("conv half precision scaled", {
             "family": "conv", "depth": 3, "units": 32, "policy": "mixed_float16",
             "optimizer": f"{OPTIMIZERS}.LossScaleOptimizer({ADAM}(5e-3))", "epochs": 6}),
