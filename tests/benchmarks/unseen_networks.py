@@ -244,8 +244,8 @@ LAYERS = [
                 "activation": "softsign", "initializer": 0.04, "optimizer": f"{SGD}(0.1)"})),
     *faulty("attention without skips", ("attention collapse", "vanishing"),
             ("late 3 plain transformer", {
-                "family": "transformer", "depth": 12, "units": 20, "plain": True,
-                "activation": "elu", "optimizer": f"{RMSPROP}(5e-4)", "epochs": 3})),
+                "family": "transformer", "depth": 11, "units": 24, "plain": True, **TANH,
+                "optimizer": f"{NADAM}(1e-3)", "epochs": 3})),
     *faulty("time", ("time",),
             ("late 3 first of 75", {
                 "family": "rnn", "depth": 2, "units": 24, "task": "first", "steps": 75,
@@ -262,15 +262,9 @@ LAYERS = [
                 "family": "unet", "units": 24, "task": "denoise", "activation": "gelu",
                 "dead_layer": 0, "optimizer": f"{ADAM}(3e-3)"}, "hidden_0")),
     *faulty("one bad layer", ("one bad layer",),
-            ("late 3 bad 6th of 8 transfer", {
-                "family": "transfer", "depth": 8, "units": 40, **TANH, "bad_layer": (5, 1e-8),
-                "optimizer": f"{SGD}(5e-3)"}, "hidden_5"),
-            ("late 3 bad 7th of 9 two outputs", {
-                "family": "multi", "depth": 9, "units": 40, "task": "both", **TANH,
-                "bad_layer": (6, 1e-8), "optimizer": f"{SGD}(0.02)"}, "hidden_6"),
-            ("late 3 bad 6th of 8 leaky conv", {
-                "family": "conv", "depth": 8, "units": 40, "activation": "leaky_relu",
-                "bad_layer": (5, 1e-9), "optimizer": f"{SGD}(0.1)"}, "hidden_5")),
+            ("late 3 bad 4th of 9", {
+                "depth": 9, "units": 36, "bad_layer": (3, 1e-8), "optimizer": f"{SGD}(0.02)",
+                "epochs": 4}, "hidden_3")),
     *faulty("one layer of zeros", ("units alike", "one bad layer", "dead layer"),
             ("late 3 zeros in the 5th of 6 siamese", {
                 "family": "siamese", "depth": 6, "units": 32, "task": "pairs",
