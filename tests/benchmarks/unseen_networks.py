@@ -244,8 +244,8 @@ LAYERS = [
                 "activation": "softsign", "initializer": 0.04, "optimizer": f"{SGD}(0.1)"})),
     *faulty("attention without skips", ("attention collapse", "vanishing"),
             ("late 3 plain transformer", {
-                "family": "transformer", "depth": 11, "units": 24, "plain": True, **TANH,
-                "optimizer": f"{NADAM}(1e-3)", "epochs": 3})),
+                "family": "transformer", "depth": 10, "units": 20, "plain": True,
+                "activation": "gelu", "optimizer": f"{SGD}(5e-3)", "epochs": 2})),
     *faulty("time", ("time",),
             ("late 3 first of 75", {
                 "family": "rnn", "depth": 2, "units": 24, "task": "first", "steps": 75,
@@ -264,7 +264,7 @@ LAYERS = [
     *faulty("one bad layer", ("one bad layer",),
             ("late 3 bad 4th of 9", {
                 "depth": 9, "units": 36, "bad_layer": (3, 1e-8), "optimizer": f"{SGD}(0.02)",
-                "epochs": 4}, "hidden_3")),
+                "epochs": 3}, "hidden_3")),
     *faulty("one layer of zeros", ("units alike", "one bad layer", "dead layer"),
             ("late 3 zeros in the 5th of 6 siamese", {
                 "family": "siamese", "depth": 6, "units": 32, "task": "pairs",
