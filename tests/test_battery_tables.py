@@ -26,6 +26,7 @@ from battery_settings import DATA, OUTPUTS, RATES
 from battery_sound import SOUND
 from battery_unusual import UNUSUAL
 from late_networks import NETWORKS as LATE
+from unseen_networks import NETWORKS as UNSEEN
 
 FAULTY = [*RATES, *OUTPUTS, *DATA, *START, *DEPTH, *SINGLE]
 FAMILIES = set(
@@ -52,18 +53,18 @@ def test_each_fault_is_in_three_families():
     ]
 
 
-def test_the_late_networks_are_others_in_all_families():
-    names = {network.name for network in LATE}
-    battery = {network.name for network in [*FAULTY, *SOUND, *UNUSUAL]}
-    assert len(battery) == 227
-    assert len(names) == len(LATE) >= len(battery) / 5
+def test_the_unseen_networks_are_others_in_all_families():
+    names = {network.name for network in UNSEEN}
+    battery = {network.name for network in [*FAULTY, *SOUND, *UNUSUAL, *LATE]}
+    assert len(battery) == 282
+    assert len(names) == len(UNSEEN) >= len(battery) / 4
     assert not names & battery
-    assert {network.family for network in LATE if network.kinds} == FAMILIES
-    assert {network.family for network in LATE if not network.kinds} == FAMILIES
+    assert {network.family for network in UNSEEN if network.kinds} == FAMILIES
+    assert {network.family for network in UNSEEN if not network.kinds} == FAMILIES
 
 
 def test_the_rows_have_values_and_kinds_that_exist():
-    for network in [*FAULTY, *SOUND, *UNUSUAL, *LATE]:
+    for network in [*FAULTY, *SOUND, *UNUSUAL, *LATE, *UNSEEN]:
         Recipe(**network.changes)
         assert set(network.kinds) <= {*CAUSES, *LAST_RESORTS}, network.name
         assert bool(network.kinds) == (network.fault != "sound"), network.name

@@ -121,6 +121,8 @@ def learned_share(model, x, y, recipe):
         return likeness(model, x)
     x, y = as_list(x), as_list(y)
     clean = np.all([np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in x], axis=0)
+    if not clean.any():
+        return float("-inf")
     given = as_given([part[clean] for part in x])
     answers = as_list(model.predict(given, verbose=0, batch_size=256))
     pairs = zip(answers, y, outputs_of(recipe), strict=True)

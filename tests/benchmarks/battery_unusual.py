@@ -2,7 +2,7 @@
 
 None of the tables that the rules were made with was at hand. Each fault meets a family, a depth, a
 width, an optimizer or an activation that one would not try first. Rules were mended by its misses
-since, so it counts with the rest; `late_networks.py` has taken its place.
+since, so it counts with the rest; `late_networks.py` took its place.
 """
 
 from battery_network import ADAM, SGD, Network, faulty

@@ -6,12 +6,13 @@
     python tests/benchmarks/diagnoses.py --same tensorflow.json jax.json torch.json
 
 What has to be said about each network is written in `battery_settings.py`, `battery_layers.py`,
-`battery_sound.py` and `battery_unusual.py`. `--late` runs the networks of `late_networks.py`, which
-were written after the rules were frozen. Whether a network learns is measured on its answers, not
-on the record. Which layer is to blame is checked by a gradient of its own (`blame.py`). Prints the
-failing trainings that were noticed, false alarms, right kinds and right layers first, and trainings
-that the first remedy, applied as it is printed, makes learn, each with its 95 % interval; beside it
-the rules of others (`baselines.py`). Ends with 1 if a figure is below its limit.
+`battery_sound.py`, `battery_unusual.py` and `late_networks.py`. `--late` runs the networks of
+`unseen_networks.py`, which were written after the rules were frozen. Whether a network learns is
+measured on its answers, not on the record. Which layer is to blame is checked by a gradient of its
+own (`blame.py`). Prints the failing trainings that were noticed, false alarms, right kinds and
+right layers first, and trainings that the first remedy, applied as it is printed, makes learn, each
+with its 95 % interval; beside it the rules of others (`baselines.py`). Ends with 1 if a figure is
+below its limit.
 
 Each network and seed is a line of the file, so a run that was cut off goes on where it stopped, and
 several processes can share the work. `--records` keeps the records of all trainings; with
@@ -35,8 +36,9 @@ from battery_scores import print_scores
 from battery_settings import DATA, OUTPUTS, RATES
 from battery_sound import SOUND
 from battery_unusual import UNUSUAL
+from late_networks import NETWORKS as LATE
 
-NETWORKS = [*RATES, *OUTPUTS, *DATA, *START, *DEPTH, *SINGLE, *SOUND, *UNUSUAL]
+NETWORKS = [*RATES, *OUTPUTS, *DATA, *START, *DEPTH, *SINGLE, *SOUND, *UNUSUAL, *LATE]
 
 
 def arguments_of():
@@ -45,7 +47,7 @@ def arguments_of():
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", default="", help="part of the names, faults or families to run")
     parser.add_argument("--part", default="1/1", help="i/n: every n-th network, from the i-th on")
-    parser.add_argument("--late", action="store_true", help="the networks of late_networks.py")
+    parser.add_argument("--late", action="store_true", help="the networks of unseen_networks.py")
     parser.add_argument("--without-cures", action="store_true")
     parser.add_argument("--scores", nargs="+", type=Path, help="only the figures of these files")
     parser.add_argument("--records", type=Path, help="folder that keeps the records")
@@ -58,7 +60,7 @@ def chosen(arguments):
     """The networks to run, each with a seed."""
     networks = NETWORKS
     if arguments.late:
-        from late_networks import NETWORKS as networks  # noqa: N811
+        from unseen_networks import NETWORKS as networks  # noqa: N811
     if arguments.backends:
         networks = battery_backends.thirty_of(networks)
     about = [f"{network.name} | {network.fault} | {network.family}" for network in networks]
