@@ -185,6 +185,8 @@ class Capture:
             return tap.apply(*args, **kwargs)
         if not self._prepared:
             self._prepare()
+        if not self._prepared:  # the training goes on without
+            return tap.apply(*args, **kwargs)
         apply = self._stateless_apply if ON_JAX else self._apply
         return apply(tap, *args, **kwargs)
 
