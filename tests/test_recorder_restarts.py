@@ -116,6 +116,16 @@ def interrupt(delay, is_over):
         delay = 30
 
 
+def has_lost_weights(model):
+    """Whether an interrupt has left a model without weights.
+
+    On JAX Keras takes them out of the model for each step, and an interrupt inside of a step loses
+    them, recorded or not.
+    """
+    values = [variable._value for variable in model.variables + model.optimizer.variables]
+    return any(value is None or getattr(value, "is_deleted", bool)() for value in values)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see `interrupt`
 def test_interrupts_at_any_moment(tmp_path):
@@ -123,8 +133,10 @@ def test_interrupts_at_any_moment(tmp_path):
     ended, random = [], np.random.default_rng(0)
     model = network(run_eagerly=False)
     for number in count():
-        if len(ended) == 30:
+        if len(ended) == 50:
             break
+        if has_lost_weights(model):
+            model = network(run_eagerly=False)
         # Later and later, as a slow machine has not begun to train by then.
         delay = random.uniform(0, 0.4 + number / 100)
         recorder = GradientRecorder(tmp_path / str(number))
@@ -140,8 +152,9 @@ def test_interrupts_at_any_moment(tmp_path):
         np.testing.assert_array_equal(run.steps, np.arange(len(run.steps)))
         ended.append(run.info["status"])
         assert_unmonitored(model)
-        fit(model, recorder, epochs=1)
-        assert len(load_run(recorder.run_dir).steps) == len(run.steps) + STEPS
+        if not has_lost_weights(model):
+            fit(model, recorder, epochs=1)
+            assert len(load_run(recorder.run_dir).steps) == len(run.steps) + STEPS
     assert set(ended) == {"interrupted"}
 
 
