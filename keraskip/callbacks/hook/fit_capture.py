@@ -110,7 +110,7 @@ class FitCapture(Capture):
             return train_step(*args)
         self._batches.begin(args[-1])
         result = train_step(*args)
-        numbers = self._batches.end()
+        numbers = self._batches.end(result[0] if ON_JAX else result)
         if not self._prepared:  # no optimizer was called
             return result
         if not ON_JAX:

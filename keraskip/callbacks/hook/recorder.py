@@ -37,13 +37,14 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
     has NaN for the last two.
 
     Each step also has its `loss` (of a `train_step` of your own, if it hands the loss to a metric
-    called `loss` or `total_loss`), its `learning_rate`, smallest, largest and mean value of its
-    inputs (`input_min`, `input_max`, `input_mean`, of the finite ones) and the number of those that
-    are not finite (`input_nonfinite`); its `loss_scale`, the factor by which mixed precision
-    multiplies the loss (already taken out of the gradient and of `loss`); and its `clip_factor`,
-    the norm of the whole gradient after clipping over the norm before. A number that is not known
-    is NaN. `run.json` has the shares of the classes among the labels of the recorded steps, or mean
-    and variance of other labels, and the settings of the training.
+    called `loss` or `total_loss`, or returns it under such a name), its `learning_rate`, smallest,
+    largest and mean value of its inputs (`input_min`, `input_max`, `input_mean`, of the finite
+    ones) and the number of those that are not finite (`input_nonfinite`); its `loss_scale`, the
+    factor by which mixed precision multiplies the loss (already taken out of the gradient and of
+    `loss`); and its `clip_factor`, the norm of the whole gradient after clipping over the norm
+    before. A number that is not known is NaN. `run.json` has the shares of the classes among the
+    labels of the recorded steps, or mean and variance of other labels, and the settings of the
+    training.
 
     The logs of each epoch get `grad_norm`, the mean norm of the whole gradient, and
     `grad_norm_first` and `grad_norm_last`, the mean norms for the kernels nearest to the input and
