@@ -11,7 +11,10 @@ from quiet import GradientRecorder
 from uncompiled import UNCOMPILED
 
 from keraskip import load_run
+from keraskip.callbacks.book.batches import LabelTotals, joined_labels
+from keraskip.callbacks.columns import OF_BATCH
 from keraskip.callbacks.hook.training_facts import training_facts
+from keraskip.callbacks.step.batch import label_numbers
 
 BACKEND = keras.backend.backend()
 RANDOM = np.random.default_rng(0)
@@ -129,6 +132,35 @@ def test_labels_that_are_not_finite_are_counted_and_left_out(tmp_path):
     assert (labels["count"], labels["nonfinite"]) == (len(kept), 1)
     np.testing.assert_allclose(labels["means"], kept.mean(axis=0), rtol=1e-4, atol=1e-5)
     assert run.info["status"] == "finished"
+
+
+def facts_of(labels, are_classes, width):
+    """What is kept of labels that come in batches of 8."""
+    rows = []
+    for start in range(0, len(labels), BATCH):
+        count, means, variances = label_numbers(labels[start : start + BATCH], width, are_classes)
+        rows.append([[0.0] * len(OF_BATCH) + [float(count), *means, *variances]])
+    totals = LabelTotals([width])
+    if rows:
+        totals.add(np.array(rows, float))
+    return totals.facts([are_classes], False)
+
+
+@pytest.mark.parametrize("kind", ["classes", "values", "units", "nothing before"])
+def test_labels_of_two_parts_are_those_of_the_whole(kind):
+    labels, width = (CLASSES, 5) if kind == "classes" else (TARGETS, 4 if kind == "units" else 1)
+    end = 0 if kind == "nothing before" else BATCH
+    parts = [facts_of(part, kind == "classes", width) for part in (labels[:end], labels[end:])]
+    (joined,), (whole,) = joined_labels(*parts), facts_of(labels, kind == "classes", width)
+    assert joined.keys() == whole.keys()
+    for key, value in whole.items():
+        np.testing.assert_allclose(joined[key], value, rtol=1e-6, err_msg=key)
+
+
+def test_labels_of_another_kind_are_counted_anew():
+    parts = facts_of(CLASSES, True, 3), facts_of(TARGETS, False, 4)
+    assert joined_labels(*parts) == parts[1]
+    assert joined_labels(parts[0], []) == parts[0]
 
 
 ONE_HOT = np.eye(3, dtype="float32")[CLASSES]

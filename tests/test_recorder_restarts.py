@@ -93,6 +93,7 @@ def test_an_exception_in_another_callback(tmp_path, method, number, steps, first
     fit(model, recorder, epochs=1)
     run = load_run(tmp_path)
     assert run.steps.tolist() == list(range(steps + STEPS))
+    assert run.info["labels"][0]["count"] == 8 * len(run.steps)
     assert run.info["status"] == "finished"
 
 
@@ -179,6 +180,14 @@ def test_an_interrupt_while_the_run_begins(tmp_path, monkeypatch):
 # Started again
 
 
+def assert_labels_of(run, epochs):
+    """The labels of so many whole epochs, each counted once."""
+    (labels,) = run.info["labels"]
+    assert labels["count"] == epochs * len(TARGETS)
+    np.testing.assert_allclose(labels["mean"], TARGETS.mean(), rtol=1e-4)
+    np.testing.assert_allclose(labels["variance"], TARGETS.var(), rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     "first",
     [
@@ -204,6 +213,7 @@ def test_a_backup_that_is_restored(tmp_path, first):
     fit(network(), whole)
     expected = load_run(tmp_path / "whole")
     np.testing.assert_allclose(run.grad_norm, expected.grad_norm, rtol=1e-5)
+    assert_labels_of(run, EPOCHS)
     assert not (tmp_path / "run-2").exists()
 
 
@@ -274,6 +284,7 @@ def test_fit_that_begins_with_a_later_epoch_goes_on(tmp_path):
     run = load_run(tmp_path)
     assert run.steps.tolist() == list(range(STEPS * EPOCHS))
     assert [note["epoch"] for note in run.info["resumed"]] == [2]
+    assert_labels_of(run, EPOCHS)
 
 
 @pytest.mark.slow
