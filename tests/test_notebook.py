@@ -60,7 +60,9 @@ def test_an_error_of_a_cell_is_its_own_and_shown_once(shell):
     assert raised.value._render_traceback_() == []
 
 
-@pytest.mark.parametrize("line", ["--every many", "--nothing", "--layers"])
+@pytest.mark.parametrize(
+    "line", ["--every many", "--every 0", "--every -2", "--layers (", "--nothing", "--layers"]
+)
 def test_a_bad_option_is_refused_before_the_cell_runs(shell, line):
     with pytest.raises(ValueError, match="%%record: "):
         shell.record(line, "ran = 1")

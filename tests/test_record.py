@@ -13,6 +13,9 @@ from keraskip.cli import app
 from keraskip.scripts.fits import Fits
 from keraskip.scripts.summary import summary
 
+ON_JAX = keras.backend.backend() == "jax"
+NO_STEP = "no `fit` came to the first step of its optimizer, so nothing is recorded."
+
 
 @pytest.fixture
 def no_page(monkeypatch):
@@ -159,6 +162,33 @@ def test_what_cannot_be_recorded_is_told_and_trains(record, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_model_whose_weights_come_with_its_first_step_is_told_and_trains(record, tmp_path):
+    """It is known within the step only that `--layers` leaves none of them."""
+    done = record(scripts.DEFERRED, options=["--layers", "no_such_layer"])
+    assert (done.code, done.out) == (0, "24 ['loss']\n")
+    (line,) = done.err
+    assert line.startswith("keraskip: 'mine' is not recorded: layers must leave at least one")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("model.trainable = False", "all layers of the model are frozen, so there is no gradient."),
+        pytest.param(
+            "model.optimizer = None",
+            "the model has no optimizer. Compile it with one",
+            marks=pytest.mark.skipif(ON_JAX, reason="there Keras itself asks for an optimizer"),
+        ),
+    ],
+)
+def test_a_fit_without_a_gradient_says_so(record, tmp_path, change, said):
+    done = record(scripts.CARELESS.replace("{change}", change))
+    assert done.code == 0
+    assert done.err[-1].startswith(f"keraskip: 'mine' is not recorded: {said}")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_of_many_fits_those_are_shown_that_fail(monkeypatch, tmp_path, no_page):
     failing = ["run 3", "run 11"]
     monkeypatch.setattr("keraskip.runs.load_run", lambda path: SimpleNamespace(name=path.name))
@@ -180,11 +210,8 @@ def test_of_many_fits_those_are_shown_that_fail(monkeypatch, tmp_path, no_page):
     [
         ("", "the script called no `fit` of Keras in this process, so nothing is recorded."),
         ("fail", "an exception before it called a `fit` of Keras in this process, so nothing"),
-        (
-            'network("mine").fit("nothing")',
-            "no `fit` came to its first step, so nothing is recorded.",
-        ),
-        ('network("mine").fit(z=1)', "no `fit` came to its first step, so nothing is recorded."),
+        ('network("mine").fit("nothing")', NO_STEP),
+        ('network("mine").fit(z=1)', NO_STEP),
         (scripts.BATCHES, "`train_on_batch` is not recorded: train by `fit`, or record your loop"),
     ],
 )

@@ -11,7 +11,10 @@ from quiet import GradientRecorder
 from uncompiled import UNCOMPILED
 
 from keraskip import load_run
+from keraskip.callbacks.book.batches import LabelTotals, joined_labels
+from keraskip.callbacks.columns import OF_BATCH
 from keraskip.callbacks.hook.training_facts import training_facts
+from keraskip.callbacks.step.batch import label_numbers
 
 BACKEND = keras.backend.backend()
 RANDOM = np.random.default_rng(0)
@@ -131,6 +134,35 @@ def test_labels_that_are_not_finite_are_counted_and_left_out(tmp_path):
     assert run.info["status"] == "finished"
 
 
+def facts_of(labels, are_classes, width):
+    """What is kept of labels that come in batches of 8."""
+    rows = []
+    for start in range(0, len(labels), BATCH):
+        count, means, variances = label_numbers(labels[start : start + BATCH], width, are_classes)
+        rows.append([[0.0] * len(OF_BATCH) + [float(count), *means, *variances]])
+    totals = LabelTotals([width])
+    if rows:
+        totals.add(np.array(rows, float))
+    return totals.facts([are_classes], False)
+
+
+@pytest.mark.parametrize("kind", ["classes", "values", "units", "nothing before"])
+def test_labels_of_two_parts_are_those_of_the_whole(kind):
+    labels, width = (CLASSES, 5) if kind == "classes" else (TARGETS, 4 if kind == "units" else 1)
+    end = 0 if kind == "nothing before" else BATCH
+    parts = [facts_of(part, kind == "classes", width) for part in (labels[:end], labels[end:])]
+    (joined,), (whole,) = joined_labels(*parts), facts_of(labels, kind == "classes", width)
+    assert joined.keys() == whole.keys()
+    for key, value in whole.items():
+        np.testing.assert_allclose(joined[key], value, rtol=1e-6, err_msg=key)
+
+
+def test_labels_of_another_kind_are_counted_anew():
+    parts = facts_of(CLASSES, True, 3), facts_of(TARGETS, False, 4)
+    assert joined_labels(*parts) == parts[1]
+    assert joined_labels(parts[0], []) == parts[0]
+
+
 ONE_HOT = np.eye(3, dtype="float32")[CLASSES]
 SEEN = {
     "values": (network, (4, None, "mse"), TARGETS),
@@ -157,34 +189,89 @@ def test_labels_of_other_kinds(tmp_path, kind):
 
 
 class OwnStep(keras.Model):
-    """A training step as people write it: a loss of its own, and a metric that it is handed to."""
+    """A training step as people write it: the loss goes to a metric, or is returned as it is."""
 
-    def __init__(self):
+    def __init__(self, returns):
         super().__init__()
         self.dense = layers.Dense(5)
-        self.total = keras.metrics.Mean(name="total_loss")
+        self.total = keras.metrics.Mean(name="total_loss" if returns == "metric" else "mean")
+        self.returns = returns
 
     def call(self, x):
         return self.dense(x)
 
-    def train_step(self, data):
+    def compute_loss(self, data):
+        return keras.ops.mean(keras.ops.square(self(data) - data))
+
+    def logs(self, loss):
+        """What the step returns."""
+        if self.returns == "loss":
+            return {"loss": loss, "mean": self.total.result()}
+        return {"loss": self.total.result()}
+
+    def train_step(self, *args):
+        return getattr(self, f"on_{BACKEND}")(*args)
+
+    def on_tensorflow(self, data):
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(self(data) - data))
-        grads = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply(grads, self.trainable_variables)
+            loss = self.compute_loss(data)
+        self.optimizer.apply(
+            tape.gradient(loss, self.trainable_variables), self.trainable_variables
+        )
         self.total.update_state(loss)
-        return {"loss": self.total.result()}
+        return self.logs(loss)
+
+    def on_torch(self, data):
+        import torch
+
+        self.zero_grad()
+        loss = self.compute_loss(data)
+        loss.backward()
+        grads = [variable.value.grad for variable in self.trainable_weights]
+        with torch.no_grad():
+            self.optimizer.apply(grads, self.trainable_weights)
+        self.total.update_state(loss.detach())
+        return self.logs(loss)
+
+    def on_jax(self, state, data):
+        import jax
+
+        trained, others, of_optimizer, of_metrics = state
+
+        def loss_of(trained):
+            return keras.ops.mean((self.stateless_call(trained, others, data)[0] - data) ** 2)
+
+        loss, grads = jax.value_and_grad(loss_of)(trained)
+        trained, of_optimizer = self.optimizer.stateless_apply(of_optimizer, grads, trained)
+        with keras.StatelessScope(
+            list(zip(self.metrics_variables, of_metrics, strict=True))
+        ) as scope:
+            self.total.update_state(loss)
+            logs = self.logs(loss)
+        of_metrics = [scope.get_current_value(variable) for variable in self.metrics_variables]
+        return logs, (trained, others, of_optimizer, of_metrics)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="the step is written for TensorFlow")
-def test_loss_of_a_step_of_ones_own(tmp_path):
-    model = OwnStep()
-    model.compile("sgd")
-    run, history = recorded(tmp_path, model, IMAGES, None)
-    assert run.loss.mean() == pytest.approx(history["loss"][0], rel=1e-5)
+@pytest.mark.parametrize("returns", ["metric", "loss"])
+def test_loss_of_a_step_of_ones_own(tmp_path, returns):
+    model = OwnStep(returns)
+    model.compile("sgd", **UNCOMPILED)
+    model(IMAGES[:BATCH])  # makes its weights
+    run, _ = recorded(tmp_path, model, IMAGES, None)
+    (mean,) = keras.ops.convert_to_numpy(model.total.result())[None]
+    assert run.loss.mean() == pytest.approx(mean, rel=1e-5)
     assert len(set(run.loss.tolist())) == STEPS
+    assert "result" not in vars(model.total)
+
+
+def test_the_mean_of_an_epoch_is_no_loss_of_a_step(tmp_path):
+    model = OwnStep("mean")
+    model.compile("sgd", **UNCOMPILED)
+    model(IMAGES[:BATCH])  # makes its weights
+    run, _ = recorded(tmp_path, model, IMAGES[: 2 * BATCH], None)
+    assert np.isnan(run.loss).all()
 
 
 def test_whole_numbers_are_looked_at_where_nothing_else_is(tmp_path):

@@ -123,6 +123,20 @@ def test_chosen_steps_and_a_second_loop(tmp_path):
     assert load_run(tmp_path).steps.tolist() == [0, 2, 4]
 
 
+def test_the_loss_that_a_loop_hands_over(tmp_path):
+    """Of all steps but one, which is not told; more of them than the buffer holds."""
+    model = network()
+    step = STEP_MAKERS[-1](model)
+    expected = np.random.default_rng(0).uniform(size=STEPS).astype("float32")
+    with GradientRecorder(tmp_path).recording(model) as step_done:
+        for number, (x, y) in enumerate(zip(IMAGES, LABELS, strict=True)):
+            state = step(x, y)
+            told = {} if number == 5 else {"loss": ops.convert_to_tensor(expected[number])}
+            step_done(*[state] if BACKEND == "jax" else [], **told)
+    expected[5] = np.nan
+    np.testing.assert_array_equal(load_run(tmp_path).loss, expected)
+
+
 def run_steps(recorder, model, step, count, *, done=True, error=None):
     """Some steps, after which the loop may fail; `done` says whether it reports each."""
     with recorder.recording(model) as step_done:

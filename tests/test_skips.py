@@ -304,6 +304,44 @@ def test_a_model_with_a_training_step_of_its_own_keeps_it():
     assert type(add_skips(model, verbose=False)) is type(model)
 
 
+class CountedInARow(keras.Sequential):
+    """The same as a sequence."""
+
+    train_step = Counted.train_step
+
+
+class CountedByWidth(keras.Model):
+    """The same, made of other arguments than Keras' models."""
+
+    def __init__(self, width=8, name=None):
+        x = keras.Input((width,))
+        super().__init__(x, dense(2)(dense()(dense()(x))), name=name)
+
+    train_step = Counted.train_step
+
+
+class Named(keras.Sequential):
+    """A sequence that trains and answers like any other."""
+
+    def title(self):
+        return self.name
+
+
+def test_a_training_step_that_a_twin_cannot_keep_is_refused():
+    stack = [keras.Input((8,)), dense(), dense(), dense(2)]
+    for model in (CountedInARow(stack), CountedByWidth()):
+        with pytest.raises(ValueError, match=rf"{type(model).__name__}, with its own train_step"):
+            add_skips(model, verbose=False)
+    assert "title" not in dir(add_skips(Named(stack), verbose=False))
+
+
+def test_a_sequence_of_another_class_without_a_skip_inside_stays_of_it():
+    x = keras.Input((8,))
+    inside = CountedInARow([keras.Input((8,)), dense(3)], name="inside")
+    twin = add_skips(keras.Model(x, inside(dense()(dense()(x)))), verbose=False)
+    assert type(twin.get_layer("inside")) is CountedInARow
+
+
 def test_frozen_layers_random_states_and_saved_weights_fit_the_twin(tmp_path):
     model = mlp(2)
     model.add(layers.Dropout(0.5))

@@ -2,9 +2,14 @@
 
 import os
 import signal
+import sys
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from joblib.externals.loky.backend import context
 
+from keraskip.machine import processors
 from keraskip.study import Trial, resources
 from keraskip.study.devices import Setup
 from keraskip.study.launchers import launcher_for, one_after_the_other
@@ -14,14 +19,14 @@ GIGABYTE = 2**30
 
 
 @pytest.mark.parametrize(
-    ("processors", "memory", "jobs"),
+    ("count", "memory", "jobs"),
     [(1, 64, 1), (2, 24, 2), (16, 7, 3), (4, 1, 1), (4, None, 4)],
 )
 def test_as_many_trials_as_there_are_processors_and_memory_for(
-    monkeypatch, tmp_path, processors, memory, jobs
+    monkeypatch, tmp_path, count, memory, jobs
 ):
     monkeypatch.setattr(resources, "DEVICES", tmp_path)
-    monkeypatch.setattr(resources, "processors", lambda: processors)
+    monkeypatch.setattr(resources, "processors", lambda: count)
     known = None if memory is None else memory * GIGABYTE
     monkeypatch.setattr(resources, "free_memory", lambda: known)
     assert resources.room_for_jobs() == jobs
@@ -34,8 +39,36 @@ def test_a_gpu_takes_one_trial_at_a_time(monkeypatch, tmp_path):
     assert resources.room_for_jobs() == 1
 
 
+QUOTAS = {
+    "cpu.max": {"cpu.max": "150000 100000\n"},
+    "cfs": {"cpu/cpu.cfs_quota_us": "150000\n", "cpu/cpu.cfs_period_us": "100000\n"},
+    "none": {"cpu.max": "max 100000\n"},
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="containers have control groups there")
+@pytest.mark.parametrize("quota", QUOTAS)
+def test_the_quota_of_a_container_is_the_number_of_its_processors(monkeypatch, tmp_path, quota):
+    for name, text in QUOTAS[quota].items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, "ascii")
+    there = os.path.exists
+
+    def in_folder(path):
+        return str(path).replace("/sys/fs/cgroup", str(tmp_path))
+
+    def opened(path):
+        return StringIO(Path(in_folder(path)).read_text("ascii"))
+
+    monkeypatch.setattr(context, "open", opened, raising=False)
+    monkeypatch.setattr(os.path, "exists", lambda path: there(in_folder(path)))
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(8))
+    assert processors() == (8 if quota == "none" else 2)
+
+
 def test_this_machine_has_a_processor_and_memory():
-    assert resources.processors() >= 1
+    assert processors() >= 1
     memory = resources.free_memory()
     assert memory is None or memory > 0
 

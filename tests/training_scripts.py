@@ -102,6 +102,28 @@ network("mine").fit(x, y, verbose=0)
 sys.exit(3)
 """
 
+# The model has no weights before its first step.
+DEFERRED = """
+layers = [keras.layers.Dense(8, "relu"), keras.layers.Dense(1, "sigmoid")]
+model = keras.Sequential(layers, name="mine")
+model.compile("sgd", "binary_crossentropy", **UNCOMPILED)
+history = model.fit(x, y, epochs=3, verbose=0)
+print(int(model.optimizer.iterations), list(history.history))
+"""
+
+# Its training step calls no optimizer.
+CARELESS = """
+class Careless(keras.Sequential):
+    def train_step(self, *args):
+        loss = {"loss": keras.ops.zeros(())}
+        return (loss, args[0]) if keras.backend.backend() == "jax" else loss
+
+model = Careless([keras.Input((4,)), keras.layers.Dense(1)], name="mine")
+model.compile("sgd", "mse", **UNCOMPILED)
+{change}
+model.fit(x, y, verbose=0)
+"""
+
 # A process that is spawned imports the script again, which must not train there.
 SPAWNING = """
 import multiprocessing, pickle

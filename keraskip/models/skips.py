@@ -75,7 +75,8 @@ def add_skips(
         TypeError: for a model without a graph, such as a subclassed one, or an argument of another
             type.
         ValueError: for arguments outside the choices above, if no stretch can get a skip, or for a
-            layer that cannot be copied by its configuration.
+            layer that cannot be copied by its configuration, or a class of your own whose methods,
+            such as `train_step`, the twin could not keep.
 
     Source: He et al. 2015 (arXiv 1512.03385); He et al. 2016 (arXiv 1603.05027).
 

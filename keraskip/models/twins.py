@@ -10,6 +10,7 @@ from keraskip.graph import has_graph, nodes
 from keraskip.models.copies import copied, finalize
 from keraskip.models.frame import connect
 from keraskip.models.joining import merged
+from keraskip.models.own_classes import check_nothing_is_lost, of_own_class
 from keraskip.models.stretches import Stretch, Wish
 
 
@@ -45,7 +46,11 @@ class Copier:
         if isinstance(model, keras.Sequential) and not self.skips.keys() & known.keys():
             first = known[id(model.inputs[0])]._keras_history.operation
             rest = [self._layer(layer) for layer in model.layers]
-            return _set_up(keras.Sequential([first, *rest], name=model.name), model)
+            new = of_own_class(model, [first, *rest])
+            if not new:
+                check_nothing_is_lost(model)
+                new = keras.Sequential([first, *rest], name=model.name)
+            return _set_up(new, model)
         return _set_up(_connected(model, known), model)
 
     def take_values(self) -> None:
@@ -99,13 +104,16 @@ def _connected(model: Any, known: dict[int, Any]) -> keras.Model:
     inputs = [known[id(tensor)] for tensor in model.inputs]
     outputs = [known[id(tensor)] for tensor in model.outputs]
     if isinstance(model, keras.Sequential):
-        new = connect(inputs[0], outputs[0], model.name)
+        # One with a skip is no sequence.
+        ends, new = (inputs[0], outputs[0]), None
     else:
         packed = keras.tree.pack_sequence_as
         ends = packed(model.input, inputs), packed(model.output, outputs)
-        is_own = not type(model).__module__.startswith("keras.")
-        new = type(model)(*ends, name=model.name) if is_own else connect(*ends, model.name)
-    return new
+        new = of_own_class(model, *ends)
+    if new and list(map(id, new.outputs)) == list(map(id, outputs)):
+        return new
+    check_nothing_is_lost(model)
+    return connect(*ends, model.name)
 
 
 def _set_up(new: keras.Model, model: keras.Model) -> keras.Model:

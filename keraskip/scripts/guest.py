@@ -60,15 +60,26 @@ class Guest(GradientRecorder):
         with self._sparing_the_script():
             super().on_train_end(logs)
 
+    def _tell_why_not(self, reason: str) -> None:
+        self.failure = reason
+
+    def _goes_on_without(self, error: Exception) -> bool:
+        self._leave(error)
+        return True
+
+    def _leave(self, error: Exception) -> None:
+        """Leaves the training step, with the reason noted."""
+        self._records, self.failure = False, str(error)
+        with suppress(Exception):  # it may be attached in part
+            self._record.end("interrupted")
+
     @contextmanager
     def _sparing_the_script(self) -> Iterator[None]:
         """Where nothing can be recorded, the training goes on without."""
         try:
             yield
         except Exception as error:
-            self._records, self.failure = False, str(error)
-            with suppress(Exception):  # it may be attached in part
-                self._record.end("interrupted")
+            self._leave(error)
 
 
 class _Findings(Telling):

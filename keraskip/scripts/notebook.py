@@ -1,8 +1,9 @@
 """The cell magic `%%record`: runs a cell as it is, with every `fit` in it recorded."""
 
+import re
 import shlex
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -53,8 +54,24 @@ class _Parser(ArgumentParser):
 
 def _parsed(line: str) -> Namespace:
     parser = _Parser(prog="%%record", add_help=False)
-    parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--layers")
+    parser.add_argument("--every", type=_count, default=1)
+    parser.add_argument("--layers", type=_pattern)
     parser.add_argument("--out", type=Path, default=Path("runs", "notebook"))
     parser.add_argument("--stop", action="store_true")
     return parser.parse_args(shlex.split(line))
+
+
+def _count(text: str) -> int:
+    """A number of steps."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"an integer of at least 1 is needed. Received: {text!r}")
+    return int(text)
+
+
+def _pattern(text: str) -> str:
+    """A regular expression."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ArgumentTypeError(f"not a regular expression: {error}. Received: {text!r}") from None
+    return text

@@ -44,7 +44,7 @@ def summary(fits: Fits, failed: bool, code: str = "script") -> list[str]:
 def _nothing(fits: Fits, failed: bool, code: str) -> str:
     """Why there is no run."""
     if fits.count:
-        return "no `fit` came to its first step, so nothing is recorded."
+        return "no `fit` came to the first step of its optimizer, so nothing is recorded."
     ended = "ended by an exception before it called a" if failed else "called no"
     sentence = f"the {code} {ended} `fit` of Keras in this process, so nothing is recorded."
     return sentence + (BATCHES if fits.has_batches else "")

@@ -1,8 +1,9 @@
 """How many trials this machine can train at a time."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
+
+from keraskip.machine import processors
 
 # What a process that trains takes at the most in the default study, in bytes: TensorFlow and a
 # network of 56 layers.
@@ -21,12 +22,6 @@ def room_for_jobs() -> int:
         return 1
     count, memory = processors(), free_memory()
     return count if memory is None else max(1, min(count, memory // MEMORY_OF_A_TRIAL))
-
-
-def processors() -> int:
-    """The processors that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # of Linux
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def free_memory() -> int | None:

@@ -61,6 +61,38 @@ class LabelTotals:
         ]
 
 
+def joined_labels(
+    before: Sequence[dict[str, Any]], since: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The facts about all labels, from those of two parts of a training."""
+    known = {row["output"]: row for row in before}
+    joined = [_joined(known.get(row["output"]), row) for row in since]
+    return joined or list(before)
+
+
+def _joined(before: dict[str, Any] | None, since: dict[str, Any]) -> dict[str, Any]:
+    """The facts about the labels of one output; of labels of another kind, only the later ones."""
+    if before is None:
+        return since
+    rows = [row for row in (before, since) if row["count"]]
+    are_classes = {"shares" in row for row in rows}
+    if len(are_classes) > 1:
+        return since
+    facts = {"output": since["output"], "weighted": before["weighted"] or since["weighted"]}
+    broken = sum(row.get("nonfinite", 0) for row in (before, since))
+    if not rows:
+        return {**facts, "count": 0, **_number(broken)}
+    means = [row.get("shares") or row.get("means") or [row["mean"]] for row in rows]
+    width = max(map(len, means))
+    groups = [
+        # The mean of the variances follows from the means of the parts' variances.
+        [row["count"], *mean, *[0.0] * (width - len(mean)), *[row.get("variance", 0.0)] * width]
+        for row, mean in zip(rows, means, strict=True)
+    ]
+    total = _pooled(np.array(groups, float))[0]
+    return {**facts, **_facts(total, are_classes.pop()), **_number(broken)}
+
+
 def _number(broken: int) -> dict[str, int]:
     """The entry of the batches whose labels are not finite; none where there are none."""
     return {"nonfinite": broken} if broken else {}

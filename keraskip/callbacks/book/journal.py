@@ -41,6 +41,7 @@ class Journal:
 
     Attributes:
         weights: the recorded weights; none before the run has begun.
+        labels: the facts about the labels of the epochs that a run kept which goes on.
     """
 
     run_dir: Path
@@ -57,6 +58,8 @@ class Journal:
         self.weights: list[dict[str, Any]] = []
         self._norms, self._nonfinite = EpochNorms([]), NonFinite([])
         self._recorded = self._next_step = 0
+        self.labels: list[dict[str, Any]] = []
+        self._labels_after: list[dict[str, Any]] = []
         # Beside it the further runs lie.
         self._asked = self.run_dir
 
@@ -97,10 +100,15 @@ class Journal:
             if writes and not kept and not self.overwrite:
                 self._move_aside()
             last = epoch_row(self.run_dir, kept) if kept else {}
-            known = read_info(self.run_dir).get("nonfinite", []) if kept else []
+            info_so_far = read_info(self.run_dir) if kept else {}
+            known = info_so_far.get("nonfinite", [])
             self._next_step = last.get("next_step", 0)
             self._begin(weights, info, kept, writes, known)
         self._recorded = last.get("steps", 0)
+        states = info_so_far.get("labels_after", [])
+        self._labels_after = [row for row in states if row["steps"] <= self._recorded]
+        ends = [row["labels"] for row in states if row["steps"] == self._recorded]
+        self.labels = ends[0] if ends else []
         return last.get("next_steps", [last["next_step"]] if last else [])
 
     def open_phase(
@@ -176,7 +184,12 @@ class Journal:
             self.written()
 
     def end_epoch(
-        self, epoch: int, next_steps: Sequence[int], logs: dict[str, Any], size: float | None
+        self,
+        epoch: int,
+        next_steps: Sequence[int],
+        logs: dict[str, Any],
+        size: float | None,
+        labels: list[dict[str, Any]],
     ) -> None:
         """Adds the epoch's norms to its logs, and writes the logs.
 
@@ -185,6 +198,7 @@ class Journal:
             next_steps: the number of the next step of each optimizer.
             logs: of Keras.
             size: norm of all recorded weights now, by which a restart knows them again.
+            labels: the facts about the labels so far. A restart may go back by one epoch.
         """
         logs |= self._norms.take()
         # Other callbacks may leave words there, or nothing.
@@ -199,6 +213,10 @@ class Journal:
             counts["next_steps"] = list(next_steps)
         if size is not None:
             counts["weights_norm"] = size
+        if labels:
+            after = {"epoch": epoch, "steps": self._recorded, "labels": labels}
+            self._labels_after = [*self._labels_after, after][-2:]
+            self.describe({"labels": labels, "labels_after": self._labels_after})
         self._write("add_epoch", counts | metrics)
 
     def add_probes(self, epoch: int, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """Looks at the batch of each training step: its loss, its inputs and its labels."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,8 @@ from keras import ops
 from keraskip.callbacks.columns import OF_BATCH
 from keraskip.callbacks.step.batch import input_numbers, label_numbers, leaves
 
-# Metrics that a training step of one's own, too, hands its loss to.
+# How a training step of one's own, too, names the metric that it hands its loss to, or the loss
+# that it returns.
 LOSSES = ("loss", "total_loss")
 # More classes or units than this are not told apart.
 MOST_UNITS = 1024
@@ -43,33 +44,55 @@ class BatchWatch:
         # Of the step that is traced or runs now; replicas are traced in threads of their own.
         self._now = threading.local()
         self._metrics: list[keras.Metric] = []
+        # Means over the steps of an epoch, none of which is the loss of a step.
+        self._means: list[keras.Metric] = []
 
     def attach(self) -> None:
-        """Begins to read the losses that a step hands to its metrics."""
+        """Begins to read the losses that a step hands to its metrics, or returns."""
         model = self._model
         known = [*model.metrics, getattr(model, "_loss_tracker", None)]
         losses = {id(metric): metric for metric in known if metric and metric.name in LOSSES}
         self._metrics = list(losses.values())
         for metric in self._metrics:
             metric.update_state = partial(self._keep_loss, metric.update_state)
+        if type(model).train_step is not keras.Model.train_step:
+            self._means = list(model.metrics)
+        for metric in self._means:
+            metric.result = partial(self._keep_mean, metric.result)
 
     def detach(self) -> None:
         """Leaves the metrics as they were."""
         for metric in self._metrics:
             del metric.update_state
+        for metric in self._means:
+            del metric.result
 
     def begin(self, data: Any) -> None:
         """Looks at the data of a step."""
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        self._now.loss = float("nan")
+        self._now.loss, self._now.means = None, []
         self._now.numbers = [*input_numbers(x), *self._of_labels(y)]
         self.is_weighted = weights is not None
 
-    def end(self) -> list:
-        """The numbers of the step that was begun: `OF_BATCH`, then the numbers of its labels."""
+    def end(self, logs: Any) -> list:
+        """The numbers of the step that was begun: `OF_BATCH`, then the numbers of its labels.
+
+        Args:
+            logs: what the step returns.
+        """
         loss, numbers = self._now.loss, self._now.numbers
-        del self._now.loss, self._now.numbers
+        if loss is None:
+            loss = self._returned(logs)
+        del self._now.loss, self._now.means, self._now.numbers
         return [loss, *numbers]
+
+    def _returned(self, logs: Any) -> Any:
+        """The loss that a step returns; NaN if it returns none, or the mean of a metric."""
+        for name in LOSSES:
+            loss = logs.get(name) if isinstance(logs, Mapping) else None
+            if loss is not None and not any(loss is mean for mean in self._now.means):
+                return _as_number(loss)
+        return float("nan")
 
     def _of_labels(self, y: Any) -> list:
         labels = leaves(y)
@@ -101,8 +124,14 @@ class BatchWatch:
         # Validation uses the same metrics.
         if hasattr(self._now, "loss"):
             loss = args[0] if args else next(iter(kwargs.values()))
-            self._now.loss = ops.mean(ops.stop_gradient(ops.cast(loss, "float32")))
+            self._now.loss = _as_number(loss)
         return update_state(*args, **kwargs)
+
+    def _keep_mean(self, result: Callable, *args: Any, **kwargs: Any) -> Any:
+        mean = result(*args, **kwargs)
+        if hasattr(self._now, "means"):
+            self._now.means += keras.tree.flatten(mean)
+        return mean
 
 
 def symbolic_outputs(model: keras.Model) -> list:
@@ -111,6 +140,10 @@ def symbolic_outputs(model: keras.Model) -> list:
         return list(model.outputs or [])
     except AttributeError:
         return []
+
+
+def _as_number(loss: Any) -> Any:
+    return ops.mean(ops.stop_gradient(ops.cast(loss, "float32")))
 
 
 def _width(shape: Sequence[int | None]) -> int:

@@ -120,6 +120,7 @@ class Capture:
         rows, written, steps = self._ring.read(self._state, self._drained)
         self.lost += written - self._drained - len(rows.steps)
         self._drained, self._undrained = written, 0
+        self._complete(rows, written)
         self.next_steps = self._first_steps + steps
         by_optimizer = rows.scalars[:, OF_UPDATE.index("optimizer")].astype(int)
         rows = rows._replace(steps=rows.steps + self._first_steps[by_optimizer])
@@ -129,6 +130,9 @@ class Capture:
             self._see_batches(rows.batches)
             self._on_rows(rows)
         return np.bincount(by_optimizer, minlength=len(self._optimizers))
+
+    def _complete(self, rows: Rows, written: int) -> None:
+        """Completes the rows of a drain; `fit` leaves nothing to add."""
 
     def _see_batches(self, batches: np.ndarray) -> None:
         """Sees the numbers of the batches of recorded steps; a loop of one's own shows none."""
@@ -185,6 +189,8 @@ class Capture:
             return tap.apply(*args, **kwargs)
         if not self._prepared:
             self._prepare()
+        if not self._prepared:  # the training goes on without
+            return tap.apply(*args, **kwargs)
         apply = self._stateless_apply if ON_JAX else self._apply
         return apply(tap, *args, **kwargs)
 

@@ -26,6 +26,8 @@ class FitCapture(Capture):
         optimizers: see `Capture`.
         others: the further arguments of `Capture`.
         on_failure: called when an exception leaves `fit`; the exception goes on.
+        goes_on_without: called with the error when the first step shows that nothing can be
+            recorded; whether the training goes on.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class FitCapture(Capture):
         optimizers: Mapping[str, keras.optimizers.Optimizer],
         *others: Any,
         on_failure: Callable[[], None],
+        goes_on_without: Callable[[Exception], bool],
     ) -> None:
         super().__init__(model, optimizers, *others)
         self._capacity = max(CAPACITY, 2 * len(optimizers) * model.steps_per_execution)
@@ -41,6 +44,7 @@ class FitCapture(Capture):
         self._labels = LabelTotals(self._batches.widths)
         self._rows_per_call *= model.steps_per_execution
         self._on_failure = on_failure
+        self._goes_on_without = goes_on_without
         # Whether a call of the training step runs now.
         self._stepping = False
         self._built_ahead = False
@@ -74,6 +78,15 @@ class FitCapture(Capture):
         """False between steps, where the optimizer may take steps of another training."""
         return self._stepping
 
+    def _prepare(self) -> None:
+        """Gets the measurement; where a step shows that there is none, it may go on without."""
+        try:
+            super()._prepare()
+        except Exception as error:
+            self._prepared = False
+            if not self._stepping or not self._goes_on_without(error):
+                raise
+
     def _made_step(self) -> Any:
         model = self._model
         own, train_step = vars(model).get("train_step"), model.train_step
@@ -97,7 +110,7 @@ class FitCapture(Capture):
             return train_step(*args)
         self._batches.begin(args[-1])
         result = train_step(*args)
-        numbers = self._batches.end()
+        numbers = self._batches.end(result[0] if ON_JAX else result)
         if not self._prepared:  # no optimizer was called
             return result
         if not ON_JAX:

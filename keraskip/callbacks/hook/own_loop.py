@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import keras
 
-from keraskip.callbacks.hook.capture import Capture
+from keraskip.callbacks.hook.loop_capture import LoopCapture
 from keraskip.callbacks.hook.record import Record
 
 
@@ -34,7 +34,8 @@ class OwnLoop:
 
         Returns:
             A context manager that gives a function to call after each training step; on JAX with
-            the optimizer's variables that the step returned.
+            the optimizer's variables that the step returned. By `loss=` it takes the loss of the
+            step, by which a report tells whether the network learns; it is fetched later.
 
         Raises:
             ValueError: for a model without an optimizer.
@@ -43,8 +44,8 @@ class OwnLoop:
 
         >>> with GradientRecorder("runs/mine").recording(model) as step_done:  # doctest: +SKIP
         ...     for x, y in batches:
-        ...         train_step(x, y)  # calls model.optimizer.apply(gradients, variables)
-        ...         step_done()
+        ...         loss = train_step(x, y)  # calls model.optimizer.apply(gradients, variables)
+        ...         step_done(loss=loss)
         """
         optimizer = optimizer or getattr(model, "optimizer", None)
         if optimizer is None:
@@ -53,7 +54,7 @@ class OwnLoop:
                 f"Received: optimizer=None, model {model.name!r}"
             )
         optimizers = {"optimizer": optimizer}
-        capture = self._record.attach(Capture, model, optimizers, self.initial_epoch)
+        capture = self._record.attach(LoopCapture, model, optimizers, self.initial_epoch)
         (first,) = capture.next_steps
         status = "interrupted"
         try:

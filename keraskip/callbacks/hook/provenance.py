@@ -1,6 +1,5 @@
 """Where a run comes from: the facts that a reader needs to judge its numbers and repeat them."""
 
-import os
 import platform
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keraskip.machine import processors
 from keraskip.versions import versions
 
 PACKAGES = ("keraskip", "keras", "tensorflow", "jax", "torch", "numpy")
@@ -25,17 +25,11 @@ def provenance() -> dict[str, Any]:
         "device": {
             "platform": platform.platform(),
             "processor": _processor(),
-            "cpus": _cpus(),
+            "cpus": processors(),
             "runs_on": str(keras.ops.zeros(()).device),
         },
         "git": _git_state(),
     }
-
-
-def _cpus() -> int | None:
-    """How many CPUs this process may use; all of them where the system sets no limit."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count()
 
 
 def _processor() -> str:

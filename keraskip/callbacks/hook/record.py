@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keraskip.callbacks.book.batches import joined_labels
 from keraskip.callbacks.book.journal import Journal
 from keraskip.callbacks.book.telling import Telling
 from keraskip.callbacks.book.trackers import Trackers
@@ -71,6 +72,8 @@ class Record:
         self._variables: list[keras.Variable] = []
         # Weights and facts of a run that has not started, and the epoch that runs.
         self._begun: tuple[list[dict[str, Any]], dict[str, Any]] | None = None
+        # What is known of the labels of earlier trainings of the run.
+        self._known_labels: list[dict[str, Any]] = []
         self._epoch: int | None = None
 
     def attach(
@@ -89,6 +92,7 @@ class Record:
             epoch: the epoch with which the training begins, if it is known yet.
         """
         next_steps = self._next_steps()
+        self._known_labels = self._labels.get("labels", [])
         self._epoch, self._trained = epoch, (model, optimizers)
         begin = partial(self._begin, model, optimizers)
         self._capture = make_capture(
@@ -121,9 +125,8 @@ class Record:
         self._capture.drain()
         if not self._capture.has_counted:
             return self._warn_once(NO_STEP)
-        next_steps = self._capture.next_steps.tolist()
-        self._describe_labels()
-        self.journal.end_epoch(epoch, next_steps, logs, norm_of(self._variables))
+        next_steps, size = self._capture.next_steps.tolist(), norm_of(self._variables)
+        self.journal.end_epoch(epoch, next_steps, logs, size, self._labels.get("labels", []))
         self._warn_of_lost_steps()
         if self._settings.probe and self.journal.is_written:
             self.journal.add_probes(epoch, self._settings.probe.look(model))
@@ -137,7 +140,7 @@ class Record:
         atexit.unregister(self._leave)
         if self._capture:
             self._capture.drain()
-            self._describe_labels()
+            self.journal.describe(self._labels)
             self._capture.detach()
         self.journal.end(status)
         if self.journal.is_written and status != "interrupted":
@@ -178,6 +181,7 @@ class Record:
             size = norm_of(self._variables) if self._epoch else None
             first_steps = self.journal.open(weights, info, self._epoch, writes, size)
             self._capture.start_at(first_steps)
+            self._known_labels = self.journal.labels
         elif self._recorded_model is not model:
             raise ValueError(
                 "A recorder goes on with the model it began with; for another model make a new one."
@@ -187,6 +191,7 @@ class Record:
             self.journal.go_on()
         else:
             self.journal.open_phase(weights, info, writes)
+            self._known_labels = []
         self._recorded_model, self._optimizers = model, facts["optimizers"]
         if self.journal.is_written:
             self._telling.begin(self.journal.run_dir)
@@ -245,7 +250,5 @@ class Record:
     def _labels(self) -> dict[str, Any]:
         """What is known of the labels, for `run.json`."""
         labels = self._capture.labels if isinstance(self._capture, FitCapture) else []
+        labels = joined_labels(self._known_labels, labels)
         return {"labels": labels} if labels else {}
-
-    def _describe_labels(self) -> None:
-        self.journal.describe(self._labels)

@@ -17,12 +17,12 @@ from keraskip.callbacks.hook.record import Record
 from keraskip.callbacks.hook.taps import trained_by
 
 ALL_FROZEN = (
-    "Nothing is recorded: all layers of the model are frozen, so there is no gradient. "
+    "all layers of the model are frozen, so there is no gradient. "
     "Set `trainable = True` on the layers to train, and compile the model anew."
 )
 NO_OPTIMIZER = (
-    "Nothing is recorded: the model has no optimizer. Compile it with one, or make the optimizer "
-    "of a training step of your own an attribute of the model or of one of its layers."
+    "the model has no optimizer. Compile it with one, or make the optimizer of a training step of "
+    "your own an attribute of the model or of one of its layers."
 )
 
 
@@ -37,13 +37,14 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
     has NaN for the last two.
 
     Each step also has its `loss` (of a `train_step` of your own, if it hands the loss to a metric
-    called `loss` or `total_loss`), its `learning_rate`, smallest, largest and mean value of its
-    inputs (`input_min`, `input_max`, `input_mean`, of the finite ones) and the number of those that
-    are not finite (`input_nonfinite`); its `loss_scale`, the factor by which mixed precision
-    multiplies the loss (already taken out of the gradient and of `loss`); and its `clip_factor`,
-    the norm of the whole gradient after clipping over the norm before. A number that is not known
-    is NaN. `run.json` has the shares of the classes among the labels of the recorded steps, or mean
-    and variance of other labels, and the settings of the training.
+    called `loss` or `total_loss`, or returns it under such a name), its `learning_rate`, smallest,
+    largest and mean value of its inputs (`input_min`, `input_max`, `input_mean`, of the finite
+    ones) and the number of those that are not finite (`input_nonfinite`); its `loss_scale`, the
+    factor by which mixed precision multiplies the loss (already taken out of the gradient and of
+    `loss`); and its `clip_factor`, the norm of the whole gradient after clipping over the norm
+    before. A number that is not known is NaN. `run.json` has the shares of the classes among the
+    labels of the recorded steps, or mean and variance of other labels, and the settings of the
+    training.
 
     The logs of each epoch get `grad_norm`, the mean norm of the whole gradient, and
     `grad_norm_first` and `grad_norm_last`, the mean norms for the kernels nearest to the input and
@@ -199,10 +200,12 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
         optimizers = trained_by(self.model)
         self._records = not all_frozen(self.model) and bool(optimizers)
         if not self._records:
-            message = ALL_FROZEN if all_frozen(self.model) else NO_OPTIMIZER
-            warnings.warn(message, stacklevel=2)
-            return
-        capture = partial(FitCapture, on_failure=partial(self._record.end, "interrupted"))
+            return self._tell_why_not(ALL_FROZEN if all_frozen(self.model) else NO_OPTIMIZER)
+        capture = partial(
+            FitCapture,
+            on_failure=partial(self._record.end, "interrupted"),
+            goes_on_without=self._goes_on_without,
+        )
         # Without an `initial_epoch` it is known once the first one begins: a backup may be
         # restored until then.
         self._record.attach(capture, self.model, optimizers, self.initial_epoch or None)
@@ -220,6 +223,14 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Write the rest and leave the training step as it was."""
         self._record.end("stopped" if self._record.stopped else "finished")
+
+    def _tell_why_not(self, reason: str) -> None:
+        """Tells why nothing of this training is recorded."""
+        warnings.warn(f"Nothing is recorded: {reason}", stacklevel=3)
+
+    def _goes_on_without(self, error: Exception) -> bool:
+        """Whether the training goes on where its first step shows that it cannot be recorded."""
+        return False
 
     def __repr__(self) -> str:
         return f"<GradientRecorder to {str(self.run_dir)!r}>"
