@@ -85,6 +85,14 @@ class RecomputedConvolutions(layers.Layer):
             layer for composite in self.composites for layer in (composite.norm, composite.conv)
         ]
 
+    @property
+    def chain(self) -> list[layers.Layer]:
+        """The same layers under the name that saved files have for them.
+
+        Keras saves a layer below the first attribute, by the alphabet, that leads to it.
+        """
+        return self.layers_in_a_row
+
     def build(self, maps_shape: list[tuple], moments_shape: tuple | None = None) -> None:
         """Makes the weights."""
         shape = self._joined(maps_shape)
