@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -159,6 +160,19 @@ def test_arguments_survive_the_configuration():
     np.testing.assert_array_equal(
         *(keras.ops.convert_to_numpy(each(maps)) for each in (layer, twin))
     )
+
+
+def test_saved_weights_keep_their_names(tmp_path):
+    """So that files written before still load."""
+    _, efficient = twins(**NETWORKS[0])
+    efficient.save_weights(tmp_path / "efficient.weights.h5")
+    with h5py.File(tmp_path / "efficient.weights.h5") as file:
+        saved = file["layers"]["recomputed_convolutions"]
+        assert set(saved["chain"]) == {"batch_normalization", "conv2d"}
+        assert np.array_equal(
+            saved["chain"]["conv2d"]["vars"]["0"],
+            efficient.get_layer("block1_layer1_recomputed1").composites[0].conv.kernel,
+        )
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def loaded(file: Path) -> "keras.Model":
     import keras
 
     import keraskip.models.recompute  # noqa: F401  registers its layers
-    from keraskip.models.frame import deep_graphs
+    from keraskip.models.large_graphs import deep_graphs
 
     if not file.is_file():
         raise FileNotFoundError(f"There is no file {file}.")

@@ -8,9 +8,10 @@ from typing import Any, TypedDict, Unpack
 import keras
 
 from keraskip.checks import check_choice, check_choices, check_integer
-from keraskip.export.exporting import Request, export
+from keraskip.export.exporting import export
 from keraskip.export.litert import QUANTIZATIONS
 from keraskip.export.preprocessing import Preprocessing
+from keraskip.export.request import Request
 from keraskip.export.savedmodel import SIGNATURES
 
 

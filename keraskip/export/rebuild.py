@@ -9,7 +9,7 @@ from keras import layers
 
 from keraskip.graph import walk
 from keraskip.models.copies import copied, take_weights
-from keraskip.models.frame import connect
+from keraskip.models.large_graphs import connect
 from keraskip.models.recompute import RecomputedConvolutions
 
 HALF = ("float16", "bfloat16")

@@ -19,7 +19,7 @@ def main() -> None:
     import keraskip.models.recompute  # noqa: F401  registers its layers
     from keraskip.export.contract import Contract
     from keraskip.export.preprocessing import Preprocessing
-    from keraskip.models.frame import deep_graphs
+    from keraskip.models.large_graphs import deep_graphs
 
     options, contract = task["options"], Contract(**task["contract"])
     if options.get("preprocessing"):

@@ -11,7 +11,8 @@ from keraskip.models import pretrained
 from keraskip.models.dense_block import dense_block, transition
 from keraskip.models.densenet_layout import DenseLayout, plan
 from keraskip.models.efficient_dense_block import efficient_dense_block, efficient_transition
-from keraskip.models.frame import Frame, uncollected
+from keraskip.models.frame import Frame
+from keraskip.models.large_graphs import uncollected
 from keraskip.models.styled_layers import Activation, Initializer, preactivate
 
 

@@ -5,8 +5,9 @@ Source: Pleiss et al. 2017 (arXiv 1707.06990). The weights are the same as in `d
 
 from keras import layers
 
+from keraskip.models.channel_moments import ChannelMoments
 from keraskip.models.densenet_layout import DenseLayout
-from keraskip.models.recompute import ChannelMoments, RecomputedConvolutions
+from keraskip.models.recompute import RecomputedConvolutions
 from keraskip.models.styled_layers import BATCH_NORM, channel_axis, channels
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import keras
 
 from keraskip.graph import Call, trace
-from keraskip.models.frame import connect
+from keraskip.models.large_graphs import connect
 from keraskip.models.positions import HEAD, Position, positions_of, role
 
 

@@ -1,9 +1,5 @@
 """The frame around the stages of every network: images, stem, head and the finished model."""
 
-import gc
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,6 +8,7 @@ import keras
 from keras import layers
 
 from keraskip.checks import check_choice, check_flag, check_integer, check_usable
+from keraskip.models.large_graphs import connect
 from keraskip.models.styled_layers import (
     Activation,
     Style,
@@ -29,9 +26,6 @@ SIDE = {"small": 32, "imagenet": 224}
 CLASSES = {"small": 10, "imagenet": 1000}
 # The stem divides height and width by this, rounding up.
 REDUCTION = {"small": 1, "imagenet": 4}
-
-# Enough for the plain network of 1202 layers, where a layer stands for three of Keras' layers.
-RECURSION_LIMIT = 20_000
 
 
 @dataclass(frozen=True)
@@ -162,42 +156,6 @@ class Frame:
                 f"input_shape={self.input_shape}, input_tensor of shape {tuple(tensor.shape)}"
             )
         return shape
-
-
-def connect(inputs, outputs, name: str) -> keras.Model:
-    """The model between two tensors, of any depth.
-
-    Keras walks the graph by recursion, with one call for each layer of the longest path. At depth
-    1202 these are more calls than Python allows by default. Since Python 3.11 they need no stack.
-    """
-    with deep_graphs():
-        return keras.Model(inputs, outputs, name=name)
-
-
-@contextmanager
-def deep_graphs() -> Iterator[None]:
-    """Raises Python's recursion limit, so that Keras can walk deep graphs."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(limit)
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Pauses garbage collection: building a network creates no garbage.
-
-    The collector would visit every new object again and again, which takes a tenth of the time.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _channel_index() -> int:

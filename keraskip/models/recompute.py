@@ -1,127 +1,19 @@
-"""Layers that keep little for the backward pass and compute the rest again.
+"""A layer that keeps little for the backward pass and computes the rest again.
 
 Source: Pleiss et al. 2017 (arXiv 1707.06990), "Memory-Efficient Implementation of DenseNets",
-section 3. Here the statistics of batch normalisation are not recomputed. A map has the same
-statistics in every layer that reads it, so they are computed and differentiated once.
+section 3. Here the statistics of batch normalisation are not recomputed (`ChannelMoments`).
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import layers, ops
 
+from keraskip.models.channel_moments import axis_of, channel_moments, moments_of
+from keraskip.models.composite import Composite
 from keraskip.models.remat import recomputed
 from keraskip.models.styled_layers import Activation, Initializer
-
-
-@keras.saving.register_keras_serializable(package="keraskip")
-class ChannelMoments(layers.Layer):
-    """Mean and variance of each channel over images and pixels.
-
-    Args:
-        data_format: `"channels_last"` or `"channels_first"`, by default that of
-            `keras.config.image_data_format()`.
-        **options: options of every Keras layer, such as `name`.
-
-    Call arguments:
-        maps: the maps `[batch, height, width, channels]`.
-        before: moments of other maps, which the result begins with.
-
-    Example:
-
-    >>> maps = [keras.Input((8, 8, 3)), keras.Input((8, 8, 2))]
-    >>> moments = ChannelMoments()(maps[0])
-    >>> ChannelMoments()(maps[1], moments).shape
-    (2, 5)
-    """
-
-    def __init__(self, data_format: str | None = None, **options: Any) -> None:
-        # Without autocast the moments before are not rounded to half precision.
-        super().__init__(autocast=False, **options)
-        self.data_format = data_format or keras.config.image_data_format()
-
-    def call(self, maps, before=None, training: bool | None = None):
-        """The moments before, then the moments of the maps."""
-        moments = _moments(maps, _axis(self.data_format), training)
-        return moments if before is None else ops.concatenate([before, moments], axis=1)
-
-    def compute_output_spec(
-        self, maps, before=None, training: bool | None = None
-    ) -> keras.KerasTensor:
-        """Shape and type of the moments."""
-        known = 0 if before is None else before.shape[1]
-        return keras.KerasTensor(
-            (2, known + maps.shape[_axis(self.data_format)]), _precise(maps.dtype)
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments."""
-        return {**super().get_config(), "data_format": self.data_format}
-
-
-class Composite(layers.Layer):
-    """Batch normalisation, activation and convolution, a part of `RecomputedConvolutions`."""
-
-    def __init__(
-        self, filters: int, kernel_size: int, initializer: Initializer, activation: Callable,
-        momentum: float, epsilon: float, data_format: str, **options: Any,
-    ) -> None:  # fmt: skip
-        # Without autocast neither moments nor variables are rounded to half precision.
-        super().__init__(autocast=False, **options)
-        self.activation = activation
-        self.norm = layers.BatchNormalization(
-            _axis(data_format), momentum, epsilon, dtype=self.dtype_policy, name="norm"
-        )
-        self.conv = layers.Conv2D(
-            filters,
-            kernel_size,
-            padding="same",
-            data_format=data_format,
-            use_bias=False,
-            kernel_initializer=initializer,
-            dtype=self.dtype_policy,
-            name="conv",
-        )
-
-    def build(self, shape: tuple) -> None:
-        """Makes the weights."""
-        self.norm.build(shape)
-        self.conv.build(shape)
-
-    def compute_output_shape(self, shape: tuple) -> tuple:
-        """The shape of the convolution's output."""
-        return self.conv.compute_output_shape(shape)
-
-    def call(self, x, training: bool | None = None):
-        """The ordinary computation, which keeps everything for the backward pass."""
-        return self.conv(self.activation(self.norm(x, training=training)))
-
-    def with_values(self, x, moments, gamma, beta, kernel):
-        """The same computation as a function of its arguments alone, moments and weights too."""
-        mean, variance = ops.unstack(moments, 2)
-        scale = gamma * ops.rsqrt(variance + self.norm.epsilon)
-        shift = beta - mean * scale
-        if self.norm.axis == 1:
-            scale, shift = (ops.reshape(vector, (-1, 1, 1)) for vector in (scale, shift))
-        x = self.activation(
-            ops.cast(ops.cast(x, moments.dtype) * scale + shift, self.compute_dtype)
-        )
-        return self.conv.convolution_op(x, ops.cast(kernel, self.compute_dtype))
-
-    def move_statistics(self, moments) -> None:
-        """Updates the moving averages of batch normalisation with the moments of one batch."""
-        averages = (self.norm.moving_mean, self.norm.moving_variance)
-        of_batch = ops.unstack(ops.stop_gradient(moments), 2)
-        for average, moment in zip(averages, of_batch, strict=True):
-            change = ops.cast(moment, average.dtype) - average.value
-            average.assign_add(change * (1 - self.norm.momentum))
-
-    @property
-    def values(self) -> tuple:
-        """The weights as `with_values` takes them."""
-        return self.norm.gamma.value, self.norm.beta.value, self.conv.kernel.value
 
 
 @keras.saving.register_keras_serializable(package="keraskip")
@@ -193,6 +85,14 @@ class RecomputedConvolutions(layers.Layer):
             layer for composite in self.composites for layer in (composite.norm, composite.conv)
         ]
 
+    @property
+    def chain(self) -> list[layers.Layer]:
+        """The same layers under the name that saved files have for them.
+
+        Keras saves a layer below the first attribute, by the alphabet, that leads to it.
+        """
+        return self.layers_in_a_row
+
     def build(self, maps_shape: list[tuple], moments_shape: tuple | None = None) -> None:
         """Makes the weights."""
         shape = self._joined(maps_shape)
@@ -211,14 +111,14 @@ class RecomputedConvolutions(layers.Layer):
 
     def call(self, maps: list, moments=None, training: bool | None = None):
         """The last convolution's output."""
-        axis = _axis(self.data_format)
+        axis = axis_of(self.data_format)
         if not (training and all(composite.norm.trainable for composite in self.composites)):
             x = ops.concatenate(maps, axis)
             for composite in self.composites:
                 x = composite(x, training=training)
             return x
         if moments is None:
-            moments = ops.concatenate([_moments(x, axis, training) for x in maps], axis=1)
+            moments = ops.concatenate([moments_of(x, axis, training) for x in maps], axis=1)
         # A recomputed function passes gradients to its arguments only, so weights are arguments.
         weights = [value for composite in self.composites for value in composite.values]
         x, *later = recomputed(self._convolutions)(moments, *weights, *maps)
@@ -230,11 +130,11 @@ class RecomputedConvolutions(layers.Layer):
         """The output, then the moments of all normalisations but the first."""
         rest = list(weights_and_maps)
         weights = [[rest.pop(0) for _ in range(3)] for _ in self.composites]
-        axis = _axis(self.data_format)
+        axis = axis_of(self.data_format)
         x, all_moments = ops.concatenate(rest, axis), [moments]
         for composite, values in zip(self.composites, weights, strict=True):
             if composite is not self.composites[0]:
-                all_moments.append(_channel_moments(x, axis))
+                all_moments.append(channel_moments(x, axis))
             x = composite.with_values(x, all_moments[-1], *values)
         return x, *map(ops.stop_gradient, all_moments[1:])
 
@@ -255,27 +155,7 @@ class RecomputedConvolutions(layers.Layer):
         }
 
     def _joined(self, shapes: list[tuple]) -> tuple:
-        axis = _axis(self.data_format)
+        axis = axis_of(self.data_format)
         joined = list(shapes[0])
         joined[axis] = sum(shape[axis] for shape in shapes)
         return tuple(joined)
-
-
-def _moments(maps, axis: int, training: bool | None):
-    # Without a backward pass there is nothing to drop, and no custom gradient gets exported.
-    compute = partial(_channel_moments, axis=axis)
-    return (recomputed(compute) if training else compute)(maps)
-
-
-def _channel_moments(maps, axis: int):
-    maps = ops.cast(maps, _precise(maps.dtype))
-    return ops.stack(ops.moments(maps, [other for other in range(4) if other != axis % 4]))
-
-
-def _axis(data_format: str) -> int:
-    return 1 if data_format == "channels_first" else -1
-
-
-def _precise(dtype: str) -> str:
-    """The type that batch normalisation computes in."""
-    return keras.backend.result_type(dtype, "float32")

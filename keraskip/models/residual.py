@@ -9,7 +9,8 @@ from dataclasses import replace
 import keras
 
 from keraskip.models import pretrained
-from keraskip.models.frame import Frame, uncollected
+from keraskip.models.frame import Frame
+from keraskip.models.large_graphs import uncollected
 from keraskip.models.residual_block import residual_block
 from keraskip.models.residual_layout import ResidualLayout, plan
 from keraskip.models.shortcuts import SHORTCUTS

@@ -8,7 +8,7 @@ import keras
 
 from keraskip.checks import check_choice, check_flag, check_integer, check_number
 from keraskip.graph import check_graph
-from keraskip.models.frame import deep_graphs, uncollected
+from keraskip.models.large_graphs import deep_graphs, uncollected
 from keraskip.models.skip_plan import Plan
 from keraskip.models.skip_table import nothing_to_do, table_of
 from keraskip.models.stretches import Wish

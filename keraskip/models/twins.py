@@ -8,8 +8,8 @@ import numpy as np
 
 from keraskip.graph import has_graph, nodes
 from keraskip.models.copies import copied, finalize
-from keraskip.models.frame import connect
 from keraskip.models.joining import merged
+from keraskip.models.large_graphs import connect
 from keraskip.models.own_classes import check_nothing_is_lost, of_own_class
 from keraskip.models.stretches import Stretch, Wish
 
