@@ -82,7 +82,7 @@ def _labelled(
 ) -> pd.DataFrame:
     if not len(steps):
         return pd.DataFrame()
-    return profile_of(run, columns, steps).assign(run=run.name, signal=signal, moment=moment)
+    return profile_of(run, columns, steps, run=run.name, signal=signal, moment=moment)
 
 
 def _joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

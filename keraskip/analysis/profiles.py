@@ -1,5 +1,8 @@
 """Profiles of a run: statistics of its layers over depth, in some of its steps."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -58,25 +61,36 @@ def profile(run: Run, signal: str, steps: np.ndarray) -> pd.DataFrame:
     return profile_of(run, hidden_weights(run, signal), steps)
 
 
-def profile_of(run: Run, columns: np.ndarray, steps: np.ndarray) -> pd.DataFrame:
-    """The same for weights that are known: to find them takes as long as their statistics."""
-    # Steps without a gradient of the weight are left out.
-    log_rms = pd.DataFrame(log_rms_of(run, columns, steps))
-    weight_norm = _frame(run.weight_norm, steps, columns).replace(0, np.nan)
-    weights, rms = run.weights.iloc[columns], 10 ** log_rms.mean().to_numpy()
-    product = np.log10(weight_norm).mean().to_numpy() + np.log10(weights["size"].to_numpy()) / 2
+def profile_of(run: Run, columns: np.ndarray, steps: np.ndarray, /, **labels: Any) -> pd.DataFrame:
+    """The same for weights that are known: to find them takes as long as their statistics.
+
+    `labels` are further columns, each of one value.
+    """
+    log_rms = log_rms_of(run, columns, steps)
+    weight_norm = run.weight_norm[steps][:, columns].astype(float)
+    weight_norm[weight_norm == 0] = np.nan
+    ratio = run.update_norm[steps][:, columns] / weight_norm
+    weights, rms = run.weights.iloc[columns], 10 ** _over_steps(np.nanmean, log_rms)
+    product = _over_steps(np.nanmean, np.log10(weight_norm)) + np.log10(weights["size"]) / 2
     rows = {
         **{name: weights[name].to_numpy() for name in ("layer", "path", "depth")},
         "rms": rms,
-        "low": 10 ** log_rms.min().to_numpy(),
-        "high": 10 ** log_rms.max().to_numpy(),
+        "low": 10 ** _over_steps(np.nanmin, log_rms),
+        "high": 10 ** _over_steps(np.nanmax, log_rms),
         # Steps that only accumulate gradients have no update.
-        "frozen": _frame(run.frozen, steps, columns).mean().to_numpy(),
-        "scale_free": rms * 10**product,
-        "update_ratio": (_frame(run.update_norm, steps, columns) / weight_norm).median().to_numpy(),
+        "frozen": _over_steps(np.nanmean, run.frozen[steps][:, columns].astype(float)),
+        "scale_free": rms * 10 ** product.to_numpy(),
+        "update_ratio": _over_steps(np.nanmedian, ratio),
     }
-    return pd.DataFrame(rows).dropna(subset=["rms"]).reset_index(drop=True)
+    # Weights without a gradient in these steps are left out.
+    is_known = ~np.isnan(rms)
+    return pd.DataFrame({name: values[is_known] for name, values in rows.items()} | labels)
 
 
-def _frame(statistic: np.ndarray, steps: np.ndarray, columns: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(statistic[steps][:, columns])
+def _over_steps(reduced: Callable[..., np.ndarray], values: np.ndarray) -> np.ndarray:
+    """A number for each weight, over the steps in which there is one; NaN where there is none."""
+    result = np.full(values.shape[1], np.nan)
+    is_known = ~np.isnan(values).all(axis=0)
+    if is_known.any():
+        result[is_known] = reduced(values[:, is_known], axis=0)
+    return result

@@ -97,7 +97,7 @@ def _names(places: pd.DataFrame, width: str) -> alt.Chart:
         )
         .transform_filter(f"{SHOWN} && datum.moment == moment")
         .transform_aggregate(rms="min(rms)", depth="min(depth)", groupby=["group"])
-        .encode(text="group:N")
+        .encode(text=alt.Text("group:N"))
     )
 
 

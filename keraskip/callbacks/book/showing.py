@@ -20,8 +20,8 @@ def made_telling(verbose: int, stops: bool) -> Telling:
 def _shows_html() -> bool:
     """Whether this is a cell of a notebook; IPython in a terminal shows text alone."""
     ipython = sys.modules.get("IPython")
-    shell = ipython and ipython.get_ipython()
-    return bool(shell) and "text/html" in shell.display_formatter.active_types
+    shell = ipython.get_ipython() if ipython else None
+    return bool(shell and "text/html" in shell.display_formatter.active_types)
 
 
 class Showing(Telling):
