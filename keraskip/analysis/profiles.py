@@ -1,7 +1,6 @@
 """Profiles of a run: statistics of its layers over depth, in some of its steps."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -58,39 +57,50 @@ def profile(run: Run, signal: str, steps: np.ndarray) -> pd.DataFrame:
           a larger weight has a smaller gradient for the same function, and the product can be
           compared (van Laarhoven 2017).
     """
-    return profile_of(run, hidden_weights(run, signal), steps)
+    return profiles_of(run, hidden_weights(run, signal), [steps])
 
 
-def profile_of(run: Run, columns: np.ndarray, steps: np.ndarray, /, **labels: Any) -> pd.DataFrame:
-    """The same for weights that are known: to find them takes as long as their statistics.
+def profiles_of(run: Run, columns: np.ndarray, stretches: Sequence[np.ndarray]) -> pd.DataFrame:
+    """The same for weights that are known, over several stretches of steps.
 
-    `labels` are further columns, each of one value.
+    A column `moment` has the index of the stretch.
     """
+    numbers = [_numbers(run, columns, steps) for steps in stretches]
+    weights = run.weights.iloc[np.tile(columns, len(stretches))]
+    rows = {
+        **{name: weights[name].to_numpy() for name in ("layer", "path", "depth")},
+        "moment": np.repeat(np.arange(len(stretches)), len(columns)),
+        **{name: np.concatenate([each[name] for each in numbers]) for name in numbers[0]},
+    }
+    # Weights without a gradient in these steps are left out.
+    is_known = ~np.isnan(rows["rms"])
+    return pd.DataFrame({name: values[is_known] for name, values in rows.items()})
+
+
+def _numbers(run: Run, columns: np.ndarray, steps: np.ndarray) -> dict[str, np.ndarray]:
+    """The statistics of some weights over some steps, by name."""
     log_rms = log_rms_of(run, columns, steps)
     weight_norm = run.weight_norm[steps][:, columns].astype(float)
     weight_norm[weight_norm == 0] = np.nan
-    ratio = run.update_norm[steps][:, columns] / weight_norm
-    weights, rms = run.weights.iloc[columns], 10 ** _over_steps(np.nanmean, log_rms)
-    product = _over_steps(np.nanmean, np.log10(weight_norm)) + np.log10(weights["size"]) / 2
-    rows = {
-        **{name: weights[name].to_numpy() for name in ("layer", "path", "depth")},
+    rms, roots = 10 ** _over_steps("mean", log_rms), run.weights["size"].to_numpy()[columns] ** 0.5
+    return {
         "rms": rms,
-        "low": 10 ** _over_steps(np.nanmin, log_rms),
-        "high": 10 ** _over_steps(np.nanmax, log_rms),
+        "low": 10 ** _over_steps("min", log_rms),
+        "high": 10 ** _over_steps("max", log_rms),
         # Steps that only accumulate gradients have no update.
-        "frozen": _over_steps(np.nanmean, run.frozen[steps][:, columns].astype(float)),
-        "scale_free": rms * 10 ** product.to_numpy(),
-        "update_ratio": _over_steps(np.nanmedian, ratio),
+        "frozen": _over_steps("mean", run.frozen[steps][:, columns].astype(float)),
+        "scale_free": rms * roots * 10 ** _over_steps("mean", np.log10(weight_norm)),
+        "update_ratio": _over_steps("median", run.update_norm[steps][:, columns] / weight_norm),
     }
-    # Weights without a gradient in these steps are left out.
-    is_known = ~np.isnan(rms)
-    return pd.DataFrame({name: values[is_known] for name, values in rows.items()} | labels)
 
 
-def _over_steps(reduced: Callable[..., np.ndarray], values: np.ndarray) -> np.ndarray:
+def _over_steps(name: str, values: np.ndarray) -> np.ndarray:
     """A number for each weight, over the steps in which there is one; NaN where there is none."""
+    is_missing = np.isnan(values)
+    if len(values) and not is_missing.any():
+        return getattr(np, name)(values, axis=0)
     result = np.full(values.shape[1], np.nan)
-    is_known = ~np.isnan(values).all(axis=0)
+    is_known = ~is_missing.all(axis=0)
     if is_known.any():
-        result[is_known] = reduced(values[:, is_known], axis=0)
+        result[is_known] = getattr(np, f"nan{name}")(values[:, is_known], axis=0)
     return result
