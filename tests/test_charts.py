@@ -9,8 +9,9 @@ from made_runs import STEPS, chain, made_run
 from test_analysis import write_run
 
 from keraskip.analysis.groups import grouped
-from keraskip.report.charts import charts, overview
+from keraskip.report.charts import charts
 from keraskip.report.looks import COLOURS, looks_of
+from keraskip.report.paper import fitted
 from keraskip.runs import load_run
 
 PROFILES = alt.NamedData("profiles")
@@ -27,7 +28,7 @@ def runs(tmp_path):
 
 
 def test_families_share_a_colour_and_differ_in_dashes(runs):
-    chart = overview(grouped(runs)).to_dict()["vconcat"][0]["hconcat"][0]["encoding"]
+    chart = fitted(grouped(runs), "text").to_dict()["vconcat"][0]["hconcat"][0]["encoding"]
     colours, dashes = chart["color"]["scale"], chart["strokeDash"]["scale"]
     assert colours["domain"] == ["plain8", "plain14", "resnet8"]
     assert colours["range"] == [COLOURS[0], COLOURS[0], COLOURS[1]]
@@ -40,7 +41,7 @@ def test_runs_of_ones_own_look_different(tmp_path):
 
 
 def test_the_drawn_numbers_are_the_recorded_ones(runs):
-    datasets = overview(grouped(runs[:1])).to_dict()["datasets"].values()
+    datasets = fitted(grouped(runs[:1]), "text").to_dict()["datasets"].values()
     (profiles,) = (rows for rows in datasets if "rms" in rows[0])
     drawn = [row["rms"] for row in profiles if row["signal"] == "backward"]
     assert drawn == pytest.approx(10.0 ** -np.arange(5), rel=1e-5)

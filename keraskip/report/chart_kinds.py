@@ -17,7 +17,6 @@ from keraskip.runs import Run
 
 PARAMETERS = (alt.param(name="hidden", value=[]), alt.param(name="moment", value=0))
 SHOWN = "indexof(hidden, datum.run) < 0"
-POINTS = alt.OverlayMarkDef(size=18)
 TOOLTIP: list[Any] = [
     *map(alt.Tooltip, ("run:N", "layer:N", "depth:Q")),
     alt.Tooltip("rms:Q", title="RMS gradient", format=".2e"),
@@ -43,7 +42,7 @@ TIME_TOOLTIP: list[Any] = [
 
 def logarithmic(field: str, title: str) -> alt.Y:
     """A logarithmic axis for a column of the profiles."""
-    scale, axis = alt.Scale(type="log"), alt.Axis(format=".0e", tickCount=8)
+    scale, axis = alt.Scale(type="log"), alt.Axis(format=".0e", tickCount=8, ticks=False)
     return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
 
 
@@ -57,7 +56,7 @@ def over_depth(profiles: Profiles, signal: str, height: alt.Y) -> alt.Chart:
     """A line for each run over the depth of its layers, at the chosen moment."""
     return (
         alt.Chart(profiles)
-        .mark_line(point=POINTS)
+        .mark_line(point=True)
         .transform_filter(f"{SHOWN} && datum.moment == moment && datum.signal == '{signal}'")
         .encode(
             x=alt.X("depth:Q", title="depth of the layer, from the input"),
@@ -110,7 +109,7 @@ def training(groups: Sequence[Group], encodings: dict[str, Any]) -> alt.LayerCha
         y2=alt.Y2(f"max({metric}):Q"),
         color=encodings["color"],
     )
-    line = chart.mark_line(point=POINTS)
+    line = chart.mark_line(point=True)
     height = alt.Y(f"mean({metric}):Q", **options)
     return band + line.encode(y=height, tooltip=_training_tooltip(metric), **encodings)
 
@@ -143,7 +142,7 @@ def probes(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     """The values of each probe over depth."""
     return (
         alt.Chart(inline(rows))
-        .mark_line(point=POINTS)
+        .mark_line(point=True)
         .transform_filter(SHOWN)
         .encode(
             x=alt.X("depth:Q", title="depth"),
@@ -167,7 +166,7 @@ def over_time(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     drawn = rows[(last - rows["time"]) % (last // MOST_STEPS + 1) == 0]
     return (
         alt.Chart(inline(drawn))
-        .mark_line(point=POINTS)
+        .mark_line(point=True)
         # A logarithm has no zero.
         .transform_filter(f"{SHOWN} && datum.value > 0")
         .encode(

@@ -25,7 +25,7 @@ def as_cell(findings: Findings, is_live: bool = False) -> str:
     profiles = profiles_at(findings.runs, last) if is_live else early_profiles(findings.runs)
     profiles = with_groups(profiles, findings.groups)
     drawing = first_chart(findings.groups, profiles, inline(profiles)).add_params(*PARAMETERS)
-    drawing = drawing.properties(width=WIDTH, height=HEIGHT)
+    drawing = drawing.properties(width=WIDTH, height=HEIGHT).configure_point(size=18)
     picture = vl_convert.vegalite_to_svg(drawing.to_dict())
     steps = f"steps {last[0]}" if is_live else "early steps"
     return rendered(findings, "notebook.html.jinja", picture=Markup(picture), steps=steps)

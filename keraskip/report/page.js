@@ -26,6 +26,7 @@ function scheme() {
   const words = { labelColor: ink, titleColor: ink };
   return {
     background: dark.matches ? "#161616" : "#ffffff", view: { stroke: null }, legend: words,
+    point: { size: 18 },
     header: { labelColor: ink, labelFontWeight: 600 },
     axis: { ...words, gridColor: grid, domainColor: ink, tickColor: ink,
       labelFontSize: 11, titleFontSize: 12 },
