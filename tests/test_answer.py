@@ -101,7 +101,8 @@ def test_what_nobody_can_know_yet_is_undecided(stalled, learns):
 
 
 def test_a_card_has_marks_numbers_and_the_first_finding(stalled, learns):
-    ill, well = cards_of(keraskip.compare(stalled, learns))
+    (ill, well), more = cards_of(keraskip.compare(stalled, learns))
+    assert more == []
     assert ill.learning == ("bad", "does not learn")
     assert ill.signal == ("bad", "signal vanishing")
     assert ill.finding.kind == "vanishing"

@@ -10,6 +10,7 @@ from test_analysis import write_run
 
 from keraskip.analysis.groups import grouped
 from keraskip.report.charts import charts
+from keraskip.report.first_chart import LINE, _with_room
 from keraskip.report.looks import COLOURS, looks_of
 from keraskip.report.paper import fitted
 from keraskip.runs import load_run
@@ -103,3 +104,13 @@ def test_a_vanished_signal_is_not_drawn_as_zero():
     drawing = charts(grouped([made_run("run", chain(3), 1e-2, info={"probes": rows})]), PROFILES)
     (drawn,) = drawing["probes"].to_dict()["datasets"].values()
     assert [row["value"] for row in drawn] == [3e-13, None]
+
+
+def test_of_many_names_those_of_ill_networks_are_shown_a_line_apart():
+    heights = np.linspace(0, 1, 50)
+    ill = range(1, 50, 7)
+    order = sorted(range(50), key=lambda index: index not in ill)
+    chosen = _with_room(heights, [order.index(index) for index in range(50)])
+    assert set(ill) <= set(chosen)
+    assert np.diff(heights[chosen]).min() >= LINE
+    assert len(chosen) > 10

@@ -12,6 +12,8 @@ from keraskip.report.wording import over_seeds
 
 # A sign beside each colour, for readers who see no colours.
 SIGNS = {"good": "✓", "bad": "✗", "open": "?"}
+# More cards than this are sorted by urgency, and the first few shown.
+MANY, FEW, URGENT = 12, 6, ("bad", "open", "good")
 
 
 class Mark(NamedTuple):
@@ -63,9 +65,23 @@ class Card(NamedTuple):
     further: int
 
 
-def cards_of(findings: Findings) -> list[Card]:
-    """A card for each network, twins side by side where the runs are given so."""
-    return [_card(findings, group) for group in findings.groups]
+class Cards(NamedTuple):
+    """The cards of a report: those on the first screen, and those in a part that opens."""
+
+    shown: list[Card]
+    more: list[Card]
+
+
+def cards_of(findings: Findings) -> Cards:
+    """A card for each network, twins side by side where the runs are given so.
+
+    Of many networks the ones that fail come first, and only a few are shown at once.
+    """
+    cards = [_card(findings, group) for group in findings.groups]
+    if len(cards) <= MANY:
+        return Cards(cards, [])
+    cards.sort(key=lambda card: URGENT.index(card.learning.tone))
+    return Cards(cards[:FEW], cards[FEW:])
 
 
 def _card(findings: Findings, group: Group) -> Card:

@@ -21,7 +21,7 @@ from keraskip.report.cards import cards_of
 from keraskip.report.chart_kinds import PARAMETERS
 from keraskip.report.charts import CAPTIONS, SECTIONS, charts
 from keraskip.report.findings import Findings
-from keraskip.report.first_chart import first_chart
+from keraskip.report.first_chart import MOST_NAMES, first_chart
 from keraskip.report.looks import looks_of, with_groups
 from keraskip.report.loss_chart import loss_chart
 
@@ -53,6 +53,7 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
         charts=_in_a_script(specifications),
         profiles=_in_a_script(_columns(profiles.assign(steps=_labels(profiles, chosen)))),
         first=CAPTIONS["first"],
+        unnamed=len(findings.groups) > MOST_NAMES,
         sections={section: names for section, names in sections.items() if names},
         looks=_looks(findings),
         moments=list(map(str, chosen)),
