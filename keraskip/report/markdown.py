@@ -29,7 +29,7 @@ def _causes(findings: Findings) -> Iterator[str]:
     for group in findings.groups:
         for finding in findings.diagnosis_of(group)[:1]:
             yield (
-                f"**{_plain(group.label)}**: {_with_code(finding.sentence)}\n"
+                f"**{_plain(findings.diagnosed(group))}**: {_with_code(finding.sentence)}\n"
                 f"**Change:** {_with_code(finding.remedy)}"
             )
 
