@@ -12,7 +12,7 @@ from keraskip.runs import Run
 
 # The number of moments. The first ones are short, because most happens there.
 MOMENTS = 24
-COLUMNS = ("run", "signal", "layer", "depth", "moment", "rms", "low", "high", "frozen",
+COLUMNS = ("run", "signal", "layer", "depth", "branch", "moment", "rms", "low", "high", "frozen",
            "update_ratio", "scale_free")  # fmt: skip
 
 

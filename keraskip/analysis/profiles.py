@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from keraskip.analysis.branches import branches_of
 from keraskip.analysis.rounding import null_weights
 from keraskip.analysis.windows import has_gradient
 from keraskip.runs import Run
@@ -48,7 +49,7 @@ def profile(run: Run, signal: str, steps: np.ndarray) -> pd.DataFrame:
     Returns:
         A frame with the columns
 
-        - `layer`, `path`, `depth`;
+        - `layer`, `path`, `depth`, and `branch`, see `branches_of`;
         - `rms`, the geometric mean of the RMS gradient, with its extremes `low` and `high`;
         - `frozen`, the mean share of elements that updates left as they were;
         - `update_ratio`, the median of ||update|| / ||weight||, about 1e-3 where training goes
@@ -69,6 +70,7 @@ def profiles_of(run: Run, columns: np.ndarray, stretches: Sequence[np.ndarray]) 
     weights = run.weights.iloc[np.tile(columns, len(stretches))]
     rows = {
         **{name: weights[name].to_numpy() for name in ("layer", "path", "depth")},
+        "branch": np.tile(np.array(branches_of(run, columns), dtype=object), len(stretches)),
         "moment": np.repeat(np.arange(len(stretches)), len(columns)),
         **{name: np.concatenate([each[name] for each in numbers]) for name in numbers[0]},
     }

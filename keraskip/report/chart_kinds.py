@@ -53,7 +53,7 @@ def share(field: str, title: str) -> alt.Y:
 
 
 def over_depth(profiles: Profiles, signal: str, height: alt.Y) -> alt.Chart:
-    """A line for each run over the depth of its layers, at the chosen moment."""
+    """A line for each branch of each run over the depth of its layers, at the chosen moment."""
     return (
         alt.Chart(profiles)
         .mark_line(point=True)
@@ -61,7 +61,9 @@ def over_depth(profiles: Profiles, signal: str, height: alt.Y) -> alt.Chart:
         .encode(
             x=alt.X("depth:Q", title="depth of the layer, from the input"),
             y=height,
-            detail=alt.Detail("run:N"),
+            detail=[alt.Detail("run:N"), alt.Detail("branch:N")],
+            # The longest way is the strongest line.
+            opacity=alt.condition("datum.branch == '0'", alt.value(1), alt.value(0.6)),
             tooltip=TOOLTIP,
         )
     )

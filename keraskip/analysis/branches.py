@@ -1,0 +1,48 @@
+"""The branches of a network: its layers as ways that lie side by side, as charts draw them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from keraskip.runs import Run
+
+
+def branches_of(run: Run, columns: np.ndarray) -> list[str]:
+    """For each of some weights the branch on which it lies; no two of one depth share one.
+
+    `"0"` is the longest way from an input to an output, `"1"` the longest one through the other
+    layers, and so on. Further weights of one layer have a number behind a dot.
+    """
+    weights = run.weights
+    depths = dict(zip(weights["layer"], weights["depth"], strict=True))
+    after = weights.get("after", [None] * len(weights))
+    number_of = _ways(depths, dict(zip(weights["layer"], after, strict=True)))
+    seen: dict[tuple[str, float], int] = {}
+    names = []
+    for layer, depth in weights[["layer", "depth"]].iloc[columns].itertuples(index=False):
+        times = seen[layer, depth] = seen.get((layer, depth), -1) + 1
+        names.append(f"{number_of[layer]}.{times}" if times else f"{number_of[layer]}")
+    return names
+
+
+def _ways(depths: Mapping[str, float], after: Mapping[str, Sequence[str] | None]) -> dict[str, int]:
+    """The number of each layer's way; without a known graph any layer above is taken for the next.
+
+    Args:
+        depths: of the layers.
+        after: the layers right before each one; not a list where that is not known.
+    """
+    # The deepest layer first; each way takes the deepest one before it that is free.
+    free = dict.fromkeys(sorted(depths, key=lambda name: -depths[name]))
+    number_of: dict[str, int] = {}
+    while free:
+        number = len(set(number_of.values()))
+        layer: str | None = next(iter(free))
+        while layer is not None:
+            number_of[layer] = number
+            del free[layer]
+            known = after[layer]
+            before = [name for name in known if name in free] if isinstance(known, list) else free
+            above = (name for name in before if depths[name] < depths[layer])
+            layer = max(above, key=depths.__getitem__, default=None)
+    return number_of
