@@ -38,6 +38,13 @@ def test_without_a_graph_no_two_layers_of_one_depth_share_one():
     assert found["c"] == "1"
 
 
+def test_a_scalar_of_the_same_depth_does_not_end_a_way():
+    found = branches(
+        ("a", 1, []), ("b", 2, ["a"]), ("scale", 2, ["b"]), ("c", 3, ["scale", "a"]),
+    )  # fmt: skip
+    assert found == {"a": "0", "b": "0", "scale": "0.1", "c": "0"}
+
+
 def test_weights_of_one_layer_are_told_apart():
     weights = pd.DataFrame({"layer": ["lstm", "lstm", "head"], "depth": [1, 1, 2]})
     assert branches_of(SimpleNamespace(weights=weights), np.arange(3)) == ["0", "0.1", "0"]

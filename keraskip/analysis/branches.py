@@ -11,17 +11,19 @@ def branches_of(run: Run, columns: np.ndarray) -> list[str]:
     """For each of some weights the branch on which it lies; no two of one depth share one.
 
     `"0"` is the longest way from an input to an output, `"1"` the longest one through the other
-    layers, and so on. Further weights of one layer have a number behind a dot.
+    layers, and so on. Further weights at the same place, as of a layer and its normalisation, have
+    a number behind a dot.
     """
     weights = run.weights
     depths = dict(zip(weights["layer"], weights["depth"], strict=True))
     after = weights.get("after", [None] * len(weights))
     number_of = _ways(depths, dict(zip(weights["layer"], after, strict=True)))
-    seen: dict[tuple[str, float], int] = {}
+    seen: dict[tuple[int, float], int] = {}
     names = []
     for layer, depth in weights[["layer", "depth"]].iloc[columns].itertuples(index=False):
-        times = seen[layer, depth] = seen.get((layer, depth), -1) + 1
-        names.append(f"{number_of[layer]}.{times}" if times else f"{number_of[layer]}")
+        number = number_of[layer]
+        times = seen[number, depth] = seen.get((number, depth), -1) + 1
+        names.append(f"{number}.{times}" if times else f"{number}")
     return names
 
 
@@ -42,7 +44,9 @@ def _ways(depths: Mapping[str, float], after: Mapping[str, Sequence[str] | None]
             number_of[layer] = number
             del free[layer]
             known = after[layer]
-            before = [name for name in known if name in free] if isinstance(known, list) else free
-            above = (name for name in before if depths[name] < depths[layer])
-            layer = max(above, key=depths.__getitem__, default=None)
+            if isinstance(known, list):
+                before = [name for name in known if name in free]
+            else:
+                before = [name for name in free if depths[name] < depths[layer]]
+            layer = max(before, key=depths.__getitem__, default=None)
     return number_of
