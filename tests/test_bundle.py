@@ -29,7 +29,7 @@ def test_a_script_is_joined_once_for_each_version(bundles, monkeypatch, tmp_path
     assert len(bundles) == len(kept(tmp_path)) == 1
     bundled("other()", "6.1")
     bundled("draw()", "6.2")
-    monkeypatch.setattr(vl_convert, "__version__", "999")
+    monkeypatch.setattr("keraskip.report.bundle.metadata.version", lambda name: "999")
     bundled("draw()", "6.1")
     assert len(bundles) == len(kept(tmp_path)) == 4
 

@@ -5,7 +5,7 @@ import os
 import tempfile
 from contextlib import suppress
 from functools import cache
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 
 import altair as alt
@@ -31,7 +31,7 @@ def bundled(source: str, version: str) -> str:
         source: the script.
         version: of Vega-Lite, such as `"6.1"`.
     """
-    names = (vl_convert.__version__, version, source)
+    names = (metadata.version("vl-convert-python"), version, source)
     place = _place(hashlib.sha256("\n".join(names).encode()).hexdigest()[:16])
     kept = _read(place) if place else ""
     if kept:
