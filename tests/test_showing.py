@@ -17,6 +17,8 @@ def shell(tmp_path, monkeypatch):
     interactiveshell = pytest.importorskip("IPython.core.interactiveshell")
     config = pytest.importorskip("traitlets.config")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    # IPython warns where another environment than its own is active.
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     kind = interactiveshell.InteractiveShell
     yield kind.instance(config=config.Config({"HistoryManager": {"enabled": False}}))
     kind.clear_instance()
