@@ -101,7 +101,8 @@ def test_what_nobody_can_know_yet_is_undecided(stalled, learns):
 
 
 def test_a_card_has_marks_numbers_and_the_first_finding(stalled, learns):
-    ill, well = cards_of(keraskip.compare(stalled, learns))
+    (ill, well), more = cards_of(keraskip.compare(stalled, learns))
+    assert more == []
     assert ill.learning == ("bad", "does not learn")
     assert ill.signal == ("bad", "signal vanishing")
     assert ill.finding.kind == "vanishing"
@@ -110,6 +111,24 @@ def test_a_card_has_marks_numbers_and_the_first_finding(stalled, learns):
     assert well.outcome.startswith("loss 2.3")
     assert well.outcome.endswith("constant guess 2.3")
     assert well.finding is None
+
+
+def test_a_card_of_several_seeds_names_the_run_of_its_finding(stalled, learns):
+    runs = [named(learns, "net_seed0", trial=None), named(stalled, "net_seed1", trial=None)]
+    comparison = keraskip.compare(*runs)
+    ((card,), _) = cards_of(comparison)
+    assert (card.seeds, card.run, card.finding.kind) == (2, "net_seed1", "vanishing")
+    assert "<b>net_seed1:</b> The signal" in comparison._repr_html_()
+    assert "\nnet_seed1:" in str(comparison)
+
+
+def test_of_many_networks_those_that_fail_come_first(stalled, learns):
+    well = [named(learns, f"well{n}", trial=None) for n in range(12)]
+    shown, more = cards_of(keraskip.compare(*well, named(stalled, "ill", trial=None)))
+    assert [card.name for card in shown][:2] == ["ill", "well0"]
+    assert len(shown) + len(more) == 13
+    page = keraskip.compare(*well, named(stalled, "ill", trial=None))._repr_html_()
+    assert f"{len(more)} more networks" in page
 
 
 def test_the_terminal_has_answer_table_and_at_most_three_lines_a_cause(stalled, learns):

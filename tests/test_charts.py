@@ -9,8 +9,10 @@ from made_runs import STEPS, chain, made_run
 from test_analysis import write_run
 
 from keraskip.analysis.groups import grouped
-from keraskip.report.charts import charts, overview
+from keraskip.report.charts import charts
+from keraskip.report.first_chart import LINE, _with_room
 from keraskip.report.looks import COLOURS, looks_of
+from keraskip.report.paper import fitted
 from keraskip.runs import load_run
 
 PROFILES = alt.NamedData("profiles")
@@ -27,7 +29,7 @@ def runs(tmp_path):
 
 
 def test_families_share_a_colour_and_differ_in_dashes(runs):
-    chart = overview(grouped(runs)).to_dict()["vconcat"][0]["hconcat"][0]["encoding"]
+    chart = fitted(grouped(runs), "text").to_dict()["vconcat"][0]["hconcat"][0]["encoding"]
     colours, dashes = chart["color"]["scale"], chart["strokeDash"]["scale"]
     assert colours["domain"] == ["plain8", "plain14", "resnet8"]
     assert colours["range"] == [COLOURS[0], COLOURS[0], COLOURS[1]]
@@ -40,7 +42,7 @@ def test_runs_of_ones_own_look_different(tmp_path):
 
 
 def test_the_drawn_numbers_are_the_recorded_ones(runs):
-    datasets = overview(grouped(runs[:1])).to_dict()["datasets"].values()
+    datasets = fitted(grouped(runs[:1]), "text").to_dict()["datasets"].values()
     (profiles,) = (rows for rows in datasets if "rms" in rows[0])
     drawn = [row["rms"] for row in profiles if row["signal"] == "backward"]
     assert drawn == pytest.approx(10.0 ** -np.arange(5), rel=1e-5)
@@ -102,3 +104,13 @@ def test_a_vanished_signal_is_not_drawn_as_zero():
     drawing = charts(grouped([made_run("run", chain(3), 1e-2, info={"probes": rows})]), PROFILES)
     (drawn,) = drawing["probes"].to_dict()["datasets"].values()
     assert [row["value"] for row in drawn] == [3e-13, None]
+
+
+def test_of_many_names_those_of_ill_networks_are_shown_a_line_apart():
+    heights = np.linspace(0, 1, 50)
+    ill = range(1, 50, 7)
+    order = sorted(range(50), key=lambda index: index not in ill)
+    chosen = _with_room(heights, [order.index(index) for index in range(50)])
+    assert set(ill) <= set(chosen)
+    assert np.diff(heights[chosen]).min() >= LINE
+    assert len(chosen) > 10

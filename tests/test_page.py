@@ -184,14 +184,35 @@ def test_a_page_that_goes_on_loads_itself_anew_and_keeps_what_was_set(browser, r
     page.evaluate("document.querySelector('#runs').open = true")
     page.locator("input[name=run]").set_checked(False)
     move_slider(page, 2)
+    page.locator("#method summary").focus()
     page.reload()
     page.wait_for_selector("body[data-drawn='1'][data-moment='2'][data-hidden='1']")
     assert page.locator("#runs").get_attribute("open") is not None
     assert page.locator("#method").get_attribute("open") is None
+    assert page.evaluate("document.activeElement.closest('details').id") == "method"
     # By itself it does so until a page takes its place that does not.
     live.write_text(going_on.replace('data-reload-after="600"', 'data-reload-after="1"'))
     page.reload()
     ended.write_text(going_on.replace(' data-reload-after="600"', ""))
     ended.replace(live)
     page.wait_for_selector("body:not([data-reload-after])[data-drawn='1'][data-moment='2']")
+    page.close()
+
+
+def test_all_parts_are_printed_in_the_colours_of_paper(browser, report):
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="dark")
+    page.set_default_timeout(600_000)
+    page.goto(report.as_uri())
+    page.wait_for_selector("body[data-drawn='1']")
+    page.evaluate("document.querySelector('#method').open = true")
+    backgrounds = "Object.values(keraskipViews).map((view) => view.background())"
+    assert page.evaluate(backgrounds) == ["#161616"]
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_selector(f"body[data-drawn='{len(CHARTS)}']")
+    assert page.locator("details:not([open])").count() == 0
+    assert page.evaluate(backgrounds) == ["#ffffff"] * len(CHARTS)
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    page.wait_for_selector("body[data-drawn='1']")
+    assert page.locator("details[open]").get_attribute("id") == "method"
+    assert page.evaluate(backgrounds) == ["#161616"]
     page.close()

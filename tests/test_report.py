@@ -96,10 +96,30 @@ def test_csv_is_one_line_a_run(runs, tmp_path):
 
 def test_markdown_takes_names_as_text(runs, tmp_path):
     lines = keraskip.compare(*runs).save(tmp_path / "report.md").read_text().splitlines()
-    assert lines[0].startswith("- fading is vanishing")
+    assert lines[0].startswith("**None of the 2 networks can be judged yet.** ")
+    assert any(line.startswith("- fading is vanishing") for line in lines)
+    assert lines[-1] == "keras 3"
     table = [line for line in lines if line.startswith("|")]
     assert [line.count("|") for line in table] == [9] * 4
     assert r"\<img src=x" in table[3]
+
+
+def test_markdown_has_the_remedy_as_code(failing, tmp_path):
+    text = keraskip.compare(failing).save(tmp_path / "report.md").read_text()
+    assert text.startswith("**run does not learn: its updates change nothing.** Frozen")
+    assert "\n**Change:** `optimizer = keras.optimizers.SGD(learning_rate=" in text
+
+
+def test_the_width_of_pictures_is_that_of_the_paper(runs, tmp_path):
+    comparison = keraskip.compare(*runs)
+    for width, wanted in {"column": 89, "text": 183}.items():
+        path = comparison.save(tmp_path / "report.svg", width=width)
+        found = re.match(r'<svg[^>]* width="([\d.]+)mm"', path.read_text())
+        assert float(found[1]) == pytest.approx(wanted, abs=0.5)
+        sizes = re.findall(r'font-size="([\d.]+)px"', path.read_text())
+        assert min(map(float, sizes)) == 7
+    with pytest.raises(ValueError, match="Received: width='wide'"):
+        comparison.save(tmp_path / "report.svg", width="wide")
 
 
 def test_a_notebook_shows_findings_and_table(runs):

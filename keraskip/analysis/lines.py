@@ -1,9 +1,8 @@
 """The line of a run: which weights a verdict compares, and how high the signal is at each depth."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -136,8 +135,9 @@ def line_of(run: Run, left_out: Collection[str] = ()) -> Line:
     is_deepest = (depth == depth[counts].max()).to_numpy()
     output = np.flatnonzero(is_end & is_deepest & counts & has_gradient(run) & ~null_weights(run))
     if len(columns):
-        kind = _kind(run, columns[0])
-        output = output[[_kind(run, column) == kind for column in output]]
+        roles, shapes = run.weights["role"], run.weights["shape"]
+        kind = _kind(roles[columns[0]], shapes[columns[0]])
+        output = output[[_kind(roles[each], shapes[each]) == kind for each in output]]
     return Line(run, signal, columns, output if len(columns) else columns)
 
 
@@ -150,7 +150,8 @@ def _last(run: Run) -> np.ndarray:
 
 def _widest_kind(run: Run, columns: np.ndarray) -> np.ndarray:
     """The columns of the kind with the most depths; of several such kinds, the plainest."""
-    kinds = [_kind(run, column) for column in columns]
+    roles, shapes = (run.weights[name].tolist() for name in ("role", "shape"))
+    kinds = [_kind(roles[column], shapes[column]) for column in columns]
     depths = run.weights["depth"].to_numpy()[columns]
     widths = {
         kind: len({depth for each, depth in zip(kinds, depths, strict=True) if each == kind})
@@ -160,9 +161,8 @@ def _widest_kind(run: Run, columns: np.ndarray) -> np.ndarray:
     return columns[[kind == widest for kind in kinds]] if len(columns) else columns
 
 
-def _kind(run: Run, column: Any) -> tuple[str, int]:
+def _kind(role: str, shape: Sequence[int]) -> tuple[str, int]:
     """The kind of a weight: its role and, of a bias, its axes."""
-    role, shape = run.weights["role"][column], run.weights["shape"][column]
     return role, len(shape) if role in BACKWARD_ROLES else 0
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from keraskip.analysis.profiles import SIGNALS, hidden_weights, profile_of
+from keraskip.analysis.profiles import SIGNALS, hidden_weights, profiles_of
 from keraskip.analysis.windows import early_steps, sound_steps
 from keraskip.runs import Run
 
 # The number of moments. The first ones are short, because most happens there.
 MOMENTS = 24
-COLUMNS = ("run", "signal", "layer", "depth", "moment", "rms", "low", "high", "frozen",
+COLUMNS = ("run", "signal", "layer", "depth", "branch", "moment", "rms", "low", "high", "frozen",
            "update_ratio", "scale_free")  # fmt: skip
 
 
@@ -55,34 +55,22 @@ def profiles_at(runs: Sequence[Run], chosen: Sequence[Moment]) -> pd.DataFrame:
 
     `low` and `high` are the extremes of the RMS gradient in the steps of a moment.
     """
-    known = [(run, sound_steps(run), _columns_of(run)) for run in runs]
+    sound_rows = {run.name: sound_steps(run) for run in runs}
     return _joined(
-        _labelled(run, signal, columns[signal], index, moment.rows_of(run, rows))
-        for run, rows, columns in known
-        for index, moment in enumerate(chosen)
+        _labelled(run, signal, [moment.rows_of(run, sound_rows[run.name]) for moment in chosen])
+        for run in runs
         for signal in SIGNALS
     )
 
 
 def early_profiles(runs: Sequence[Run]) -> pd.DataFrame:
     """The profiles of the early steps of each run, which the verdicts read, as moment 0."""
-    return _joined(
-        _labelled(run, signal, columns, 0, early_steps(run))
-        for run in runs
-        for signal, columns in _columns_of(run).items()
-    )
+    return _joined(_labelled(run, signal, [early_steps(run)]) for run in runs for signal in SIGNALS)
 
 
-def _columns_of(run: Run) -> dict[str, np.ndarray]:
-    return {signal: hidden_weights(run, signal) for signal in SIGNALS}
-
-
-def _labelled(
-    run: Run, signal: str, columns: np.ndarray, moment: int, steps: np.ndarray
-) -> pd.DataFrame:
-    if not len(steps):
-        return pd.DataFrame()
-    return profile_of(run, columns, steps).assign(run=run.name, signal=signal, moment=moment)
+def _labelled(run: Run, signal: str, stretches: Sequence[np.ndarray]) -> pd.DataFrame:
+    frame = profiles_of(run, hidden_weights(run, signal), stretches)
+    return frame.assign(run=run.name, signal=signal)
 
 
 def _joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

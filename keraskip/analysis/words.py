@@ -4,6 +4,7 @@ The recorder prints them at the end of a training, the report puts them beside t
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,22 +13,49 @@ from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import Learning, learning_of
 from keraskip.runs import Run
 
+
+class State(NamedTuple):
+    """The words for a state of learning.
+
+    Attributes:
+        clause: for the middle of a sentence.
+        predicate: for the end of a sentence that begins with the network's name.
+        mark: on a card.
+        tone: of the mark: `"good"`, `"bad"` or `"open"`.
+        cell: in a table, below the head "learning".
+    """
+
+    clause: str
+    predicate: str
+    mark: str
+    tone: str
+    cell: str
+
+
 STATES = {
-    "learning": "it learns",
-    "not learning": "it does not learn",
-    "frozen": "it is frozen",
-    "diverged": "it diverged",
-    "unknown": "whether it learns is unknown",
+    "learning": State("it learns", "learns", "learns", "good", "yes"),
+    "not learning": State("it does not learn", "does not learn", "does not learn", "bad", "no"),
+    "frozen": State(
+        "it is frozen", "does not learn: its updates change nothing", "frozen", "bad", "frozen"
+    ),
+    "diverged": State("it diverged", "diverged", "diverged", "bad", "diverged"),
+    "unknown": State(
+        "whether it learns is unknown",
+        "cannot be judged yet",
+        "learning unknown",
+        "open",
+        "unknown",
+    ),
 }
 
 
 def about_learning(learning: Learning) -> str:
     """Whether a network learns, for the middle of a sentence."""
     if learning.start is None or learning.end is None or learning.state == "unknown":
-        return f"{STATES[learning.state]} ({learning.reason})"
+        return f"{STATES[learning.state].clause} ({learning.reason})"
     guess = "" if np.isnan(learning.guess) else f", a constant guess has {learning.guess:.3g}"
     course = f"the loss goes from {learning.start.value:.3g} to {learning.end.value:.3g}{guess}"
-    return f"{STATES[learning.state]} ({course})"
+    return f"{STATES[learning.state].clause} ({course})"
 
 
 def about_findings(findings: Sequence[Finding]) -> str:

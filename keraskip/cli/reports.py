@@ -17,6 +17,9 @@ def report(
             help="File to write: report .html; charts .png, .svg, .pdf; numbers .json, .csv, .md."
         ),
     ] = Path("report.html"),
+    width: Annotated[
+        str, typer.Option(help="Of charts on paper: column (89 mm) or text (183 mm).")
+    ] = "text",
     watch: Annotated[
         bool,
         typer.Option(
@@ -31,15 +34,15 @@ def report(
         if watch:
             _watch(runs, out)
         else:
-            write_report(find_runs(runs), out)
+            write_report(find_runs(runs), out, width)
 
 
-def write_report(runs: Sequence[Path], out: Path) -> None:
+def write_report(runs: Sequence[Path], out: Path, width: str = "text") -> None:
     """Writes a report, and prints what it says and where it is."""
     from keraskip.report.comparison import compare
 
     comparison = compare(*runs)
-    comparison.save(out)
+    comparison.save(out, width)
     print(comparison, out, sep="\n\n")
 
 

@@ -8,17 +8,13 @@ import numpy as np
 from keraskip.analysis.contrasts import Effect
 from keraskip.analysis.estimates import mean
 from keraskip.analysis.verdicts import Group
+from keraskip.analysis.words import STATES
 from keraskip.report.findings import Findings
 from keraskip.report.wording import times
 
 # In orders of magnitude: a signal that changes by less is all there (a factor of two).
 ALL = 0.3
 MOST_NAMES = 3
-FAILS = {
-    "not learning": "does not learn",
-    "frozen": "does not learn: its updates change nothing",
-    "diverged": "diverged",
-}
 
 
 class Answer(NamedTuple):
@@ -55,7 +51,7 @@ def outcome_words(findings: Findings, group: Group) -> str:
         return f"is not seen to learn with any of {len(states)} seeds"
     if states[0] not in ("diverged", "frozen") and all(v.at_chance for v in group.verdicts):
         return f"stays at chance{' so far' if states[0] == 'unknown' else ''}"
-    return FAILS.get(states[0], "cannot be judged yet")
+    return STATES[states[0]].predicate
 
 
 def _learning_words(group: Group) -> str:

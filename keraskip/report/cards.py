@@ -7,11 +7,14 @@ import numpy as np
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import Learning
 from keraskip.analysis.verdicts import Group
+from keraskip.analysis.words import STATES
 from keraskip.report.findings import Findings
 from keraskip.report.wording import over_seeds
 
 # A sign beside each colour, for readers who see no colours.
 SIGNS = {"good": "✓", "bad": "✗", "open": "?"}
+# More cards than this are sorted by urgency, and the first few shown.
+MANY, FEW, URGENT = 12, 6, ("bad", "open", "good")
 
 
 class Mark(NamedTuple):
@@ -26,13 +29,6 @@ class Mark(NamedTuple):
         return SIGNS[self.tone]
 
 
-LEARNING = {
-    "learning": Mark("good", "learns"),
-    "not learning": Mark("bad", "does not learn"),
-    "frozen": Mark("bad", "frozen"),
-    "diverged": Mark("bad", "diverged"),
-    "unknown": Mark("open", "learning unknown"),
-}
 SIGNALS = {
     "healthy": Mark("good", "signal healthy"),
     "inconclusive": Mark("open", "signal inconclusive"),
@@ -51,6 +47,7 @@ class Card(NamedTuple):
         signal: the verdict on its signal.
         outcome: accuracy beside chance, or loss beside a constant guess; may be empty.
         finding: the most upstream cause, if one was found.
+        run: the run that has it, if the network has several; else empty.
         further: number of other findings.
     """
 
@@ -60,12 +57,27 @@ class Card(NamedTuple):
     signal: Mark
     outcome: str
     finding: Finding | None
+    run: str
     further: int
 
 
-def cards_of(findings: Findings) -> list[Card]:
-    """A card for each network, twins side by side where the runs are given so."""
-    return [_card(findings, group) for group in findings.groups]
+class Cards(NamedTuple):
+    """The cards of a report: those on the first screen, and those in a part that opens."""
+
+    shown: list[Card]
+    more: list[Card]
+
+
+def cards_of(findings: Findings) -> Cards:
+    """A card for each network, twins side by side where the runs are given so.
+
+    Of many networks the ones that fail come first, and only a few are shown at once.
+    """
+    cards = [_card(findings, group) for group in findings.groups]
+    if len(cards) <= MANY:
+        return Cards(cards, [])
+    cards.sort(key=lambda card: URGENT.index(card.learning.tone))
+    return Cards(cards[:FEW], cards[FEW:])
 
 
 def _card(findings: Findings, group: Group) -> Card:
@@ -75,7 +87,8 @@ def _card(findings: Findings, group: Group) -> Card:
     outcome = _accuracies(group, learnings[0]) or _losses(learnings)
     first, further = (diagnosis[0], len(diagnosis) - 1) if diagnosis else (None, 0)
     marks = _learning_mark(learnings), signal
-    return Card(group.label, len(group.runs), *marks, outcome, first, further)
+    run = findings.diagnosed(group) if len(group.runs) > 1 else ""
+    return Card(group.label, len(group.runs), *marks, outcome, first, run, further)
 
 
 def _learning_mark(learnings: list[Learning]) -> Mark:
@@ -84,7 +97,7 @@ def _learning_mark(learnings: list[Learning]) -> Mark:
         return Mark("bad", f"none of {len(states)} seeds learns")
     if len(set(states)) > 1:
         return Mark("open", f"{states.count('learning')} of {len(states)} seeds learn")
-    return LEARNING[states[0]]
+    return Mark(STATES[states[0]].tone, STATES[states[0]].mark)
 
 
 def _accuracies(group: Group, learning: Learning) -> str:

@@ -17,31 +17,32 @@ from keraskip.runs import Run
 
 PARAMETERS = (alt.param(name="hidden", value=[]), alt.param(name="moment", value=0))
 SHOWN = "indexof(hidden, datum.run) < 0"
-POINTS = alt.OverlayMarkDef(size=18)
 TOOLTIP: list[Any] = [
-    "run:N",
-    "layer:N",
-    "depth:Q",
+    *map(alt.Tooltip, ("run:N", "layer:N", "depth:Q")),
     alt.Tooltip("rms:Q", title="RMS gradient", format=".2e"),
     alt.Tooltip("low:Q", title="smallest of these steps", format=".2e"),
     alt.Tooltip("high:Q", title="largest of these steps", format=".2e"),
     alt.Tooltip("frozen:Q", format=".1%"),
     alt.Tooltip("update_ratio:Q", title="update : weight", format=".1e"),
 ]
+# Channels are spelled out: Altair takes 5 ms to make one of a string.
 # The profiles of the runs, or the name under which a page holds them.
 Profiles = pd.DataFrame | alt.NamedData | dict[str, Any]
 # A chart over time is about as many pixels wide.
 MOST_STEPS = 250
 PROBE_TOOLTIP: list[Any] = [
-    *("run:N", "probe:N", "layer:N", "depth:Q"),
+    *map(alt.Tooltip, ("run:N", "probe:N", "layer:N", "depth:Q")),
     alt.Tooltip("value:Q", format=".3g"),
 ]
-TIME_TOOLTIP: list[Any] = ["run:N", "layer:N", "time:Q", alt.Tooltip("value:Q", format=".2e")]
+TIME_TOOLTIP: list[Any] = [
+    *map(alt.Tooltip, ("run:N", "layer:N", "time:Q")),
+    alt.Tooltip("value:Q", format=".2e"),
+]
 
 
 def logarithmic(field: str, title: str) -> alt.Y:
     """A logarithmic axis for a column of the profiles."""
-    scale, axis = alt.Scale(type="log"), alt.Axis(format=".0e", tickCount=8)
+    scale, axis = alt.Scale(type="log"), alt.Axis(format=".0e", tickCount=8, ticks=False)
     return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
 
 
@@ -52,15 +53,17 @@ def share(field: str, title: str) -> alt.Y:
 
 
 def over_depth(profiles: Profiles, signal: str, height: alt.Y) -> alt.Chart:
-    """A line for each run over the depth of its layers, at the chosen moment."""
+    """A line for each branch of each run over the depth of its layers, at the chosen moment."""
     return (
         alt.Chart(profiles)
-        .mark_line(point=POINTS)
+        .mark_line(point=True)
         .transform_filter(f"{SHOWN} && datum.moment == moment && datum.signal == '{signal}'")
         .encode(
             x=alt.X("depth:Q", title="depth of the layer, from the input"),
             y=height,
-            detail="run:N",
+            detail=[alt.Detail("run:N"), alt.Detail("branch:N")],
+            # The longest way is the strongest line.
+            opacity=alt.condition("datum.branch == '0'", alt.value(1), alt.value(0.6)),
             tooltip=TOOLTIP,
         )
     )
@@ -79,7 +82,7 @@ def heat_map(profiles: Profiles, names: list[str], signal: str) -> Any:
             color=alt.Color("rms:Q", title="RMS gradient")
             .scale(type="log", scheme="viridis")
             .legend(format=".0e"),
-            tooltip=["steps:N", *TOOLTIP],
+            tooltip=[alt.Tooltip("steps:N"), *TOOLTIP],
         )
         .properties(width=290, height=180)
         .facet(alt.Facet("run:N", title=None, sort=names).header(labelLimit=280), columns=3)
@@ -104,9 +107,11 @@ def training(groups: Sequence[Group], encodings: dict[str, Any]) -> alt.LayerCha
     whole = "datum.value % 1 ? '' : format(datum.value, 'd')"
     chart = chart.encode(x=alt.X("epoch:Q", title="epoch").axis(tickMinStep=1, labelExpr=whole))
     band = chart.mark_area(opacity=0.2).encode(
-        y=alt.Y(f"min({metric}):Q", **options), y2=f"max({metric}):Q", color=encodings["color"]
+        y=alt.Y(f"min({metric}):Q", **options),
+        y2=alt.Y2(f"max({metric}):Q"),
+        color=encodings["color"],
     )
-    line = chart.mark_line(point=POINTS)
+    line = chart.mark_line(point=True)
     height = alt.Y(f"mean({metric}):Q", **options)
     return band + line.encode(y=height, tooltip=_training_tooltip(metric), **encodings)
 
@@ -118,7 +123,7 @@ def _epochs(run: Run) -> pd.DataFrame:
 def _training_tooltip(metric: str) -> list[Any]:
     return [
         alt.Tooltip("group:N", title="run"),
-        "epoch:Q",
+        alt.Tooltip("epoch:Q"),
         alt.Tooltip(f"mean({metric}):Q", title=metric, format=".3f"),
         alt.Tooltip(f"mean(val_{metric}):Q", title=f"held-out {metric}", format=".3f"),
         alt.Tooltip("distinct(run):Q", title="seeds"),
@@ -139,12 +144,12 @@ def probes(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     """The values of each probe over depth."""
     return (
         alt.Chart(inline(rows))
-        .mark_line(point=POINTS)
+        .mark_line(point=True)
         .transform_filter(SHOWN)
         .encode(
             x=alt.X("depth:Q", title="depth"),
             y=alt.Y("value:Q", title=None),
-            detail="run:N",
+            detail=alt.Detail("run:N"),
             tooltip=PROBE_TOOLTIP,
             **encodings,
         )
@@ -163,13 +168,13 @@ def over_time(rows: pd.DataFrame, encodings: dict[str, Any]) -> alt.FacetChart:
     drawn = rows[(last - rows["time"]) % (last // MOST_STEPS + 1) == 0]
     return (
         alt.Chart(inline(drawn))
-        .mark_line(point=POINTS)
+        .mark_line(point=True)
         # A logarithm has no zero.
         .transform_filter(f"{SHOWN} && datum.value > 0")
         .encode(
             x=alt.X("time:Q", title="time step").axis(tickMinStep=1),
             y=logarithmic("value", "norm of the gradient"),
-            detail="run:N",
+            detail=alt.Detail("run:N"),
             tooltip=TIME_TOOLTIP,
             **encodings,
         )

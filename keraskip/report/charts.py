@@ -5,10 +5,8 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from keraskip.analysis.moments import early_profiles
 from keraskip.analysis.verdicts import Group
 from keraskip.report.chart_kinds import (
-    PARAMETERS,
     Profiles,
     heat_map,
     last_probes,
@@ -20,11 +18,8 @@ from keraskip.report.chart_kinds import (
     training,
 )
 from keraskip.report.first_chart import signal_of
-from keraskip.report.looks import group_encodings, with_groups
+from keraskip.report.looks import group_encodings
 from keraskip.runs import Run
-
-WIDTH, HEIGHT = 480, 270
-ON_PAPER = ("backward", "kernel", "learning", "frozen")
 
 
 class Caption(NamedTuple):
@@ -96,24 +91,6 @@ SECTIONS = {
     "Updates": ("frozen", "ratio"),
     "Probes": ("probes", "time"),
 }
-
-
-def overview(groups: Sequence[Group]) -> alt.VConcatChart:
-    """Four charts on one sheet, with the profiles of the early steps."""
-    runs = [run for group in groups for run in group.runs]
-    drawings = charts(groups, with_groups(early_profiles(runs), groups), legend=True)
-    first, second, third, fourth = (
-        drawings[name].properties(width=WIDTH, height=HEIGHT, title=CAPTIONS[name].title)
-        for name in ON_PAPER
-    )
-    return (
-        alt.vconcat(alt.hconcat(first, second, spacing=40), alt.hconcat(third, fourth, spacing=40))
-        .add_params(*PARAMETERS)
-        .configure_view(stroke=None)
-        .configure_title(anchor="start", fontSize=14, offset=10)
-        .configure_axis(gridColor="#e5e5e5", labelFontSize=11, titleFontSize=12)
-        .configure_legend(orient="top", columns=8, labelFontSize=12, labelLimit=300)
-    )
 
 
 def charts(groups: Sequence[Group], profiles: Profiles, legend: bool = False) -> dict[str, Any]:

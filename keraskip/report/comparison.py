@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from keraskip.report.charts import overview
-from keraskip.report.files import as_csv, as_json, as_markdown
+from keraskip.report.files import as_csv, as_json
 from keraskip.report.findings import Findings
+from keraskip.report.markdown import as_markdown
 from keraskip.report.notebook import as_cell
 from keraskip.report.page import as_html
+from keraskip.report.paper import WIDTHS, as_picture
 from keraskip.report.text import as_table, as_text
 from keraskip.runs import Run, load_run
 
@@ -46,28 +47,31 @@ class Comparison(Findings):
 
     __repr__ = __str__
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, width: str = "text") -> Path:
         """Writes the report.
 
         Args:
             path: its suffix chooses the contents: `.html`, one interactive file that needs no
                 network; the charts alone as `.png`, `.svg` or `.pdf`; findings and table as `.md`;
                 the numbers of the verdicts as `.csv`, or all numbers as `.json`.
+            width: of the charts on paper: `"column"`, 89 mm, or `"text"`, 183 mm. No letter is
+                smaller than 7 points there.
 
         Returns:
             The path.
 
         Raises:
-            ValueError: for another suffix.
+            ValueError: for another suffix or width.
             OSError: if the file cannot be written; NotADirectoryError if its folder is missing.
         """
         path = Path(path)
         check_place(path)
+        if width not in WIDTHS:
+            raise ValueError(f"width must be one of {tuple(WIDTHS)}. Received: width={width!r}")
         if path.suffix in WRITTEN:
             path.write_text(WRITTEN[path.suffix](self), encoding="utf-8")
         elif path.suffix in PICTURES:
-            # A PNG with twice the pixels of the screen, for print.
-            overview(self.groups).save(path, scale_factor=2 if path.suffix == ".png" else 1)
+            path.write_bytes(as_picture(self.groups, path.suffix, width))
         else:
             choices = (*WRITTEN, *PICTURES)
             raise ValueError(f"A report ends in one of {choices}. Received: {path.name!r}")

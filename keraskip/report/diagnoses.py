@@ -12,9 +12,6 @@ from keraskip.analysis.learning import Learning
 from keraskip.analysis.words import about_findings, about_learning
 from keraskip.runs import Run
 
-# In the table, below the head "learning".
-SHORT = {"learning": "yes", "not learning": "no"}
-
 
 def learning_words(learnings: Sequence[Learning]) -> str:
     """Whether a network learns, over its seeds, for the middle of a sentence."""

@@ -1,7 +1,6 @@
-"""Findings as data: JSON of a stable schema, CSV and Markdown."""
+"""Findings as data: JSON of a stable schema, and CSV."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -70,25 +69,6 @@ def as_csv(findings: Findings) -> str:
         for row, learning, diagnosis in pairs
     ]
     return pd.json_normalize(rows, sep="_").to_csv(index=False)
-
-
-def as_markdown(findings: Findings) -> str:
-    """The sentences and the table."""
-    sentences = "\n".join(f"- {_plain(sentence)}" for sentence in findings.sentences)
-    return f"{sentences}\n\n{_markdown_table(findings.columns, findings.rows)}\n"
-
-
-def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [[_plain(cell) for cell in line] for line in (columns, *rows)]
-    lines.insert(1, ["---"] * len(columns))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _plain(text: str) -> str:
-    """Escapes the text, so that Markdown shows it as it is."""
-    for special in "\\|<>[]*_`":
-        text = text.replace(special, "\\" + special)
-    return text
 
 
 def _runs(findings: Findings) -> list[dict[str, Any]]:

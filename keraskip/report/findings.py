@@ -16,7 +16,8 @@ from keraskip.analysis.outlook import FEWEST_OF_A_LINE, PLAIN_REASONS
 from keraskip.analysis.shapes import HEALTHY_ORDERS
 from keraskip.analysis.special import SPECIAL
 from keraskip.analysis.verdicts import Group, Verdict
-from keraskip.report.diagnoses import SHORT, about_diagnosis, learning_words
+from keraskip.analysis.words import STATES
+from keraskip.report.diagnoses import about_diagnosis, learning_words
 from keraskip.report.effects import about_gap, about_orders, about_states
 from keraskip.report.wording import change, number, over_seeds, plain_change, with_interval
 from keraskip.runs import Run
@@ -88,6 +89,12 @@ class Findings:
         diagnosis_by_run = dict(zip((run.name for run in self.runs), self.diagnoses, strict=True))
         return next(filter(None, (diagnosis_by_run[run.name] for run in group.runs)), [])
 
+    def diagnosed(self, group: Group) -> str:
+        """The name of the run that `diagnosis_of` is about, or of the network if it has one run."""
+        diagnosis_by_run = dict(zip((run.name for run in self.runs), self.diagnoses, strict=True))
+        names = (run.name for run in group.runs if diagnosis_by_run[run.name])
+        return next(names, group.label) if len(group.runs) > 1 else group.label
+
     @property
     def about_groups(self) -> list[str]:
         """One sentence for each network."""
@@ -128,7 +135,7 @@ class Findings:
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """The cells of the table, one row for each run."""
-        states = [SHORT.get(learning.state, learning.state) for learning in self.learnings]
+        states = [STATES[learning.state].cell for learning in self.learnings]
         cells = [[cell(verdict) for cell in CELLS.values()] for verdict in self.verdicts]
         return [(*row[:2], state, *row[2:]) for row, state in zip(cells, states, strict=True)]
 

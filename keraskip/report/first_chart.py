@@ -18,6 +18,7 @@ from keraskip.report.looks import group_encodings
 LETTER, MOST_OF_WIDTH = 9, 0.4
 # The share of the height that a line of text takes.
 LINE = 0.055
+MOST_NAMES = int(1 / LINE)
 # In orders of magnitude: between the outermost points and the edge, and at least from edge to edge,
 # so that a signal that keeps its size looks flat.
 EDGE, FEWEST_ORDERS = 0.15, 3.0
@@ -53,11 +54,11 @@ def first_chart(groups: Sequence[Group], profiles: pd.DataFrame, data: Any) -> A
     names = f"min({LETTER} * {max(map(len, rows['group']))} + 20, {MOST_OF_WIDTH} * width)"
     across, height = _across(rows["depth"], names), _height(low, high)
     encodings = group_encodings(groups, legend=False)
+    order = sorted(groups, key=lambda group: group.verdict == "healthy")
+    places = _spread(rows, low, high, [group.label for group in order])
     lines = over_depth(data, signal, height).transform_filter(f"datum.rms > {ZERO}")
     lines = lines.encode(x=across, **encodings)
-    return lines + _names(_spread(rows, low, high), names).encode(
-        x=across, y=height, color=encodings["color"]
-    )
+    return lines + _names(places, names).encode(x=across, y=height, color=encodings["color"])
 
 
 def _height(low: float, high: float) -> alt.Y:
@@ -97,24 +98,37 @@ def _names(places: pd.DataFrame, width: str) -> alt.Chart:
         )
         .transform_filter(f"{SHOWN} && datum.moment == moment")
         .transform_aggregate(rms="min(rms)", depth="min(depth)", groupby=["group"])
-        .encode(text="group:N")
+        .encode(text=alt.Text("group:N"))
     )
 
 
-def _spread(rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
+def _spread(rows: pd.DataFrame, low: float, high: float, order: Sequence[str]) -> pd.DataFrame:
     """Where the names stand: beside the first layer, and moved apart where they would overlap.
 
-    There is a row for each run, so that a name stays until all runs of its group are switched off.
+    Of more names than there is room for, those that come first in `order` are shown. There is a
+    row for each run, so that a name stays until all runs of its group are switched off.
     """
     ends = rows.sort_values("depth").groupby(["moment", "group"], as_index=False).first()
     parts = []
     for _, part in ends.groupby("moment"):
         part = part.sort_values("rms")
         heights = (np.log10(part["rms"]) - low) / (high - low)
+        if len(part) > MOST_NAMES:
+            chosen = _with_room(heights.to_numpy(), [order.index(name) for name in part["group"]])
+            part, heights = part.iloc[chosen], heights.iloc[chosen]
         moved = low + (high - low) * _apart(heights.to_numpy())
         parts.append(part.assign(rms=10.0**moved, depth=rows["depth"].min()))
     heights = pd.concat(parts)[["group", "moment", "depth", "rms"]]
     return rows[["run", "group", "moment"]].drop_duplicates().merge(heights, on=["group", "moment"])
+
+
+def _with_room(heights: np.ndarray, ranks: Sequence[int]) -> list[int]:
+    """The indices of names that lie a line apart; the lowest rank chooses first."""
+    chosen: list[int] = []
+    for index in np.argsort(ranks):
+        if all(abs(heights[index] - heights[other]) >= LINE for other in chosen):
+            chosen.append(int(index))
+    return sorted(chosen)
 
 
 def _apart(heights: np.ndarray) -> np.ndarray:

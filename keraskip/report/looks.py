@@ -29,7 +29,7 @@ def looks_of(groups: Sequence[Group]) -> list[tuple[str, tuple[int, ...]]]:
 def group_encodings(groups: Sequence[Group], legend: bool) -> dict[str, Any]:
     """The looks as encodings of a chart, with or without a legend that names the groups."""
     colours, dashes = zip(*looks_of(groups), strict=True)
-    key = alt.Legend(symbolType="stroke", symbolSize=500, symbolStrokeWidth=2) if legend else None
+    key = alt.Legend(symbolType="stroke", symbolSize=200, title=None) if legend else None
     options: dict[str, Any] = {"title": "run", "legend": key}
     names = [group.label for group in groups]
     colour = alt.Color("group:N", scale=alt.Scale(domain=names, range=list(colours)), **options)

@@ -37,7 +37,7 @@ def loss_chart(findings: Findings, chosen: Sequence[Moment]) -> Any:
         alt.Chart(inline(with_groups(rows, findings.groups)))
         .mark_line()
         .transform_filter(SHOWN)
-        .encode(x=step, y=height, detail="run:N", tooltip=_tooltip("loss"), **encodings)
+        .encode(x=step, y=height, detail=alt.Detail("run:N"), tooltip=_tooltip("loss"), **encodings)
     )
     layers = [_shade(chosen), line, *_beside(findings, height, encodings)]
     return alt.layer(*layers)
@@ -72,7 +72,7 @@ def _shade(chosen: Sequence[Moment]) -> alt.Chart:
         alt.Chart(inline(rows))
         .mark_rect(opacity=0.15, color="#7f7f7f")
         .transform_filter("datum.moment == moment")
-        .encode(x="step:Q", x2="end:Q")
+        .encode(x=alt.X("step:Q"), x2=alt.X2("end:Q"))
     )
 
 
@@ -89,20 +89,25 @@ def _beside(findings: Findings, height: alt.Y, encodings: dict[str, Any]) -> Ite
         rows = pd.DataFrame(guesses, columns=["run", "loss", "what"])
         chart = alt.Chart(inline(with_groups(rows, findings.groups))).transform_filter(SHOWN)
         yield chart.mark_rule(strokeDash=[4, 4]).encode(
-            y=height, color=encodings["color"], tooltip=["run:N", "what:N", "loss:Q"]
+            y=height, color=encodings["color"], tooltip=_words("run:N", "what:N", "loss:Q")
         )
     if begins:
         rows = pd.DataFrame(begins, columns=["run", "step", "finding"])
         rows = rows.drop_duplicates(["step", "finding"])
         chart = alt.Chart(inline(with_groups(rows, findings.groups))).transform_filter(SHOWN)
+        begin = alt.X("step:Q")
         mark = chart.mark_rule(strokeWidth=2).encode(
-            x="step:Q", color=encodings["color"], tooltip=["run:N", "finding:N", "step:Q"]
+            x=begin, color=encodings["color"], tooltip=_words("run:N", "finding:N", "step:Q")
         )
         text = chart.mark_text(align="left", baseline="top", dx=5, y=2, limit=160).encode(
-            x="step:Q", text="finding:N", color=encodings["color"]
+            x=begin, text=alt.Text("finding:N"), color=encodings["color"]
         )
         yield mark + text
 
 
 def _tooltip(field: str) -> list[Any]:
-    return ["run:N", "step:Q", alt.Tooltip(f"{field}:Q", format=".4g")]
+    return [*_words("run:N", "step:Q"), alt.Tooltip(f"{field}:Q", format=".4g")]
+
+
+def _words(*names: str) -> list[Any]:
+    return list(map(alt.Tooltip, names))

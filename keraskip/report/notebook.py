@@ -3,7 +3,7 @@
 import vl_convert
 from markupsafe import Markup
 
-from keraskip.analysis.moments import early_profiles
+from keraskip.analysis.moments import early_profiles, moments, profiles_at
 from keraskip.report.chart_kinds import PARAMETERS, inline
 from keraskip.report.findings import Findings
 from keraskip.report.first_chart import first_chart
@@ -13,10 +13,19 @@ from keraskip.report.page import rendered
 WIDTH, HEIGHT = 640, 280
 
 
-def as_cell(findings: Findings) -> str:
-    """The answer, the large chart of the early steps, a card for each network, and the table."""
-    profiles = with_groups(early_profiles(findings.runs), findings.groups)
+def as_cell(findings: Findings, is_live: bool = False) -> str:
+    """The answer, the large chart, a card for each network, and the table.
+
+    Args:
+        findings: what it says.
+        is_live: whether the chart shows the last steps of a training that goes on, instead of the
+            early ones, which the verdicts read.
+    """
+    last = moments(findings.runs)[-1:]
+    profiles = profiles_at(findings.runs, last) if is_live else early_profiles(findings.runs)
+    profiles = with_groups(profiles, findings.groups)
     drawing = first_chart(findings.groups, profiles, inline(profiles)).add_params(*PARAMETERS)
-    drawing = drawing.properties(width=WIDTH, height=HEIGHT)
+    drawing = drawing.properties(width=WIDTH, height=HEIGHT).configure_point(size=18)
     picture = vl_convert.vegalite_to_svg(drawing.to_dict())
-    return rendered(findings, "notebook.html.jinja", picture=Markup(picture))
+    steps = f"steps {last[0]}" if is_live else "early steps"
+    return rendered(findings, "notebook.html.jinja", picture=Markup(picture), steps=steps)

@@ -6,6 +6,7 @@ const slider = document.getElementById("moment");
 const boxes = [...document.querySelectorAll("input[name=run]")];
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const parts = [...document.querySelectorAll("details")];
+const reached = [...document.querySelectorAll("input, summary, [tabindex]")];
 const profiles = rows();
 // The Vega view of each chart by the chart's name, for readers who inspect the page.
 const views = globalThis.keraskipViews = {};
@@ -20,12 +21,17 @@ function rows() {
     names.map((name, index) => [name, columns[index][row]])));
 }
 
+// Paper is white.
+let prints = false;
+
 function scheme() {
-  const ink = dark.matches ? "#e6e6e6" : "#1a1a1a";
-  const grid = dark.matches ? "#3a3a3a" : "#e5e5e5";
+  const isDark = dark.matches && !prints;
+  const ink = isDark ? "#e6e6e6" : "#1a1a1a";
+  const grid = isDark ? "#3a3a3a" : "#e5e5e5";
   const words = { labelColor: ink, titleColor: ink };
   return {
-    background: dark.matches ? "#161616" : "#ffffff", view: { stroke: null }, legend: words,
+    background: isDark ? "#161616" : "#ffffff", view: { stroke: null }, legend: words,
+    point: { size: 18 },
     header: { labelColor: ink, labelFontWeight: 600 },
     axis: { ...words, gridColor: grid, domainColor: ink, tickColor: ink,
       labelFontSize: 11, titleFontSize: 12 },
@@ -74,11 +80,16 @@ async function drawNow(anew) {
 // A page of a training that goes on loads itself anew, and keeps what its reader set.
 const KEPT = "keraskip " + location.pathname;
 
+// What tells the places apart where the keyboard can be.
+const nameOf = (place) => [place.tagName, place.id || place.value
+  || place.getAttribute("aria-labelledby") || place.closest("details")?.id].join(" ");
+
 function keep() {
   sessionStorage.setItem(KEPT, JSON.stringify({
     scroll: window.scrollY, moment: slider.value, isLast: slider.value === slider.max,
     hidden: boxes.filter((box) => !box.checked).map((box) => box.value),
     open: parts.filter((part) => part.open).map((part) => part.id),
+    focus: reached.includes(document.activeElement) ? nameOf(document.activeElement) : null,
   }));
 }
 
@@ -100,7 +111,24 @@ async function restore() {
   boxes.forEach((box) => { box.checked = !kept.hidden.includes(box.value); });
   parts.forEach((part) => { part.open = kept.open.includes(part.id); });
   await draw();
+  reached.find((place) => nameOf(place) === kept.focus)?.focus({ preventScroll: true });
   window.scrollTo(0, kept.scroll);
+}
+
+// Paper opens nothing: all parts are printed. Drawing needs no other event, so it is done in time.
+let closed = [];
+
+function beginPrint() {
+  closed = parts.filter((part) => !part.open);
+  closed.forEach((part) => { part.open = true; });
+  prints = true;
+  draw(dark.matches);
+}
+
+function endPrint() {
+  closed.forEach((part) => { part.open = false; });
+  prints = false;
+  if (dark.matches) draw(true);
 }
 
 if (document.body.dataset.reloadAfter) {
@@ -111,5 +139,6 @@ slider.addEventListener("input", set);
 boxes.forEach((box) => box.addEventListener("change", set));
 parts.forEach((part) => part.addEventListener("toggle", () => draw()));
 dark.addEventListener("change", () => draw(true));
-window.addEventListener("beforeprint", () => parts.forEach((part) => { part.open = true; }));
+window.addEventListener("beforeprint", beginPrint);
+window.addEventListener("afterprint", endPrint);
 restore();

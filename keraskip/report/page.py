@@ -3,26 +3,25 @@
 import json
 import re
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import altair as alt
 import jinja2
 import numpy as np
 import pandas as pd
-import vl_convert
+from altair.utils.schemapi import debug_mode
 from markupsafe import Markup, escape
 
 from keraskip.analysis.learning import LEARNING_RULES
 from keraskip.analysis.moments import Moment, moments, profiles_at
 from keraskip.analysis.verdicts import RULES
 from keraskip.report.answer import answer_of
+from keraskip.report.bundle import script
 from keraskip.report.cards import cards_of
 from keraskip.report.chart_kinds import PARAMETERS
 from keraskip.report.charts import CAPTIONS, SECTIONS, charts
 from keraskip.report.findings import Findings
-from keraskip.report.first_chart import first_chart
+from keraskip.report.first_chart import MOST_NAMES, first_chart
 from keraskip.report.looks import looks_of, with_groups
 from keraskip.report.loss_chart import loss_chart
 
@@ -54,11 +53,12 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
         charts=_in_a_script(specifications),
         profiles=_in_a_script(_columns(profiles.assign(steps=_labels(profiles, chosen)))),
         first=CAPTIONS["first"],
+        unnamed=len(findings.groups) > MOST_NAMES,
         sections={section: names for section, names in sections.items() if names},
         looks=_looks(findings),
         moments=list(map(str, chosen)),
         reload_after=reload_after,
-        script=_script(),
+        script=script(),
     )
 
 
@@ -67,20 +67,14 @@ def _drawings(
 ) -> dict[str, Any]:
     """All charts of the page by name."""
     data = alt.NamedData("profiles")
-    loss = loss_chart(findings, chosen)
-    return {
-        "first": first_chart(findings.groups, profiles, data),
-        **charts(findings.groups, data),
-        **({"loss": loss} if loss else {}),
-    }
-
-
-@cache
-def _script() -> str:
-    """The script of the page with the libraries that draw; two seconds of work, the same always."""
-    version = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
-    script = resources.files("keraskip.report").joinpath("page.js").read_text("utf-8")
-    return vl_convert.javascript_bundle(script, vl_version=version)
+    # The tests draw all kinds of charts; to check each part against the schema takes time.
+    with debug_mode(False):
+        loss = loss_chart(findings, chosen)
+        return {
+            "first": first_chart(findings.groups, profiles, data),
+            **charts(findings.groups, data),
+            **({"loss": loss} if loss else {}),
+        }
 
 
 def rendered(findings: Findings, template: str, **more: Any) -> str:

@@ -47,7 +47,7 @@ def _causes(findings: Findings, said: str) -> Iterator[str]:
         if diagnosis:
             first, *others = diagnosis
             sentence = "" if said.endswith(first.sentence) else f" {first.sentence}"
-            yield f"\n{group.label}:{sentence}"
+            yield f"\n{findings.diagnosed(group)}:{sentence}"
             yield f"  Change: {first.remedy}"
             if others:
                 yield f"  Further findings: {', '.join(other.kind for other in others)}."

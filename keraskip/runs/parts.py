@@ -16,16 +16,24 @@ def parts_of(
         present: where a weight got a gradient [S, W].
         optimizer: number of the optimizer of each step [S].
     """
-    from scipy.sparse.csgraph import connected_components
-
     found = []
     for number in np.unique(optimizer).astype(int):
         here = present & (optimizer == number)[:, None]
-        _, labels = connected_components(here.T.astype("float32") @ here.astype("float32"))
+        labels = _joined(here)
         for label in np.unique(labels[here.any(axis=0)]):
             columns = np.flatnonzero(labels == label)
             found.append((int(number), np.flatnonzero(here[:, columns].any(axis=1)), columns))
     return sorted(found, key=lambda part: (part[0], part[1][0]))
+
+
+def _joined(here: np.ndarray) -> np.ndarray:
+    """A number for each weight [W], the same where a chain of steps has gradients for both."""
+    # As a rule a step has all gradients; the product takes a second of a long run.
+    if here.all(axis=1).any():
+        return np.zeros(here.shape[1], int)
+    from scipy.sparse.csgraph import connected_components
+
+    return connected_components(here.T.astype("float32") @ here.astype("float32"))[1]
 
 
 def named_parts(

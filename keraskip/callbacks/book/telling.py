@@ -96,7 +96,7 @@ class Telling:
     def _tell_at_once(self, folder: Path, facts: Mapping[str, Any]) -> None:
         from keraskip.analysis.certainty import certain_at_once
 
-        run = _readable(folder)
+        run = readable(folder)
         if run is None or len(run.steps) >= FEWEST_STEPS:  # a run that goes on
             return
         for finding in certain_at_once(replace(run, info={**run.info, **facts})):
@@ -107,7 +107,7 @@ class Telling:
         from keraskip.analysis.certainty import first_findings, lost_weights, standstill
         from keraskip.analysis.learning import learning_of
 
-        run = _readable(folder)
+        run = readable(folder)
         if run is None or len(run.steps) < FEWEST_STEPS:
             return
         learning = learning_of(run)
@@ -126,7 +126,7 @@ class Telling:
     def _print_diagnosis(self, folder: Path) -> None:
         from keraskip.analysis.words import diagnosis
 
-        run, more = _readable(folder), f"More: keraskip report {shlex.quote(str(folder))}"
+        run, more = readable(folder), f"More: keraskip report {shlex.quote(str(folder))}"
         first, *rest = diagnosis(run) if run else ["the record is too large to be read here."]
         # A training that goes well has one line.
         lines = [first, *rest[: MOST_LINES - 2], more] if rest else [f"{first} {more}"]
@@ -143,6 +143,6 @@ class Telling:
             print(*lines, sep="\n", flush=True)
 
 
-def _readable(folder: Path) -> Run | None:
+def readable(folder: Path) -> Run | None:
     """The run as far as it is written, unless it is too large to be read in between."""
     return load_run(folder) if (folder / STEPS_FILE).stat().st_size <= LARGEST else None

@@ -19,7 +19,7 @@ from keraskip.callbacks.step.measurement import KINDS
 from keraskip.checks import check_choice, check_integer
 
 ON_NONFINITE = ("warn", "stop", "ignore")
-VERBOSE = (0, 1, False, True)
+VERBOSE = (0, 1, 2, False, True)
 ON_FINDING = (None, "stop")
 
 
@@ -37,7 +37,7 @@ class Settings(NamedTuple):
     info: dict[str, Any]
     overwrite: bool
     initial_epoch: int
-    verbose: bool
+    verbose: int
     on_finding: str | None
 
 
@@ -77,7 +77,7 @@ def checked_settings(
         trackers=shown_by,
         initial_epoch=first,
         overwrite=overwrite,
-        verbose=bool(verbose),
+        verbose=int(verbose),
         on_finding=on_finding,
     )
 

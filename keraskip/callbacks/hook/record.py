@@ -11,7 +11,7 @@ import keras
 
 from keraskip.callbacks.book.batches import joined_labels
 from keraskip.callbacks.book.journal import Journal
-from keraskip.callbacks.book.telling import Telling
+from keraskip.callbacks.book.showing import made_telling
 from keraskip.callbacks.book.trackers import Trackers
 from keraskip.callbacks.columns import columns_of
 from keraskip.callbacks.hook.arguments import Settings
@@ -63,7 +63,7 @@ class Record:
             settings.initial_epoch,
             settings.overwrite,
         )
-        self._telling = Telling(settings.verbose, settings.on_finding == "stop")
+        self._telling = made_telling(settings.verbose, settings.on_finding == "stop")
         self._capture: Capture | None = None
         self._told_of_missing_steps = False
         # The model of the run so far, the names of its optimizers, and the recorded weights.

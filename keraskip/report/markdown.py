@@ -1,0 +1,63 @@
+"""Findings as Markdown that can be pasted into an issue."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from keraskip.report.answer import answer_of
+from keraskip.report.findings import Findings
+
+CODE = re.compile("(`[^`\n]+`)")
+
+
+def as_markdown(findings: Findings) -> str:
+    """The answer, the table, what to change, and, in a part that opens, every sentence."""
+    answer = answer_of(findings)
+    return "\n\n".join(
+        [
+            f"**{_plain(answer.headline)}** {_with_code(answer.detail)}",
+            _table(findings.columns, findings.rows),
+            *_causes(findings),
+            "<details><summary>In words</summary>",
+            "\n".join(f"- {_with_code(sentence)}" for sentence in findings.sentences),
+            "</details>\n",
+            *_versions(findings),
+        ]
+    )
+
+
+def _causes(findings: Findings) -> Iterator[str]:
+    for group in findings.groups:
+        for finding in findings.diagnosis_of(group)[:1]:
+            yield (
+                f"**{_plain(findings.diagnosed(group))}**: {_with_code(finding.sentence)}\n"
+                f"**Change:** {_with_code(finding.remedy)}"
+            )
+
+
+def _versions(findings: Findings) -> Iterator[str]:
+    """With what the runs were made, said once."""
+    versions = [run.info.get("versions", {}) for run in findings.runs]
+    for names in dict.fromkeys(
+        ", ".join(f"{name} {each[name]}" for name in each) for each in versions
+    ):
+        if names:
+            yield _plain(names)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [[_plain(cell) for cell in line] for line in (columns, *rows)]
+    lines.insert(1, ["---"] * len(columns))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _with_code(sentence: str) -> str:
+    """The sentence with the code between backticks as it is, and the rest as text."""
+    parts = CODE.split(sentence)
+    return "".join(part if index % 2 else _plain(part) for index, part in enumerate(parts))
+
+
+def _plain(text: str) -> str:
+    """Escapes the text, so that Markdown shows it as it is."""
+    for special in "\\|<>[]*_`":
+        text = text.replace(special, "\\" + special)
+    return text
