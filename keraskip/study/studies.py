@@ -18,7 +18,8 @@ def vanishing(depths: Sequence[int] = (20, 56)) -> list[Trial]:
     Plain, pre-activation residual and dense networks with tanh and Glorot initialisation (Glorot &
     Bengio 2010) at each depth, and the textbook case: sigmoid, at the smallest depth. Beside them a
     dense network from outside of the zoo, and the twin that `add_skips` makes of it, with a learned
-    scalar in front of each branch.
+    scalar in front of each branch. The growth rate is the one with which a DenseNet of 55 layers
+    takes as many multiplications as the others of 56.
     """
     glorot = {"normalization": None, "kernel_initializer": "glorot_uniform"}
     tanh, sigmoid = {"activation": "tanh", **glorot}, {"activation": "sigmoid", **glorot}
@@ -29,7 +30,7 @@ def vanishing(depths: Sequence[int] = (20, 56)) -> list[Trial]:
         trials += [
             Trial(f"plain{depth}", "plain", {"depth": depth, **preact, **tanh}),
             Trial(f"resnet{depth}", "resnet", {"depth": depth, **preact, **tanh}),
-            Trial(f"densenet{dense}", "densenet", {"depth": dense, **tanh}),
+            Trial(f"densenet{dense}", "densenet", {"depth": dense, "growth_rate": 6, **tanh}),
         ]
     for network in "plain", "resnet":
         arguments = {"depth": depths[0], **preact, **sigmoid}
@@ -122,6 +123,9 @@ STUDIES: dict[str, Callable[..., list[Trial]]] = {
     study.__name__: study for study in (vanishing, degradation, shortcuts, dense, depth)
 }
 
+# The seeds of a study of which none are asked for; for others, those of its trials.
+SEEDS = {"vanishing": (0, 1)}
+
 
 def named_study(
     name: str,
@@ -137,7 +141,8 @@ def named_study(
             function of `depths` that returns one.
         depths: used instead of the study's own; DenseNets beside other networks take the nearest
             depth that they can have.
-        seeds: the seeds to train each trial with; by default its own, 0.
+        seeds: the seeds to train each trial with; by default 0 and 1 for `"vanishing"`, for other
+            studies each trial's own, which is 0.
         settings: further changes to every trial: attributes of `Trial`, or arguments of the
             networks' builders.
 
@@ -161,6 +166,7 @@ def named_study(
         trials = [trial.changed(key, value) for trial in trials]
     for trial in trials:
         _check_depth(trial)
+    seeds = SEEDS.get(name) if seeds is None else seeds
     return trials if seeds is None else with_seeds(trials, seeds)
 
 
