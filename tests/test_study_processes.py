@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from keraskip.study import Trial, processes, resources
+from keraskip.study import Trial, named_study, processes, resources
 from keraskip.study.devices import Setup
 from keraskip.study.launchers import launcher_for, one_after_the_other
 from keraskip.study.processes import Worker
@@ -62,6 +62,15 @@ def test_trials_that_have_to_be_alone_are(monkeypatch, trials, setup, is_alone):
     monkeypatch.setattr("keraskip.study.launchers.room_for_jobs", lambda: 4)
     launcher = launcher_for(trials, setup, None, None, 1, 0)
     assert (launcher is one_after_the_other) == is_alone
+
+
+def test_the_default_study_ends_with_what_takes_little_time(tmp_path):
+    trials = named_study("vanishing")
+    waiting, task, names = Waiting([Task(0, trial, tmp_path) for trial in trials]), None, []
+    while task := waiting.next(task):
+        names.append(task.trial.name)
+    assert names[:2] == ["plain56_seed0", "plain56_seed1"]
+    assert names[-5:-3] == ["densenet19_seed1", "mlp20_seed0"]
 
 
 def test_seeds_of_a_network_follow_each_other_and_the_deepest_comes_first(tmp_path):

@@ -20,11 +20,11 @@ class Waiting:
     """Hands out tasks so that all end early.
 
     A process that has trained a network gets its other seeds, for which the step is traced already.
-    Otherwise the deepest network comes first that no process has begun.
+    Otherwise the largest network comes first that no process has begun.
     """
 
     def __init__(self, tasks: Sequence[Task]) -> None:
-        self._tasks = sorted(tasks, key=lambda task: -task.trial.depth)
+        self._tasks = sorted(tasks, key=_size, reverse=True)
         self._begun: list[Trial] = []
         self._lock = Lock()
 
@@ -50,3 +50,8 @@ class Waiting:
         if last and trial.is_seed_of(last.trial):
             return 0
         return 2 if any(trial.is_seed_of(begun) for begun in self._begun) else 1
+
+
+def _size(task: Task) -> tuple[bool, int]:
+    """Orders by the time that a training takes: an MLP takes the least, and depth counts."""
+    return task.trial.family != "mlp", task.trial.depth
