@@ -82,8 +82,8 @@ class Record:
 
     def begin_anew(self, run_dir: Path, info: dict[str, Any], initial_epoch: int) -> None:
         """Lets the next training begin another run; see `GradientRecorder.begin_anew`."""
-        changes = {"run_dir": run_dir, "info": info, "initial_epoch": initial_epoch}
-        self._set(self._settings._replace(**changes))
+        settings = self._settings
+        self._set(settings._replace(run_dir=run_dir, info=info, initial_epoch=initial_epoch))
         self._is_anew = True
 
     def attach(
