@@ -2,7 +2,7 @@
 
 Needs TensorFlow, starlette and uvicorn, but no Keras. In another terminal:
 
-    keraskip export runs/vanishing/resnet20/model.keras exported/digits --signature encoded
+    keraskip export runs/vanishing/resnet20_seed0/model.keras exported/digits --signature encoded
     python examples/serve.py exported/digits
     curl --data-binary @digit.png http://127.0.0.1:8000/
 

@@ -170,8 +170,8 @@ def test_compare_trains_side_by_side_and_after_a_kill_goes_on(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "out/mine/report.html"
     assert "epochs" not in done.stdout
-    lines = [line for line in done.stdout.splitlines() if " is healthy" in line]
-    assert len(lines) == 2
+    rows = [line.split()[0] for line in done.stdout.splitlines() if " healthy " in line]
+    assert rows == ["plain", "resnet"]
     trained = [load_run(folder / name) for name in ("plain", "resnet")]
     assert all(run.epochs["epoch"].tolist() == list(range(6)) for run in trained)
     assert all(run.steps.tolist() == list(range(30)) for run in trained)

@@ -1,9 +1,12 @@
 """The pairs of groups that are compared, and the findings about them."""
 
+import re
+
 import numpy as np
 import pytest
 from test_analysis import write_run
 
+from keraskip import compare
 from keraskip.analysis.contrasts import degradations, effects
 from keraskip.analysis.groups import grouped
 from keraskip.runs import load_run
@@ -104,6 +107,23 @@ def test_degradation(tmp_path, shallow, deep, finding):
     assert degradation.gap.value == pytest.approx(np.mean(shallow) - np.mean(deep))
     assert degradation.finding == finding
     assert degradation.cell == f"signal healthy, {finding}"
+
+
+@pytest.mark.parametrize(
+    ("deep", "expected"),
+    [
+        (
+            [0.1, 0.1],
+            r"degraded; .*85\.0 points above .*\(95 % interval \+78\.6 to \+91\.4, 2 and 2 seeds",
+        ),
+        ([0.1], r"inconclusive; .*2 and 1 seeds, and two of each are needed for an interval"),
+    ],
+)
+def test_the_page_says_whether_depth_hurts_with_its_interval(tmp_path, deep, expected):
+    runs = runs_of(tmp_path, "plain", 20, accuracies=[0.945, 0.955])
+    runs += runs_of(tmp_path, "plain", 56, accuracies=deep)
+    (sentence,) = compare(*runs).about_degradations
+    assert re.search(f"does more depth hurt\\? {expected}", sentence), sentence
 
 
 def test_unequal_budgets_say_nothing_of_depth(tmp_path):

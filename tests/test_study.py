@@ -8,6 +8,7 @@ import pytest
 from test_data import SHARED
 
 from keraskip import compare
+from keraskip.callbacks.hook.fit_capture import FitCapture
 from keraskip.data import load_data
 from keraskip.runs import load_run
 from keraskip.study import (
@@ -37,7 +38,7 @@ def weights_of(folder):
 
 
 def test_vanishing_pairs_each_depth_with_the_nearest_densenet():
-    assert [trial.name for trial in named_study("vanishing")] == [
+    assert [trial.name for trial in named_study("vanishing", seeds=[0])] == [
         "plain20",
         "resnet20",
         "densenet19",
@@ -49,6 +50,12 @@ def test_vanishing_pairs_each_depth_with_the_nearest_densenet():
         "mlp20",
         "mlp20_skips",
     ]
+
+
+def test_vanishing_has_two_seeds_of_each_network():
+    names = [trial.name for trial in named_study("vanishing", depths=[8])]
+    assert names[:3] == ["plain8_seed0", "plain8_seed1", "resnet8_seed0"]
+    assert len(names) == 2 * len(named_study("vanishing", depths=[8], seeds=[0]))
 
 
 def test_a_trial_with_skips_trains_the_twin_of_the_network_without():
@@ -255,9 +262,53 @@ def study(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(study):
+def trained(study):
+    """The runs, and how many networks got a training step."""
     out, trials = study
-    return {run.name: run for run in map(load_run, run_study(trials, out))}
+    made, make = [], FitCapture._made_step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FitCapture, "_made_step", lambda self: made.append(self) or make(self))
+        folders = run_study(trials, out)
+    return {run.name: run for run in map(load_run, folders)}, len(set(map(id, made)))
+
+
+@pytest.fixture(scope="module")
+def runs(trained):
+    return trained[0]
+
+
+def assert_the_same(one, other):
+    """Two runs with the same record and the same weights, bit for bit."""
+    assert np.array_equal(one.steps, other.steps)
+    assert np.array_equal(one.grad_norm, other.grad_norm)
+    assert one.epochs.equals(other.epochs)
+    assert one.info["batches"] == other.info["batches"]
+    assert one.info["test"] == other.info["test"]
+    for first, second in zip(*(weights_of(run.path) for run in (one, other)), strict=True):
+        assert np.array_equal(first, second)
+
+
+def test_a_second_seed_in_the_traced_step_is_as_if_trained_alone(study, trained, tmp_path):
+    runs, networks = trained
+    assert networks == (2 if keras.backend.backend() == "tensorflow" else 3)
+    *_, trial = study[1]
+    (folder,) = run_study([trial], tmp_path)
+    assert_the_same(runs[trial.name], load_run(folder))
+
+
+@pytest.mark.slow
+def test_a_second_seed_goes_on_in_the_traced_step(study, runs, tmp_path):
+    _, first, second = study[1]
+
+    def interrupt(number, trial, done):
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study([second], tmp_path, progress=interrupt)
+    *_, folder = run_study([first, second], tmp_path)
+    assert [note["epoch"] for note in load_run(folder).info["resumed"]] == [1]
+    assert_the_same(runs[second.name], load_run(folder))
 
 
 def test_all_trials_of_a_study_see_the_same_batches(runs):
@@ -316,13 +367,7 @@ def test_an_interrupted_trial_goes_on_to_the_same_end(study, runs, tmp_path, epo
     (folder,) = run_study([RESNET], tmp_path)
     one, other = runs["resnet8"], load_run(folder)
     assert [note["epoch"] for note in other.info["resumed"]] == [epochs]
-    assert np.array_equal(one.steps, other.steps)
-    assert np.array_equal(one.grad_norm, other.grad_norm)
-    assert one.epochs.equals(other.epochs)
-    assert one.info["batches"] == other.info["batches"]
-    assert one.info["test"] == other.info["test"]
-    for first, second in zip(weights_of(one.path), weights_of(folder), strict=True):
-        assert np.array_equal(first, second)
+    assert_the_same(one, other)
 
 
 def test_a_trial_that_fails_does_not_stop_the_others(study, runs):

@@ -10,10 +10,12 @@ import pytest
 from joblib.externals.loky.backend import context
 
 from keraskip.machine import processors
-from keraskip.study import Trial, resources
+from keraskip.study import Trial, named_study, processes, resources
 from keraskip.study.devices import Setup
 from keraskip.study.launchers import launcher_for, one_after_the_other
 from keraskip.study.processes import Worker
+from keraskip.study.trial import with_seeds
+from keraskip.study.waiting import Task, Waiting
 
 GIGABYTE = 2**30
 
@@ -93,6 +95,44 @@ def test_trials_that_have_to_be_alone_are(monkeypatch, trials, setup, is_alone):
     monkeypatch.setattr("keraskip.study.launchers.room_for_jobs", lambda: 4)
     launcher = launcher_for(trials, setup, None, None, 1, 0)
     assert (launcher is one_after_the_other) == is_alone
+
+
+def test_the_default_study_ends_with_what_takes_little_time(tmp_path):
+    trials = named_study("vanishing")
+    waiting, task, names = Waiting([Task(0, trial, tmp_path) for trial in trials]), None, []
+    while task := waiting.next(task):
+        names.append(task.trial.name)
+    assert names[:2] == ["plain56_seed0", "plain56_seed1"]
+    assert names[-5:-3] == ["densenet19_seed1", "mlp20_seed0"]
+
+
+def test_seeds_of_a_network_follow_each_other_and_the_deepest_comes_first(tmp_path):
+    networks = [Trial(f"mlp{depth}", "mlp", {"depth": depth}) for depth in (3, 9, 5)]
+    trials = with_seeds(networks, [0, 1])
+    waiting = Waiting([Task(n, trial, tmp_path / trial.name) for n, trial in enumerate(trials)])
+    mine, other = waiting.next(None), waiting.next(None)
+    assert [task.trial.name for task in (mine, other)] == ["mlp9_seed0", "mlp5_seed0"]
+    mine = waiting.next(mine)
+    assert mine.trial.name == "mlp9_seed1"
+    mine = waiting.next(mine)
+    assert mine.trial.name == "mlp3_seed0"
+    mine = waiting.next(mine)
+    assert mine.trial.name == "mlp3_seed1"
+    # Better traced twice than left waiting.
+    assert waiting.next(mine).trial.name == "mlp5_seed1"
+    assert waiting.next(other) is None
+
+
+def test_processes_share_the_processors(monkeypatch):
+    seen = []
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda *_, env, **__: seen.append(env))
+    monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
+    for worker in Worker(2), Worker():
+        with pytest.raises(RuntimeError):
+            worker.train(TRIALS[0], None, Setup(), None)
+    names = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
+    assert [[env.get(name) for name in names] for env in seen] == [["3", "2"], ["3", None]]
 
 
 @pytest.mark.slow

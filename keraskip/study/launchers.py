@@ -4,30 +4,23 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
 
 from keraskip.checks import check_integer, check_number
 from keraskip.study.devices import Setup
+from keraskip.study.kept import Kept
 from keraskip.study.processes import SECONDS_BETWEEN_LOOKS, Worker, epochs_in, in_a_line
-from keraskip.study.resources import room_for_jobs
+from keraskip.study.resources import processors, room_for_jobs
 from keraskip.study.training import train_trial
 from keraskip.study.trial import Trial
+from keraskip.study.waiting import Task, Waiting
 
 # How often Ray starts a trial again whose worker was lost; it may have run out of memory itself.
 RETRIES = 5
-
-
-class Task(NamedTuple):
-    """A trial to train, its number in the study and its run folder."""
-
-    number: int
-    trial: Trial
-    folder: Path
 
 
 # Receives the number of the trial, the trial, and how many of its epochs are done.
@@ -38,10 +31,10 @@ Launcher = Callable[[Sequence[Task], Setup, Progress], dict[str, str]]
 
 def one_after_the_other(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
     """Trains in this process."""
-    failures = {}
+    failures, kept = {}, Kept()
     for number, trial, folder in tasks:
         try:
-            train_trial(trial, folder, setup, partial(progress, number, trial))
+            train_trial(trial, folder, setup, partial(progress, number, trial), kept)
         except Exception as error:
             # The other trials can still succeed.
             failures[trial.name] = in_a_line(error)
@@ -56,30 +49,27 @@ def side_by_side(jobs: int) -> Launcher:
     check_integer("jobs", jobs, minimum=1)
 
     def train(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
-        idle: SimpleQueue[Worker] = SimpleQueue()
-        workers = [Worker() for _ in range(min(jobs, len(tasks)))]
-        for worker in workers:
-            idle.put(worker)
+        waiting, failures = Waiting(tasks), dict[str, str]()
+        threads = max(1, processors() // jobs)
+        workers = [Worker(threads) for _ in range(min(jobs, len(tasks)))]
 
-        def launch(task: Task) -> str:
-            worker = idle.get()
-            try:
+        def train_rest(worker: Worker) -> None:
+            task = None
+            while task := waiting.next(task):
                 look = partial(progress, task.number, task.trial)
-                return worker.train(task.trial, task.folder, setup, look)
-            finally:
-                idle.put(worker)
+                if reason := worker.train(task.trial, task.folder, setup, look):
+                    failures[task.trial.name] = reason
 
         with ThreadPoolExecutor(jobs) as pool:
             try:
-                reasons = list(pool.map(launch, tasks))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+                for ended in as_completed([pool.submit(train_rest, each) for each in workers]):
+                    ended.result()
             finally:
+                waiting.clear()
                 for worker in workers:
                     worker.end()
         names = (task.trial.name for task in tasks)
-        return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
+        return {name: failures[name] for name in names if name in failures}
 
     return train
 

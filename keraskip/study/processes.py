@@ -1,6 +1,7 @@
 """A process beside this one that trains trials, one after the other."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from keraskip.study.devices import Setup
 from keraskip.study.trial import Trial
 
 SECONDS_BETWEEN_LOOKS = 0.5
+THREADS = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 # Begins the line of an answer, among what libraries print there.
 ANSWER = "keraskip: "
 
@@ -25,9 +27,17 @@ class Worker:
     """A process that starts with its first trial, and again after it was lost.
 
     It ends when its standard input closes, also because this process ended.
+
+    Args:
+        threads: how many threads TensorFlow has for an operation, and how many operations run at a
+            time, unless the environment says so. By default as many as there are processors, which
+            disturb each other where several processes train.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
+        self._environment = dict(os.environ)
+        for name in THREADS if threads else ():
+            self._environment.setdefault(name, str(threads))
         self._process: subprocess.Popen[str] | None = None
         # Whether it is to end: a process that is started meanwhile would outlive the study.
         self._has_ended = False
@@ -67,7 +77,11 @@ class Worker:
         if self._process is None and not self._has_ended:
             command = [sys.executable, "-m", "keraskip.study.worker"]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=self._environment,
             )
         if self._process is None:
             raise RuntimeError("The study has ended.")

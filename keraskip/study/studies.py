@@ -3,6 +3,7 @@
 import runpy
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,29 @@ def vanishing(depths: Sequence[int] = (20, 56)) -> list[Trial]:
     Plain, pre-activation residual and dense networks with tanh and Glorot initialisation (Glorot &
     Bengio 2010) at each depth, and the textbook case: sigmoid, at the smallest depth. Beside them a
     dense network from outside of the zoo, and the twin that `add_skips` makes of it, with a learned
-    scalar in front of each branch.
+    scalar in front of each branch. The growth rate is the one with which a DenseNet of 55 layers
+    takes about as many multiplications as the others of 56. Three epochs show what differs.
     """
     glorot = {"normalization": None, "kernel_initializer": "glorot_uniform"}
     tanh, sigmoid = {"activation": "tanh", **glorot}, {"activation": "sigmoid", **glorot}
     preact = {"variant": "preact"}
+    short = partial(Trial, epochs=3)
     trials = []
     for depth in depths:
         dense = DENSE.nearest(depth)
         trials += [
-            Trial(f"plain{depth}", "plain", {"depth": depth, **preact, **tanh}),
-            Trial(f"resnet{depth}", "resnet", {"depth": depth, **preact, **tanh}),
-            Trial(f"densenet{dense}", "densenet", {"depth": dense, **tanh}),
+            short(f"plain{depth}", "plain", {"depth": depth, **preact, **tanh}),
+            short(f"resnet{depth}", "resnet", {"depth": depth, **preact, **tanh}),
+            short(f"densenet{dense}", "densenet", {"depth": dense, "growth_rate": 6, **tanh}),
         ]
     for network in "plain", "resnet":
         arguments = {"depth": depths[0], **preact, **sigmoid}
-        trials.append(Trial(f"{network}{depths[0]}_sigmoid", network, arguments))
+        trials.append(short(f"{network}{depths[0]}_sigmoid", network, arguments))
     dense_layers = {"depth": depths[0], **sigmoid}
     return [
         *trials,
-        Trial(f"mlp{depths[0]}", "mlp", dense_layers),
-        Trial(f"mlp{depths[0]}_skips", "mlp", dense_layers, skips={"scale": "learned"}),
+        short(f"mlp{depths[0]}", "mlp", dense_layers),
+        short(f"mlp{depths[0]}_skips", "mlp", dense_layers, skips={"scale": "learned"}),
     ]
 
 
@@ -122,6 +125,9 @@ STUDIES: dict[str, Callable[..., list[Trial]]] = {
     study.__name__: study for study in (vanishing, degradation, shortcuts, dense, depth)
 }
 
+# The seeds of a study of which none are asked for; for others, those of its trials.
+SEEDS = {"vanishing": (0, 1)}
+
 
 def named_study(
     name: str,
@@ -137,7 +143,8 @@ def named_study(
             function of `depths` that returns one.
         depths: used instead of the study's own; DenseNets beside other networks take the nearest
             depth that they can have.
-        seeds: the seeds to train each trial with; by default its own, 0.
+        seeds: the seeds to train each trial with; by default 0 and 1 for `"vanishing"`, for other
+            studies each trial's own, which is 0.
         settings: further changes to every trial: attributes of `Trial`, or arguments of the
             networks' builders.
 
@@ -161,6 +168,7 @@ def named_study(
         trials = [trial.changed(key, value) for trial in trials]
     for trial in trials:
         _check_depth(trial)
+    seeds = SEEDS.get(name) if seeds is None else seeds
     return trials if seeds is None else with_seeds(trials, seeds)
 
 

@@ -12,6 +12,7 @@ from keraskip.data import Dataset, Part, load_data
 from keraskip.runs import INFO_FILE, read_info
 from keraskip.study.checkpoints import MODEL_FILE, finish, keep, restore
 from keraskip.study.devices import Setup
+from keraskip.study.kept import Kept, begin_anew, recorder_for
 from keraskip.study.locking import locked
 from keraskip.study.trial import Trial
 
@@ -40,17 +41,20 @@ def train_trial(
     folder: Path,
     setup: Setup,
     progress: Callable[[int], None] = lambda epochs: None,
+    kept: Kept | None = None,
 ) -> None:
     """Trains a trial, from its last checkpoint if there is one.
 
     Each epoch ends with a checkpoint of weights, optimizer and random states, so a training that
-    was interrupted continues with the same numbers. The test set is used once, at the end.
+    was interrupted continues with the same numbers. The test set is used once, at the end. A
+    network that is kept from another seed gives the same numbers as a new one.
 
     Args:
         trial: the trial to train.
         folder: its run folder.
         setup: where the data lie, and how many devices and processes train.
         progress: called with the number of epochs done.
+        kept: keeps the network for the next trial, and may hold one for this trial.
 
     Raises:
         ValueError: for data, devices or settings that do not go together.
@@ -58,9 +62,8 @@ def train_trial(
     """
     import keras
 
-    from keraskip.callbacks.hook.recorder import GradientRecorder
-
     data = loaded(trial, setup)
+    taken = kept.taken_for(trial) if kept else None
     # Keras counts names from the start in each trial.
     keras.utils.clear_session()
     with locked(folder) if setup.writes else nullcontext(), setup.scope():
@@ -68,21 +71,37 @@ def train_trial(
             # By another process, since this one looked.
             return progress(trial.epochs)
         steps = trial.epochs * (len(data.train) // trial.batch_size)
-        model = trial.build(data, steps)
-        setup.prepare(model)
+        model, former = _network(trial, data, steps, setup, taken)
         first = restore(model, folder)
         # Again, so that nothing depends on how many random numbers the weights took.
         keras.utils.set_random_seed(trial.seed)
-        info = _info(trial, data, steps)
-        recorder = GradientRecorder(
-            folder, info=info, overwrite=True, initial_epoch=first, verbose=0
-        )
+        recorder = recorder_for(former, folder, _info(trial, data, steps), first)
         progress(first)
         _fit(model, trial, data, setup, recorder, folder, progress)
         _test(model, trial, data, setup, recorder)
         if setup.writes:
             _check_recorded(folder, trial.epochs)
             finish(model, folder)
+    if kept:
+        kept.put(trial, model, recorder)
+
+
+def _network(
+    trial: Trial, data: Dataset, steps: int, setup: Setup, taken: tuple[Any, Any] | None
+) -> tuple[Any, Any]:
+    """The model with the initial weights of the trial, and the recorder that has traced its step.
+
+    The recorder is None for a new model.
+    """
+    fresh = trial.build(data, steps)
+    setup.prepare(fresh)
+    # Before TensorFlow traces the step: a trace that makes variables is thrown away.
+    fresh.optimizer.build(fresh.trainable_variables)
+    if taken is None:
+        return fresh, None
+    model, recorder = taken
+    begin_anew(model, fresh)
+    return model, recorder
 
 
 def loaded(trial: Trial, setup: Setup) -> Dataset:

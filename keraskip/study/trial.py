@@ -126,11 +126,21 @@ class Trial:
         return self.network if self.network in FAMILIES else _builder(self.network)
 
     @property
+    def depth(self) -> int:
+        """How many layers the network has, 0 if neither name nor arguments tell."""
+        depth = self.builder_arguments.get("depth")
+        return depth if isinstance(depth, int) else 0
+
+    @property
     def builder_arguments(self) -> dict[str, Any]:
         """The arguments of the family's builder, except input shape and classes."""
         if self.network in FAMILIES:
             return self.arguments
         return {**find(self.network).arguments, **self.arguments}
+
+    def is_seed_of(self, other: "Trial") -> bool:
+        """Whether the two differ in seed and name alone."""
+        return type(self) is type(other) and self == replace(other, name=self.name, seed=self.seed)
 
     def changed(self, key: str, value: Any) -> "Trial":
         """The trial with one value changed: an attribute, or else an argument of the builder."""

@@ -48,6 +48,9 @@ class FitCapture(Capture):
         # Whether a call of the training step runs now.
         self._stepping = False
         self._built_ahead = False
+        # The training step, by whether it is recorded, and the weights that it trains.
+        self._steps: dict[bool, Any] = {}
+        self._trained: list[int] = []
 
     def attach(self) -> None:
         """Puts the recording into the training step."""
@@ -57,7 +60,9 @@ class FitCapture(Capture):
         self._unmonitored_step = model.train_function
         super().attach()
         self._batches.attach()
-        self._steps = {due: self._made_step() for due in (True, False)}
+        if not self._steps:
+            self._steps = {due: self._made_step() for due in (True, False)}
+            self._trained = list(map(id, model.trainable_variables))
         model.train_function = self._watched_step
         # Whoever compiles or builds the step anew gets one without the recording.
         model.make_train_function = self._restored_make_train_function
@@ -72,6 +77,30 @@ class FitCapture(Capture):
         # Unless the model was compiled anew since.
         if self._model.train_function == self._watched_step:
             self._model.train_function = self._unmonitored_step
+
+    def has_step_of(
+        self, model: keras.Model, optimizers: Mapping[str, keras.optimizers.Optimizer]
+    ) -> bool:
+        """Whether this has traced the step of a model as it is now compiled; never on JAX.
+
+        There the record travels with the variables of the optimizer, from `attach` to `detach`.
+        """
+        return (
+            not ON_JAX
+            and self._prepared
+            and model is self._model
+            and model.train_function is self._unmonitored_step
+            and list(map(id, optimizers.values())) == list(map(id, self._optimizers))
+            and list(map(id, model.trainable_variables)) == self._trained
+        )
+
+    def begin_anew(self) -> None:
+        """Forgets the steps so far; `attach` keeps the step as it is traced."""
+        for variable in [*self._ring.variables, *self._measurement.variables]:
+            variable.assign(keras.ops.zeros_like(variable.value))
+        self._drained = self._undrained = self.lost = 0
+        self.start_at([])
+        self._labels = LabelTotals(self._batches.widths)
 
     @property
     def is_live(self) -> bool:

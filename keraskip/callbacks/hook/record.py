@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,7 +14,7 @@ from keraskip.callbacks.book.batches import joined_labels
 from keraskip.callbacks.book.journal import Journal
 from keraskip.callbacks.book.showing import made_telling
 from keraskip.callbacks.book.trackers import Trackers
-from keraskip.callbacks.columns import columns_of
+from keraskip.callbacks.columns import Rows, columns_of
 from keraskip.callbacks.hook.arguments import Settings
 from keraskip.callbacks.hook.capture import Capture
 from keraskip.callbacks.hook.fit_capture import FitCapture
@@ -52,6 +53,16 @@ class Record:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._capture: Capture | None = None
+        # Whether the next training begins another run.
+        self._is_anew = False
+        # Weights and facts of a run that has not started, and the epoch that runs.
+        self._begun: tuple[list[dict[str, Any]], dict[str, Any]] | None = None
+        self._epoch: int | None = None
+        self._set(settings)
+
+    def _set(self, settings: Settings) -> None:
+        """Makes what belongs to one run."""
         self._settings = settings
         self.journal = Journal(
             settings.run_dir,
@@ -64,17 +75,19 @@ class Record:
             settings.overwrite,
         )
         self._telling = made_telling(settings.verbose, settings.on_finding == "stop")
-        self._capture: Capture | None = None
         self._told_of_missing_steps = False
         # The model of the run so far, the names of its optimizers, and the recorded weights.
         self._recorded_model: keras.Model | None = None
         self._optimizers: list[str] = []
         self._variables: list[keras.Variable] = []
-        # Weights and facts of a run that has not started, and the epoch that runs.
-        self._begun: tuple[list[dict[str, Any]], dict[str, Any]] | None = None
         # What is known of the labels of earlier trainings of the run.
         self._known_labels: list[dict[str, Any]] = []
-        self._epoch: int | None = None
+
+    def begin_anew(self, run_dir: Path, info: dict[str, Any], initial_epoch: int) -> None:
+        """Lets the next training begin another run; see `GradientRecorder.begin_anew`."""
+        settings = self._settings
+        self._set(settings._replace(run_dir=run_dir, info=info, initial_epoch=initial_epoch))
+        self._is_anew = True
 
     def attach(
         self,
@@ -91,13 +104,20 @@ class Record:
             optimizers: what trains it, by name.
             epoch: the epoch with which the training begins, if it is known yet.
         """
-        next_steps = self._next_steps()
-        self._known_labels = self._labels.get("labels", [])
+        next_steps: list[int] = []
+        if not self._is_anew:
+            next_steps = self._next_steps()
+            self._known_labels = self._labels.get("labels", [])
         self._epoch, self._trained = epoch, (model, optimizers)
         begin = partial(self._begin, model, optimizers)
-        self._capture = make_capture(
-            model, optimizers, begin, self.journal.append, self._settings.due, next_steps
+        kept = self._kept_capture(model, optimizers) if make_capture is not Capture else None
+        self._capture = kept or make_capture(
+            model, optimizers, begin, self._append, self._settings.due, next_steps
         )
+        self._is_anew = False
+        if kept:
+            kept.begin_anew()
+            self._describe(model, optimizers)
         self._capture.attach()
         atexit.register(self._leave)
         return self._capture
@@ -151,10 +171,27 @@ class Record:
         """Why a finding has ended the training; empty if none has."""
         return self._telling.stopped
 
+    def _kept_capture(
+        self, model: keras.Model, optimizers: Mapping[str, keras.optimizers.Optimizer]
+    ) -> FitCapture | None:
+        """The capture of the run before, if another one can be recorded in its traced step."""
+        capture = self._capture if self._is_anew else None
+        if isinstance(capture, FitCapture) and capture.has_step_of(model, optimizers):
+            return capture
+        return None
+
     def _begin(
         self, model: keras.Model, optimizers: Mapping[str, keras.optimizers.Optimizer]
     ) -> Measurement:
         """Makes the measurement; the run starts with the first epoch."""
+        settings = self._settings
+        self._describe(model, optimizers)
+        return Measurement(self._variables, settings.statistics, settings.kind)
+
+    def _describe(
+        self, model: keras.Model, optimizers: Mapping[str, keras.optimizers.Optimizer]
+    ) -> None:
+        """Finds the weights and the facts of the run, and starts it if its epoch is known."""
         settings = self._settings
         if settings.probe:
             settings.probe.check(model)
@@ -168,7 +205,6 @@ class Record:
         self._variables = variables
         if self._epoch is not None:
             self._start()
-        return Measurement(variables, settings.statistics, settings.kind)
 
     def _start(self) -> None:
         """Starts the run, or goes on with it, once weights and epoch are known."""
@@ -195,6 +231,10 @@ class Record:
         self._recorded_model, self._optimizers = model, facts["optimizers"]
         if self.journal.is_written:
             self._telling.begin(self.journal.run_dir)
+
+    def _append(self, rows: Rows) -> None:
+        """Writes rows into the run that is open now."""
+        self.journal.append(rows)
 
     def _tell(self) -> None:
         """Tells what the first rows show."""

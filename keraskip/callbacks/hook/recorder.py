@@ -9,12 +9,13 @@ from typing import Any
 import keras
 
 from keraskip.callbacks.book.tracker import Tracker
-from keraskip.callbacks.hook.arguments import checked_settings
+from keraskip.callbacks.hook.arguments import checked_folder, checked_info, checked_settings
 from keraskip.callbacks.hook.fit_capture import FitCapture, watch_fit
 from keraskip.callbacks.hook.model_facts import all_frozen
 from keraskip.callbacks.hook.own_loop import OwnLoop
 from keraskip.callbacks.hook.record import Record
 from keraskip.callbacks.hook.taps import trained_by
+from keraskip.checks import check_integer
 
 ALL_FROZEN = (
     "all layers of the model are frozen, so there is no gradient. "
@@ -196,6 +197,32 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
     def run_dir(self) -> Path:
         """The folder of the run; another one than asked for, where that held an earlier run."""
         return self._record.journal.run_dir
+
+    def begin_anew(
+        self, run_dir: str | Path, *, info: Mapping[str, Any] | None = None, initial_epoch: int = 0
+    ) -> None:
+        """Lets the next `fit` begin another run, as of the same model with the weights of a seed.
+
+        Weights and optimizer stay as they are; set them as the new run needs them. On TensorFlow
+        the training step is not traced anew if the model and its optimizers are the same, not
+        compiled since. All other arguments of the recorder hold for the new run, too.
+
+        Args:
+            run_dir: the folder of the new run.
+            info: further facts to keep in its `run.json`, as JSON values.
+            initial_epoch: the epochs to keep of a run in the folder.
+
+        Raises:
+            TypeError, ValueError: as for the same arguments of the recorder.
+
+        Example:
+
+        >>> recorder.begin_anew("runs/mine_seed1")  # doctest: +SKIP
+        >>> model.fit(x, y, callbacks=[recorder])  # doctest: +SKIP
+        """
+        first = check_integer("initial_epoch", initial_epoch, minimum=0)
+        self._record.begin_anew(checked_folder(run_dir), checked_info(info), first)
+        self.initial_epoch = first
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Hook into the training step."""
