@@ -100,10 +100,8 @@ WAYS = [
         lambda recipe, found, text: {"penalty": float(found[1])},
     ),
     (r"keras\.layers\.BatchNormalization\([^()]*\)", _normalised),
-    (
-        r"keras\.layers\.Bidirectional\(keras\.layers\.(LSTM|GRU)",
-        lambda recipe, found, text: {"cell": found[1], "both_ways": True},
-    ),
+    # All recurrent networks of the battery give one answer for the whole sequence.
+    (r"keras\.layers\.Bidirectional", lambda *_: {"both_ways": True}),
     (r"keras\.layers\.(LSTM|GRU)", lambda recipe, found, text: {"cell": found[1]}),
     (
         r'keras\.config\.set_dtype_policy\("(\w+)"\)',

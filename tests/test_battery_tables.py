@@ -148,8 +148,8 @@ def test_what_is_counted():
          {"code": "optimizer.learning_rate = 1.0"}, {}),
         ("`x = x + keras.layers.BatchNormalization(momentum=0.9)(layer(x))` around each", {},
          {"normalised": True, "momentum": 0.9, "skips": True}),
-        ("`keras.layers.Bidirectional(keras.layers.LSTM(units))` in place of `SimpleRNN`", {},
-         {"cell": "LSTM", "both_ways": True}),
+        ("`keras.layers.LSTM` in place of `SimpleRNN`; put it into `keras.layers.Bidirectional`",
+         {}, {"cell": "LSTM", "both_ways": True}),
         ("`keras.layers.LSTM` or `keras.layers.GRU` in place of `SimpleRNN`", {}, {"cell": "LSTM"}),
     ],
 )  # fmt: skip

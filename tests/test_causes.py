@@ -490,6 +490,13 @@ def test_a_penalty_that_is_nearly_all_of_the_loss():
     alone = {**case, "epochs": [], "grad_norm": 2 * 5 * weights}
     assert diagnose(run_of(0.1 + 5 * squares, **alone))[0].kind == "weight decay"
     assert diagnose(run_of(0.1 + 5 * squares, **{**alone, "grad_norm": weights})) == []
+    training = {**classifier()["training"], "penalised": False}
+    unpenalised = {**alone, "info": {**classifier(), "training": training}}
+    assert diagnose(run_of(0.1 + 5 * squares, **unpenalised)) == []
+    adam = {"class": "AdamW", "weight_decay": 0.004, "learning_rate": 1e-3}
+    of_both = {**case, "info": with_optimizer(classifier(), **adam)}
+    assert "L2(1e-5)" in diagnose(run_of(0.1 + 5 * squares, **of_both))[0].remedy
+    assert diagnose(run_of(np.full(S, 2.5), **case))
     flat_loss = diagnose(run_of(flat(level=3.0), **case))
     assert "weight decay" not in [finding.kind for finding in flat_loss]
 

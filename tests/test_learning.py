@@ -1,5 +1,7 @@
 """Whether a network learns, on runs whose answer is known because the numbers were made for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_runs import GUESS, classifier, falling, flat, regression, run_of, with_optimizer
@@ -197,6 +199,34 @@ def test_an_accuracy_at_chance_belies_a_loss(loss, accuracy, expected):
     assert state(falling(end=loss), info=classifier(), epochs=epochs) == expected
 
 
+@pytest.mark.parametrize(
+    ("units", "mean", "variance", "end", "accuracy", "expected"),
+    [
+        (1, 0.5, 0.25, 0.2, 0.5, "not learning"),
+        # "accuracy" of several sigmoids asks which is the largest, and grey pixels are never met.
+        (10, 0.2, 0.16, 0.1, 0.6, "learning"),
+        (784, 0.13, 0.095, 0.093, 0.8, "learning"),
+        (1, 0.1307, 0.095, 0.094, 0.8131, "learning"),
+    ],
+)
+def test_another_accuracy_does_not_belie_a_loss(units, mean, variance, end, accuracy, expected):
+    labels = [{"output": 0, "count": 3000, "mean": mean, "variance": variance}]
+    info = classifier("sigmoid", "binary_crossentropy", units, labels=labels)
+    epochs = [{"epoch": 0, "steps": 300, "accuracy": accuracy}]
+    loss = falling(start=0.69, end=end, noise=0.003)
+    assert state(loss, info=info, epochs=epochs) == expected
+
+
+def test_epochs_without_a_recorded_step():
+    epochs = [{"epoch": n, "steps": 10 * n + 10, "loss": 2.3 - n} for n in range(3)]
+    run = run_of(falling(), info=classifier(), epochs=epochs)
+    nothing = {name: values[:0] for name, values in run.scalars.items()}
+    statistics = {name: values[:0] for name, values in run.statistics.items()}
+    run = replace(run, steps=run.steps[:0], scalars=nothing, statistics=statistics)
+    assert learning_of(run).state == "learning"
+    assert diagnose(run) == []
+
+
 def test_a_rare_class_may_be_learned_at_the_accuracy_of_chance():
     epochs = [{"epoch": 0, "steps": 300, "accuracy": 0.9}]
     info = binary(count=3000, mean=0.1)
@@ -211,6 +241,8 @@ def test_a_rare_class_may_be_learned_at_the_accuracy_of_chance():
         ([1.0, 0.9, 0.8], None, "learning"),
         # It falls from epoch to epoch, and is on its way.
         ([3.0, 2.0, 1.2], None, "learning"),
+        ([1.1, 1.05, 1.0, 0.97, 0.971], None, "learning"),
+        ([np.nan, 1.1, 1.05, 1.0], None, "learning"),
     ],
 )
 def test_of_two_outputs_both_have_to_learn(losses, weights, expected):

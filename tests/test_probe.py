@@ -59,6 +59,17 @@ def test_signal_of_a_linear_network_is_the_formula(tmp_path):
     assert run.probes.query("layer == 'last'")["depth"].tolist() == [2]
 
 
+def test_a_penalty_on_weights_leaves_the_signal_alone():
+    def signal(penalty):
+        keras.utils.set_random_seed(0)
+        kernel = {"kernel_regularizer": penalty, "name": "hidden"}
+        stack = [layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(6, **kernel)]
+        model = keras.Sequential([*stack, layers.Dense(10, "softmax", name="out")])
+        return values(looked_at(compiled(model)), "signal")
+
+    assert signal("l2") == signal(None) != {}
+
+
 def resnet(**arguments):
     keras.utils.set_random_seed(0)
     return build_resnet(stage_blocks=(1, 1), filters=(8, 16), input_shape=(8, 8, 3), **arguments)

@@ -45,6 +45,18 @@ def test_each_run_is_recorded_as_by_a_recorder_of_its_own(tmp_path, monkeypatch)
     assert not np.array_equal(first.loss, second.loss)
 
 
+@pytest.mark.skipif(TRACES_AGAIN, reason="the loop of JAX is another one")
+def test_a_loop_of_ones_own_does_not_go_on_in_the_step_of_fit(tmp_path):
+    model = network()
+    recorder = GradientRecorder(tmp_path / "first")
+    fit(model, recorder)
+    recorder.begin_anew(tmp_path / "second")
+    with recorder.recording(model) as step_done:
+        model.optimizer.apply([np.ones(v.shape, "float32") for v in model.trainable_variables])
+        step_done(loss=3.0)
+    assert load_run(tmp_path / "second").loss.tolist() == [3.0]
+
+
 @pytest.mark.slow
 def test_a_model_that_is_compiled_since_is_traced_anew(tmp_path):
     model = network()

@@ -207,6 +207,8 @@ class OwnStep(keras.Model):
         """What the step returns."""
         if self.returns == "loss":
             return {"loss": loss, "mean": self.total.result()}
+        if self.returns == "parts":
+            return {"loss": {"all": loss, "mean": self.total.result()}}
         return {"loss": self.total.result()}
 
     def train_step(self, *args):
@@ -266,8 +268,19 @@ def test_loss_of_a_step_of_ones_own(tmp_path, returns):
     assert "result" not in vars(model.total)
 
 
-def test_the_mean_of_an_epoch_is_no_loss_of_a_step(tmp_path):
-    model = OwnStep("mean")
+class ListsTwice(OwnStep):
+    """Keras lists the metric of an attribute, and so does this."""
+
+    @property
+    def metrics(self):
+        return [*super().metrics, self.total]
+
+
+@pytest.mark.parametrize(
+    ("kind", "returns"), [(OwnStep, "mean"), (OwnStep, "parts"), (ListsTwice, "mean")]
+)
+def test_the_mean_of_an_epoch_is_no_loss_of_a_step(tmp_path, kind, returns):
+    model = kind(returns)
     model.compile("sgd", **UNCOMPILED)
     model(IMAGES[:BATCH])  # makes its weights
     run, _ = recorded(tmp_path, model, IMAGES[: 2 * BATCH], None)

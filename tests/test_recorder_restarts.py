@@ -372,13 +372,19 @@ def test_layers_that_are_frozen_begin_another_phase(tmp_path):
     fit(model, recorder, epochs=2)
     model.layers[0].trainable = True
     model.compile("sgd", "mse", **UNCOMPILED)
-    fit(model, recorder, epochs=EPOCHS, initial_epoch=2)
+    model.fit(IMAGES, TARGETS + 9, callbacks=[recorder], epochs=EPOCHS, initial_epoch=2,
+              batch_size=8, shuffle=False, verbose=0)  # fmt: skip
     head, whole = load_run(tmp_path / "run"), load_run(tmp_path / "run-2")
     assert len(head.weights) == 2
     assert len(whole.weights) == 4
     assert whole.info["phase_of"] == "run"
     assert whole.steps.tolist() == list(range(2 * STEPS, EPOCHS * STEPS))
     assert recorder.run_dir == tmp_path / "run-2"
+    # Also where the run goes on.
+    means = [run.info["labels"][0]["mean"] for run in (head, whole)]
+    assert means == pytest.approx([TARGETS.mean(), TARGETS.mean() + 9], rel=1e-3)
+    ends = whole.info["labels_after"]
+    assert [end["steps"] for end in ends] == [STEPS]
 
 
 @pytest.mark.slow

@@ -342,6 +342,21 @@ def test_a_sequence_of_another_class_without_a_skip_inside_stays_of_it():
     assert type(twin.get_layer("inside")) is CountedInARow
 
 
+class OwnLayers(keras.Sequential):
+    """A sequence that makes layers of its own, whatever it is given."""
+
+    def __init__(self, layers=None, name=None):
+        super().__init__([keras.Input((8,)), dense(3)], name=name)
+
+
+def test_a_sequence_that_makes_its_own_layers_keeps_its_weights():
+    x = keras.Input((8,))
+    model = keras.Model(x, OwnLayers(name="inside")(dense()(dense()(x))))
+    twin = add_skips(model, verbose=False)
+    for ours, theirs in zip(twin.variables, model.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=theirs.path)
+
+
 def test_frozen_layers_random_states_and_saved_weights_fit_the_twin(tmp_path):
     model = mlp(2)
     model.add(layers.Dropout(0.5))

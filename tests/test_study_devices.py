@@ -33,7 +33,10 @@ from keraskip.study import Trial, run_study
 # Without kinks, at which rounding would grow.
 small = {"depth": 8, "filters": (4, 8, 16), "activation": "tanh"}
 way = {"epochs": 2, "batch_size": 256, "augment": ("crop",), "weight_decay": 1e-4, "dataset": data}
-run_study([Trial("net", "resnet", small, **way)], out, devices=devices, processes=processes)
+trials = [Trial("net", "resnet", small, **way)]
+if devices > 1:  # a second seed gets no step that is traced for other devices
+    trials += [Trial("other", "resnet", small, seed=1, **way)]
+run_study(trials, out, devices=devices, processes=processes)
 """
 
 

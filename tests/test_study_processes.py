@@ -10,7 +10,7 @@ import pytest
 from joblib.externals.loky.backend import context
 
 from keraskip.machine import processors
-from keraskip.study import Trial, named_study, processes, resources
+from keraskip.study import Trial, named_study, resources
 from keraskip.study.devices import Setup
 from keraskip.study.launchers import launcher_for, one_after_the_other
 from keraskip.study.processes import Worker
@@ -121,18 +121,6 @@ def test_seeds_of_a_network_follow_each_other_and_the_deepest_comes_first(tmp_pa
     # Better traced twice than left waiting.
     assert waiting.next(mine).trial.name == "mlp5_seed1"
     assert waiting.next(other) is None
-
-
-def test_processes_share_the_processors(monkeypatch):
-    seen = []
-    monkeypatch.setattr(processes.subprocess, "Popen", lambda *_, env, **__: seen.append(env))
-    monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
-    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
-    for worker in Worker(2), Worker():
-        with pytest.raises(RuntimeError):
-            worker.train(TRIALS[0], None, Setup(), None)
-    names = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
-    assert [[env.get(name) for name in names] for env in seen] == [["3", "2"], ["3", None]]
 
 
 @pytest.mark.slow

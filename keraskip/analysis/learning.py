@@ -25,7 +25,8 @@ FEWEST_TO_FAIL, FEWEST_WHILE_FALLING = 50, 100
 
 WITHOUT_LOSS = (
     "no loss was recorded: `fit` hands it over, and so does a `train_step` of your own with the "
-    'metric `keras.metrics.Mean("loss")`; judge a loop of your own by the loss that it prints'
+    'metric `keras.metrics.Mean("loss")`; a loop of your own hands it over by '
+    "`step_done(loss=loss)`"
 )
 
 LEARNING_RULES = {
@@ -137,7 +138,7 @@ def _without_update(run: Run, words: str) -> tuple[str, str, int | None]:
 
 def _count(run: Run) -> int:
     """The number of steps from the first recorded one to the last."""
-    return int(run.steps[-1] - run.steps[0]) + 1
+    return int(run.steps[-1] - run.steps[0]) + 1 if len(run.steps) else 0
 
 
 def _joined(*parts: str) -> str:

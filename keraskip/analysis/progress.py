@@ -18,6 +18,8 @@ FEWEST_EPOCHS = 3
 FEWEST_STEPS = 20
 # How clearly the loss of the epochs has to fall, whose interval is unknown.
 CLEAR_FALL = 0.1
+# Losses of an output that differ by no more than this are the same.
+SAME_LOSS = 0.01
 # A loss this many times as large as at the start is on its way to infinity.
 BLOWN_UP = 10.0
 
@@ -154,8 +156,8 @@ class Progress:
 def idle_outputs(run: Run) -> str:
     """Of several outputs, those whose loss is no lower than that of a constant guess, in words.
 
-    By the losses of epochs, which Keras logs for each output. One that falls from epoch to epoch is
-    on its way. Factors of the losses leave open what an output is for.
+    By the losses of epochs, which Keras logs for each output. One that falls in most epochs, to its
+    lowest or nearly so, is on its way. Factors of the losses leave open what an output is for.
     """
     heads = heads_of(run)
     if len(heads) < 2 or (run.info.get("training") or {}).get("loss_weights"):
@@ -164,11 +166,17 @@ def idle_outputs(run: Run) -> str:
     for head in heads:
         name, guess = f"{head.name}_loss", guess_of(head) if head.loss and head.labels else np.nan
         losses = run.epochs[name].to_numpy(float) if name in run.epochs else np.empty(0)
-        if len(losses) < FEWEST_EPOCHS or (np.diff(losses) < 0).all():
+        losses = losses[np.isfinite(losses)]
+        if len(losses) < FEWEST_EPOCHS or _is_falling(losses):
             continue
         if losses[-1] > (1 - LEARNED_SHARE) * guess:
             said.append(f"{head.name} has a loss of {losses[-1]:.3g}, a constant guess {guess:.3g}")
     return "; ".join(said)
+
+
+def _is_falling(losses: np.ndarray) -> bool:
+    falls = (np.diff(losses) < 0).mean() > 0.5
+    return bool(falls and losses[-1] <= losses.min() * (1 + SAME_LOSS))
 
 
 def progress_of(run: Run) -> Progress:
@@ -186,6 +194,16 @@ def progress_of(run: Run) -> Progress:
 
 
 def _entropy(run: Run) -> float:
+    """See `Progress`; NaN, too, where the accuracy is not that of hard labels of one question.
+
+    For several sigmoid units Keras takes "accuracy" for the largest one being right, and a label
+    between 0 and 1 is never met.
+    """
     heads = heads_of(run)
-    is_known = len(heads) == 1 and heads[0].is_crossentropy and not heads[0].labels.get("weighted")
-    return constant_guess(run, with_factors=False) if is_known else np.nan
+    if len(heads) != 1 or heads[0].labels.get("weighted"):
+        return np.nan
+    (head,) = heads
+    mean, variance = head.labels.get("mean", np.nan), head.labels.get("variance", np.nan)
+    is_hard = variance > 0.99 * mean * (1 - mean)
+    is_one_question = head.is_categorical or (head.is_crossentropy and head.units == 1 and is_hard)
+    return constant_guess(run, with_factors=False) if is_one_question else np.nan

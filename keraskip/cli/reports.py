@@ -31,6 +31,8 @@ def report(
     from keraskip.runs import find_runs
 
     with bad_input_in_one_line():
+        if watch and width != "text":
+            raise ValueError(f"--width is for pictures on paper. Received: --watch, {width!r}")
         if watch:
             _watch(runs, out)
         else:

@@ -47,7 +47,8 @@ class Copier:
             first = known[id(model.inputs[0])]._keras_history.operation
             rest = [self._layer(layer) for layer in model.layers]
             new = of_own_class(model, [first, *rest])
-            if not new:
+            # Its `__init__` may have made layers of its own.
+            if not new or list(map(id, new.layers)) != list(map(id, rest)):
                 check_nothing_is_lost(model)
                 new = keras.Sequential([first, *rest], name=model.name)
             return _set_up(new, model)

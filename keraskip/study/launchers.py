@@ -14,7 +14,7 @@ from keraskip.checks import check_integer, check_number
 from keraskip.study.devices import Setup
 from keraskip.study.kept import Kept
 from keraskip.study.processes import SECONDS_BETWEEN_LOOKS, Worker, epochs_in, in_a_line
-from keraskip.study.resources import processors, room_for_jobs
+from keraskip.study.resources import room_for_jobs
 from keraskip.study.training import train_trial
 from keraskip.study.trial import Trial
 from keraskip.study.waiting import Task, Waiting
@@ -50,8 +50,7 @@ def side_by_side(jobs: int) -> Launcher:
 
     def train(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
         waiting, failures = Waiting(tasks), dict[str, str]()
-        threads = max(1, processors() // jobs)
-        workers = [Worker(threads) for _ in range(min(jobs, len(tasks)))]
+        workers = [Worker() for _ in range(min(jobs, len(tasks)))]
 
         def train_rest(worker: Worker) -> None:
             task = None

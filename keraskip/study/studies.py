@@ -125,7 +125,7 @@ STUDIES: dict[str, Callable[..., list[Trial]]] = {
     study.__name__: study for study in (vanishing, degradation, shortcuts, dense, depth)
 }
 
-# The seeds of a study of which none are asked for; for others, those of its trials.
+# Seeds of a study when none are asked for. Other studies use the seeds of their trials.
 SEEDS = {"vanishing": (0, 1)}
 
 

@@ -63,6 +63,8 @@ def train_trial(
     import keras
 
     data = loaded(trial, setup)
+    if setup.parts > 1:
+        kept = None  # each trial has a strategy of its own for several devices
     taken = kept.taken_for(trial) if kept else None
     # Keras counts names from the start in each trial.
     keras.utils.clear_session()

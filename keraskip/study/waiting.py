@@ -1,5 +1,6 @@
 """The trials that wait for a process, and which one comes next."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -25,7 +26,7 @@ class Waiting:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = sorted(tasks, key=_size, reverse=True)
-        self._begun: list[Trial] = []
+        self._begun: set[str] = set()
         self._lock = Lock()
 
     def next(self, last: Task | None) -> Task | None:
@@ -35,10 +36,10 @@ class Waiting:
             last: the last task of the process.
         """
         with self._lock:
-            task = min(self._tasks, key=lambda task: self._rank(task.trial, last), default=None)
+            task = min(self._tasks, key=lambda task: self._rank(task, last), default=None)
             if task:
                 self._tasks.remove(task)
-                self._begun.append(task.trial)
+                self._begun.add(_network(task))
             return task
 
     def clear(self) -> None:
@@ -46,10 +47,16 @@ class Waiting:
         with self._lock:
             self._tasks.clear()
 
-    def _rank(self, trial: Trial, last: Task | None) -> int:
-        if last and trial.is_seed_of(last.trial):
+    def _rank(self, task: Task, last: Task | None) -> int:
+        if last and _network(task) == _network(last):
             return 0
-        return 2 if any(trial.is_seed_of(begun) for begun in self._begun) else 1
+        return 2 if _network(task) in self._begun else 1
+
+
+def _network(task: Task) -> str:
+    """What the seeds of a network have in common."""
+    settings = {**task.trial.settings, "name": "", "seed": 0}
+    return json.dumps(settings, sort_keys=True, default=str)
 
 
 def _size(task: Task) -> tuple[bool, int]:

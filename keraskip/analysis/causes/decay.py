@@ -43,7 +43,9 @@ def weight_decay(evidence: Evidence) -> Finding | None:
         return None
     decay = evidence.optimizer.get("weight_decay")
     settings = {} if np.isnan(evidence.rate) else {"learning_rate": evidence.rate}
-    remedy = f"`{optimizer_line(evidence, **settings, weight_decay=1e-4)}`" if decay else WEAKER
+    is_of_optimizer = decay and "penalty" not in found.evidence
+    line = f"`{optimizer_line(evidence, **settings, weight_decay=1e-4)}`"
+    remedy = line if is_of_optimizer else WEAKER
     return Finding(
         "weight decay",
         found.sentence,
@@ -77,12 +79,16 @@ def _penalised(evidence: Evidence) -> _Decay | None:
     comes to balance that of the penalty, twice the factor times the weight.
     """
     run = evidence.run
+    # Without one, a loss of squares looks alike where the weights begin far too large.
+    if (run.info.get("training") or {}).get("penalised") is False:
+        return None
     loss = evidence.scalar("loss")[evidence.sound]
     norms = run.weight_norm[evidence.sound][:, evidence.kernels].astype(float)
     squares = np.square(norms).sum(axis=1)
     known = np.isfinite(loss) & np.isfinite(squares)
     loss, squares = loss[known], squares[known]
-    if len(loss) < 2 or not 0 < squares[-1] < squares[0] / 2 or not loss[-1] > 0:
+    shrinks = len(loss) > 1 and 0 < squares[-1] < squares[0] / 2
+    if not (shrinks and loss[-1] > 0 and np.ptp(loss) > 0):
         return None
     factor = float(np.cov(loss, squares)[0, 1] / squares.var(ddof=1))
     share = factor * float(squares[-1] / loss[-1])

@@ -6,6 +6,7 @@ from keraskip.analysis.causes.layers import empty_input
 from keraskip.analysis.causes.level import level
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
+from keraskip.analysis.progress import idle_outputs
 
 KARPATHY = "Karpathy 2019, A Recipe for Training Neural Networks: overfit one batch"
 # The loss equals that of a constant guess to within this share.
@@ -79,8 +80,8 @@ def nothing_to_learn(evidence: Evidence) -> Finding | None:
         "nothing to learn",
         f"{first} and nothing is learned: the loss is {learning.end.value:.3g}, a constant guess "
         f"has {learning.guess:.3g}.",
-        f"look at what {empty} gets, `base.predict(x[:32])`: the layers before it do not train, so "
-        "load their weights anew, and scale the inputs as they were scaled for them"
+        f"look at what {empty} gets, with a model that ends before it: the layers there do not "
+        "train, so load their weights anew, and scale the inputs as they were scaled for them"
         if empty
         else OVERFIT,
         KARPATHY,
@@ -94,9 +95,10 @@ def unexplained(evidence: Evidence) -> Finding | None:
     if not evidence.fails or nothing_to_learn(evidence):
         return None
     end = evidence.learning.end
+    who = "One of the outputs" if idle_outputs(evidence.run) else "It"
     return Finding(
         "unexplained",
-        f"It does not learn ({evidence.learning.reason}), and no known cause was found.",
+        f"{who} does not learn ({evidence.learning.reason}), and no known cause was found.",
         OVERFIT,
         KARPATHY,
         steps=evidence.span,

@@ -105,6 +105,9 @@ def with_sound_rate(evidence: Evidence) -> str:
     if isnan(evidence.rate) or is_usual(evidence):
         return ""
     right = SOUND_RATE[evidence.is_adaptive]
+    if not evidence.is_adaptive:
+        # Momentum adds up steps, and a plain network has no normalisation that bears them.
+        right = one_digit(right * (1 - float(evidence.optimizer.get("momentum") or 0)))
     return f", and a usual rate: `{optimizer_line(evidence, learning_rate=right)}`"
 
 

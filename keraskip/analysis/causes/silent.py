@@ -95,7 +95,8 @@ def _way_down(evidence: Evidence) -> str:
     The slope of a sigmoid is 1/4 at most, that of `hard_sigmoid` 1/6.
     """
     info = evidence.run.info
-    pairs = zip(info.get("calls") or [], info.get("activations") or [], strict=True)
+    # Older runs have no activations.
+    pairs = zip(info.get("calls") or [], info.get("activations") or [], strict=False)
     # A layer that several samples pass is called several times.
     count = len({call.split("/")[-1] for call, name in pairs if "sigmoid" in (name or "")})
     if count <= FEW_SIGMOIDS:

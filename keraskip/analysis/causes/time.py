@@ -68,7 +68,8 @@ def _gates(evidence: Evidence, layers: list[str]) -> str:
     # A plain recurrent layer has a square kernel; gates make it wider.
     if any(shape[0] == shape[-1] for shape in here["shape"]):
         return (
-            "`keras.layers.Bidirectional(keras.layers.LSTM(units))` in place of `SimpleRNN`: gates "
-            "keep the gradient, and one of the two directions ends at the first time step"
+            "`keras.layers.LSTM` in place of `SimpleRNN`: gates keep the gradient; where one "
+            "answer is given for the whole sequence, put it into `keras.layers.Bidirectional`, as "
+            "one of the two directions ends at the first time step"
         )
     return "shorter sequences, such as the last steps: `x = x[:, -100:]`"

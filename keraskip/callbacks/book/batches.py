@@ -76,13 +76,14 @@ def _joined(before: dict[str, Any] | None, since: dict[str, Any]) -> dict[str, A
         return since
     rows = [row for row in (before, since) if row["count"]]
     are_classes = {"shares" in row for row in rows}
-    if len(are_classes) > 1:
+    means = [row.get("shares") or row.get("means") or [row["mean"]] for row in rows]
+    # More classes may have come; other units are other labels.
+    if len(are_classes) > 1 or (are_classes == {False} and len(set(map(len, means))) > 1):
         return since
     facts = {"output": since["output"], "weighted": before["weighted"] or since["weighted"]}
     broken = sum(row.get("nonfinite", 0) for row in (before, since))
     if not rows:
         return {**facts, "count": 0, **_number(broken)}
-    means = [row.get("shares") or row.get("means") or [row["mean"]] for row in rows]
     width = max(map(len, means))
     groups = [
         # The mean of the variances follows from the means of the parts' variances.

@@ -117,6 +117,7 @@ class Journal:
         """Begins another phase of the training, with other weights, in a folder beside the run."""
         facts = {**info, "phase_of": self.run_dir.name}
         self._recorded = self._next_step = 0
+        self.labels, self._labels_after = [], []
         with self._told_where():
             if writes:
                 self.run_dir = claimed(self._asked)

@@ -20,8 +20,9 @@ def made_telling(verbose: int, stops: bool) -> Telling:
 def _shows_html() -> bool:
     """Whether this is a cell of a notebook; IPython in a terminal shows text alone."""
     ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return bool(shell and "text/html" in shell.display_formatter.active_types)
+    shell = getattr(ipython, "get_ipython", lambda: None)()
+    formatter = getattr(shell, "display_formatter", None)
+    return "text/html" in getattr(formatter, "active_types", ())
 
 
 class Showing(Telling):

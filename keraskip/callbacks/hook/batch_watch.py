@@ -55,8 +55,9 @@ class BatchWatch:
         self._metrics = list(losses.values())
         for metric in self._metrics:
             metric.update_state = partial(self._keep_loss, metric.update_state)
-        if type(model).train_step is not keras.Model.train_step:
-            self._means = list(model.metrics)
+        if getattr(model.train_step, "__func__", None) is not keras.Model.train_step:
+            # Keras itself may list one twice.
+            self._means = list({id(metric): metric for metric in model.metrics}.values())
         for metric in self._means:
             metric.result = partial(self._keep_mean, metric.result)
 
@@ -90,7 +91,9 @@ class BatchWatch:
         """The loss that a step returns; NaN if it returns none, or the mean of a metric."""
         for name in LOSSES:
             loss = logs.get(name) if isinstance(logs, Mapping) else None
-            if loss is not None and not any(loss is mean for mean in self._now.means):
+            # Keras lets a step return anything under that name.
+            is_number = ops.is_tensor(loss) or isinstance(loss, int | float)
+            if is_number and not any(loss is mean for mean in self._now.means):
                 return _as_number(loss)
         return float("nan")
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keraskip.callbacks.book.batches import LabelTotals
+from keraskip.callbacks.columns import Rows
 from keraskip.callbacks.hook.batch_watch import BatchWatch
 from keraskip.callbacks.hook.capture import CAPACITY, Capture
 from keraskip.callbacks.hook.taps import ON_JAX, already_recorded
@@ -94,8 +95,13 @@ class FitCapture(Capture):
             and list(map(id, model.trainable_variables)) == self._trained
         )
 
-    def begin_anew(self) -> None:
-        """Forgets the steps so far; `attach` keeps the step as it is traced."""
+    def begin_anew(self, on_rows: Callable[[Rows], None]) -> None:
+        """Forgets the steps so far; `attach` keeps the step as it is traced.
+
+        Args:
+            on_rows: see `Capture`.
+        """
+        self._on_rows = on_rows
         for variable in [*self._ring.variables, *self._measurement.variables]:
             variable.assign(keras.ops.zeros_like(variable.value))
         self._drained = self._undrained = self.lost = 0

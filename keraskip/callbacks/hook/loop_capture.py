@@ -53,6 +53,7 @@ class LoopCapture(Capture):
         numbers = 1 + np.arange(written - len(rows.steps), written)
         place = np.searchsorted(ends[:-1], numbers)
         # Rows past the last loss have none, nor those of a step before it that told none.
-        is_told = ends[place] - numbers < max(1, self._rows_per_call.sum())
+        is_first = self._drained == len(rows.steps)
+        is_told = ends[place] - numbers < (written if is_first else self._rows_per_call.sum())
         found = np.where(is_told, np.array([*losses, np.nan])[place], np.nan)
         rows.batches[:, :, LOSS] = found[:, None]

@@ -103,10 +103,12 @@ class Probe:
         # As in training, against underflow in float16.
         scale = float(ops.convert_to_numpy(loss_scale(model.optimizer) or 1.0))
         y = keras.tree.map_structure(ops.convert_to_tensor, self._y)
+        # A penalty on weights asks the scope for their values.
+        weights = [(variable, variable.value) for variable in model.trainable_variables]
 
         def loss(shifts: Shifts) -> Any:
             # One scope, which also holds the losses that layers add on the way.
-            with keras.StatelessScope(collect_losses=True):
+            with keras.StatelessScope(weights, collect_losses=True):
                 outputs, _ = forward(graph, x, shifts)
                 return scale * model.compute_loss(packed(graph._inputs_struct, x), y, outputs)
 

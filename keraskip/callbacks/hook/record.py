@@ -14,10 +14,11 @@ from keraskip.callbacks.book.batches import joined_labels
 from keraskip.callbacks.book.journal import Journal
 from keraskip.callbacks.book.showing import made_telling
 from keraskip.callbacks.book.trackers import Trackers
-from keraskip.callbacks.columns import Rows, columns_of
+from keraskip.callbacks.columns import columns_of
 from keraskip.callbacks.hook.arguments import Settings
 from keraskip.callbacks.hook.capture import Capture
 from keraskip.callbacks.hook.fit_capture import FitCapture
+from keraskip.callbacks.hook.loop_capture import LoopCapture
 from keraskip.callbacks.hook.model_facts import (
     is_first_process,
     is_only_process,
@@ -99,7 +100,7 @@ class Record:
         """Begins to read the gradients of a training.
 
         Args:
-            make_capture: `Capture`, or `FitCapture` in `fit`.
+            make_capture: `LoopCapture`, or `FitCapture` in `fit`.
             model: the model that is trained.
             optimizers: what trains it, by name.
             epoch: the epoch with which the training begins, if it is known yet.
@@ -110,15 +111,16 @@ class Record:
             self._known_labels = self._labels.get("labels", [])
         self._epoch, self._trained = epoch, (model, optimizers)
         begin = partial(self._begin, model, optimizers)
-        kept = self._kept_capture(model, optimizers) if make_capture is not Capture else None
+        kept = None if make_capture is LoopCapture else self._kept_capture(model, optimizers)
         self._capture = kept or make_capture(
-            model, optimizers, begin, self._append, self._settings.due, next_steps
+            model, optimizers, begin, self.journal.append, self._settings.due, next_steps
         )
         self._is_anew = False
         if kept:
-            kept.begin_anew()
-            self._describe(model, optimizers)
+            kept.begin_anew(self.journal.append)
         self._capture.attach()
+        if kept:
+            self._describe(model, optimizers)
         atexit.register(self._leave)
         return self._capture
 
@@ -231,10 +233,6 @@ class Record:
         self._recorded_model, self._optimizers = model, facts["optimizers"]
         if self.journal.is_written:
             self._telling.begin(self.journal.run_dir)
-
-    def _append(self, rows: Rows) -> None:
-        """Writes rows into the run that is open now."""
-        self.journal.append(rows)
 
     def _tell(self) -> None:
         """Tells what the first rows show."""

@@ -41,6 +41,7 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
             "from_logits": getattr(loss, "_fn_kwargs", {}).get("from_logits"),
             "optimizer": optimizer_facts(getattr(model, "optimizer", None)),
             "loss_weights": _weights_of_losses(model),
+            "penalised": any(v.regularizer is not None for v in model.trainable_variables),
             "dtype_policy": _dtype_policy(model),
             "metrics": [metric.name for metric in model.metrics],
         },
