@@ -69,11 +69,7 @@ class Worker:
         if self._process is None and not self._has_ended:
             command = [sys.executable, "-m", "keraskip.study.worker"]
             self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env=self._environment,
+                command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
         if self._process is None:
             raise RuntimeError("The study has ended.")
