@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from made_runs import classifier, falling, flat, run_of
+from test_report import INFO
 
 import keraskip
 from keraskip.analysis.moments import Moment
 from keraskip.report.loss_chart import _losses, loss_chart, shows_more
+from keraskip.report.page import as_html
 
 
 def test_losses_of_steps_are_means_of_stretches():
@@ -38,6 +40,9 @@ def test_the_loss_stands_first_where_it_shows_more_than_the_signal():
     heights = 10.0 ** (-8 + 0.4 * np.arange(20)).repeat(2)
     ill = run_of(flat(), info=classifier(), layers=20, grad_norm=heights, grad_max=heights)
     assert shows_more(keraskip.compare(well))
+    page = as_html(keraskip.compare(replace(well, info={**INFO, **well.info})))
+    assert '<h2 id="title-first">Loss by step</h2>' in page
+    assert 'id="chart-loss"' not in page
     assert not shows_more(keraskip.compare(named(ill, "ill")))
     assert not shows_more(keraskip.compare(well, named(well, "other")))
     assert not shows_more(keraskip.compare(run_of(None, info=classifier(), layers=20)))

@@ -123,9 +123,12 @@ def _beside(
         )
         # The words stand on the side that has room.
         late = f"datum.step > {last / 2}"
-        side = {"align": f"{late} ? 'right' : 'left'", "dx": f"{late} ? -5 : 5"}
         text = chart.mark_text(
-            baseline="top", y=2, limit=200, **{key: alt.ExprRef(side[key]) for key in side}
+            align=alt.ExprRef(f"{late} ? 'right' : 'left'"),
+            dx=alt.ExprRef(f"{late} ? -5 : 5"),
+            baseline="top",
+            y=2,
+            limit=200,
         ).encode(x=begin, text=alt.Text("finding:N"), color=encodings["color"])
         yield mark + text
 
