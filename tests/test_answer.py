@@ -11,6 +11,7 @@ import keraskip
 from keraskip.report.answer import answer_of
 from keraskip.report.cards import cards_of
 from keraskip.report.first_chart import _apart
+from keraskip.report.markdown import as_markdown
 
 
 def named(run, name, **info):
@@ -44,8 +45,9 @@ def learns():
 def test_twins_are_compared_in_signal_and_in_learning(stalled, learns):
     answer = answer_of(keraskip.compare(stalled, learns))
     assert answer.headline == "Skip connections kept the gradient."
-    assert answer.detail.startswith("Of the signal of plain20 one part in ")
-    assert "of that of resnet20 all. plain20 does not learn, resnet20 learns." in answer.detail
+    assert answer.detail.startswith("The signal of plain20 shrinks ")
+    assert "the signal of resnet20 keeps its size. plain20 does not" in answer.detail
+    assert answer.detail.endswith("plain20 does not learn, resnet20 learns.")
 
 
 def test_where_both_signals_arrive_the_skips_are_not_praised(learns):
@@ -60,6 +62,7 @@ def test_of_several_pairs_those_where_skips_help_are_counted(stalled, learns):
     runs = [stalled, learns, named(learns, "plain8", **trial("plain", 8))]
     answer = answer_of(keraskip.compare(*runs, named(learns, "resnet8", **trial("resnet", 8))))
     assert answer.headline == "Skip connections kept the gradient in 1 of 2 pairs."
+    assert answer.detail.endswith(" 3 of 4 networks learn; not plain20.")
 
 
 def test_skips_that_lose_the_gradient_are_not_praised(stalled, learns):
@@ -76,7 +79,9 @@ def test_one_network_that_fails_comes_with_its_cause(stalled):
 
 
 def test_one_network_that_learns_is_called_so(learns):
-    assert answer_of(keraskip.compare(learns)) == ("resnet20 learns.", "Its signal is healthy.")
+    headline, detail = answer_of(keraskip.compare(learns))
+    assert headline == "resnet20 learns."
+    assert detail == "Its signal is healthy. Nothing was found that needs a change."
 
 
 def test_a_run_of_few_steps_is_not_judged(learns):
@@ -90,6 +95,14 @@ def test_several_networks_are_counted_and_those_that_fail_named(stalled, learns)
     answer = answer_of(keraskip.compare(*runs, named(runs[1], "third")))
     assert answer.headline == "2 of 3 networks learn; not plain20."
     assert answer.detail.startswith("plain20: ")
+
+
+def test_a_name_is_said_where_it_is_no_longer_than_its_number(stalled, learns):
+    runs = [named(stalled, name, trial=None) for name in "abcde"]
+    answer = answer_of(keraskip.compare(named(learns, "well", trial=None), *runs[:4]))
+    assert answer.headline == "1 of 5 networks learns; not a, b, c, d."
+    answer = answer_of(keraskip.compare(named(learns, "well", trial=None), *runs))
+    assert answer.headline == "1 of 6 networks learns; not a, b, c and 2 more."
 
 
 def test_what_nobody_can_know_yet_is_undecided(stalled, learns):
@@ -120,6 +133,26 @@ def test_a_card_of_several_seeds_names_the_run_of_its_finding(stalled, learns):
     assert (card.seeds, card.run, card.finding.kind) == (2, "net_seed1", "vanishing")
     assert "<b>net_seed1:</b> The signal" in comparison._repr_html_()
     assert "\nnet_seed1:" in str(comparison)
+
+
+def test_the_answer_of_one_run_is_not_said_twice(stalled):
+    page = keraskip.compare(stalled)._repr_html_()
+    first_screen = page[: page.index("<details>")]
+    assert first_screen.count("orders of magnitude from the last") == 1
+    assert "<b>Change:</b>" in first_screen
+    text = as_markdown(keraskip.compare(stalled))
+    text = text[: text.index("<details>")]
+    assert text.count("orders of magnitude from the last") == 1
+    assert "**Change:**" in text
+
+
+def test_beyond_three_networks_those_that_fail_come_first_with_their_twins(stalled, learns):
+    runs = [named(learns, "plain8", **trial("plain", 8)), named(learns, "net8", **trial("net", 8))]
+    comparison = keraskip.compare(*runs, stalled, learns)
+    shown, _ = cards_of(comparison)
+    assert [card.name for card in shown] == ["plain20", "resnet20", "plain8", "net8"]
+    shown, _ = cards_of(keraskip.compare(*runs, stalled))
+    assert [card.name for card in shown] == ["plain8", "net8", "plain20"]
 
 
 def test_of_many_networks_those_that_fail_come_first(stalled, learns):

@@ -174,7 +174,11 @@ def test_weights_of_nan_behind_finite_gradients(tmp_path):
 
 @pytest.mark.parametrize(
     ("first", "odd", "cause"),
-    [(0, 0, "the inputs were finite"), (17, 3, ": 3 numbers in the inputs of that step")],
+    [
+        (0, 0, "the inputs were finite"),
+        (17, 3, ": 3 numbers in the inputs of that step were"),
+        (17, 1, ": 1 number in the inputs of that step was"),
+    ],
 )
 def test_why_gradients_broke(tmp_path, first, odd, cause):
     """NaN in step 0 with finite inputs is an overflow; NaN in the inputs is named with its step."""

@@ -45,7 +45,9 @@ def _cause(run: Run, row: int) -> str:
     """The first thing that broke, as far as the run tells."""
     odd = run.scalars.get("input_nonfinite", np.full(len(run.steps), np.nan))[row]
     if odd > 0:
-        return f": {odd:.0f} numbers in the inputs of that step were not finite"
+        numbers = "number" if odd == 1 else "numbers"
+        verb = "was" if odd == 1 else "were"
+        return f": {odd:.0f} {numbers} in the inputs of that step {verb} not finite"
     if broken_labels(run):
         return f": labels were not finite, in {broken_labels(run)} batches"
     if run.steps[row]:

@@ -6,15 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from keraskip.analysis.contrasts import Effect
-from keraskip.analysis.estimates import mean
 from keraskip.analysis.verdicts import Group
-from keraskip.analysis.words import STATES
 from keraskip.report.findings import Findings
+from keraskip.report.outcomes import by_outcome, counted, learns, outcome_words
 from keraskip.report.wording import times
 
 # In orders of magnitude: a signal that changes by less is all there (a factor of two).
 ALL = 0.3
-MOST_NAMES = 3
+NOTHING_WRONG = "Nothing was found that needs a change."
 
 
 class Answer(NamedTuple):
@@ -39,35 +38,12 @@ def answer_of(findings: Findings) -> Answer:
     return _of_many(findings)
 
 
-def outcome_words(findings: Findings, group: Group) -> str:
-    """What a network does, for the end of a sentence that begins with its name."""
-    states = findings.states_of(group)
-    count = states.count("learning")
-    if count == len(states):
-        return _learning_words(group)
-    if count:
-        return f"learns with {count} of {len(states)} seeds"
-    if len(set(states)) > 1:
-        return f"is not seen to learn with any of {len(states)} seeds"
-    if states[0] not in ("diverged", "frozen") and all(v.at_chance for v in group.verdicts):
-        return f"stays at chance{' so far' if states[0] == 'unknown' else ''}"
-    return STATES[states[0]].predicate
-
-
-def _learning_words(group: Group) -> str:
-    accuracy = mean([verdict.accuracy for verdict in group.verdicts]).value
-    # A loss may fall while the accuracy stays.
-    if np.isnan(accuracy) or any(verdict.at_chance for verdict in group.verdicts):
-        return "learns"
-    return f"learns to a training accuracy of {accuracy:.0%}"
-
-
 def _clearest_pair(findings: Findings) -> Effect | None:
     """The effect of skips that matters most: a network learns by them, then by its size."""
     shown = [effect for effect in findings.effects if effect.by_skips and _is_shown(effect)]
 
     def weight(effect: Effect) -> tuple[bool, bool, float]:
-        here, there = _learns(findings, effect.other), _learns(findings, effect.reference)
+        here, there = learns(findings, effect.other), learns(findings, effect.reference)
         return here and not there, here, abs(effect.orders.value) if effect.orders else 0.0
 
     return max(shown, key=weight, default=None)
@@ -78,24 +54,22 @@ def _is_shown(effect: Effect) -> bool:
     return effect.orders is not None and (effect.orders.low > 0 or effect.orders.high < 0)
 
 
-def _learns(findings: Findings, group: Group) -> bool:
-    return set(findings.states_of(group)) == {"learning"}
-
-
 def _of_pair(findings: Findings, effect: Effect) -> Answer:
     plain, other = effect.reference, effect.other
     headlines = [_headline(each) for each in findings.effects if each.by_skips and each.orders]
     headline = _headline(effect)
     where = f" in {headlines.count(headline)} of {len(headlines)} pairs" if headlines[1:] else ""
     changed = any(group.verdicts[0].since is not None for group in (plain, other))
-    of = "At first, of" if changed else "Of"
+    start = "At first, the" if changed else "The"
     signal = (
-        f"{of} the signal of {plain.label} {_arriving(_orders(plain))} reached the first layer, "
-        f"of that of {other.label} {_arriving(_orders(other))}."
+        f"{start} signal of {plain.label} {_on_its_way(plain)} on its way to the first layer, "
+        f"the signal of {other.label} {_on_its_way(other)}."
     )
     course = f"{plain.label} {outcome_words(findings, plain)}, "
     course += f"{other.label} {outcome_words(findings, other)}."
-    return Answer(f"{headline}{where}.", f"{signal} {course}")
+    # The pair alone does not say whether all is right.
+    of_all = f" {counted(findings)}." if findings.groups[2:] else ""
+    return Answer(f"{headline}{where}.", f"{signal} {course}{of_all}")
 
 
 def _headline(effect: Effect) -> str:
@@ -115,12 +89,12 @@ def _orders(group: Group) -> float:
     return group.attenuation.value if group.attenuation else np.nan
 
 
-def _arriving(orders: float) -> str:
-    """How much of a signal arrives that shrinks by these orders of magnitude."""
+def _on_its_way(group: Group) -> str:
+    """How the signal changes from the last to the first layer."""
+    orders = _orders(group)
     if abs(orders) <= ALL:
-        return "all"
-    factor = times(orders).removesuffix("-fold")
-    return f"one part in {factor}" if orders > 0 else f"{factor} times as much"
+        return "keeps its size"
+    return f"{'shrinks' if orders > 0 else 'grows'} {times(orders)}"
 
 
 def _of_one(findings: Findings, group: Group) -> Answer:
@@ -131,43 +105,30 @@ def _of_one(findings: Findings, group: Group) -> Answer:
 
 def _without_cause(findings: Findings, group: Group) -> str:
     """What to say of a network without a finding: the signal, or why nothing is known."""
-    if _learns(findings, group):
-        no_gradient = group.verdict == "no gradient"
-        return "But no gradient arrives." if no_gradient else f"Its signal is {group.verdict}."
+    if learns(findings, group):
+        if group.verdict == "no gradient":
+            return "But no gradient arrives."
+        signal = f"Its signal is {group.verdict}."
+        return f"{signal} {NOTHING_WRONG}" if group.verdict == "healthy" else signal
     learning = next(each for each in findings.learnings_of(group) if each.state != "learning")
     known = "No cause was found" if learning.fails else "Too little is known"
     return f"{known}: {learning.reason}."
 
 
 def _of_many(findings: Findings) -> Answer:
-    groups = findings.groups
-    failing = [g for g in groups if all(each.fails for each in findings.learnings_of(g))]
-    learning = [group for group in groups if _learns(findings, group)]
-    undecided = [group for group in groups if group not in failing + learning]
-    if len(learning) == len(groups):
-        return Answer(f"All {len(groups)} networks learn.", _about_signals(groups))
-    if len(undecided) == len(groups):
-        headline = f"None of the {len(groups)} networks can be judged yet"
-    else:
-        headline = f"{len(learning) or 'None'} of {len(groups)} networks learn"
-        headline += "s" if len(learning) == 1 else ""
-        headline += f"; not {_names(failing)}" if failing and learning else ""
-        headline += f"; undecided: {_names(undecided)}" if undecided else ""
+    headline = f"{counted(findings)}."
+    learning, failing, undecided = by_outcome(findings)
     causes = [(group, findings.diagnosis_of(group)) for group in failing + undecided]
+    if not causes:
+        return Answer(headline, _about_signals(learning))
     known = next(((group, found) for group, found in causes if found), None)
     if known is None:
-        return Answer(f"{headline}.", _without_cause(findings, causes[0][0]))
-    return Answer(f"{headline}.", f"{known[0].label}: {known[1][0].sentence}")
+        return Answer(headline, _without_cause(findings, causes[0][0]))
+    return Answer(headline, f"{known[0].label}: {known[1][0].sentence}")
 
 
 def _about_signals(groups: Sequence[Group]) -> str:
     ill = [group for group in groups if group.verdict != "healthy"]
     if not ill:
-        return "No signal is lost on its way to the first layer."
+        return f"No signal is lost on its way to the first layer. {NOTHING_WRONG}"
     return f"Their signals: {'; '.join(f'{each.label} {each.verdict}' for each in ill)}."
-
-
-def _names(groups: Sequence[Group]) -> str:
-    names = [group.label for group in groups]
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more

@@ -1,9 +1,11 @@
 """A card for each network: what it does, in marks, numbers and the first finding."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from keraskip.analysis.contrasts import Effect
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import Learning
 from keraskip.analysis.verdicts import Group
@@ -13,8 +15,8 @@ from keraskip.report.wording import over_seeds
 
 # A sign beside each colour, for readers who see no colours.
 SIGNS = {"good": "✓", "bad": "✗", "open": "?"}
-# More cards than this are sorted by urgency, and the first few shown.
-MANY, FEW, URGENT = 12, 6, ("bad", "open", "good")
+# More cards than stand beside the chart are sorted by urgency; of many the first few are shown.
+BESIDE, MANY, FEW, URGENT = 3, 12, 6, ("bad", "open", "good")
 
 
 class Mark(NamedTuple):
@@ -69,15 +71,29 @@ class Cards(NamedTuple):
 
 
 def cards_of(findings: Findings) -> Cards:
-    """A card for each network, twins side by side where the runs are given so.
+    """A card for each network.
 
-    Of many networks the ones that fail come first, and only a few are shown at once.
+    Of more than three networks the ones that fail come first, each with its twin beside it. Of many
+    only a few are shown at once.
     """
-    cards = [_card(findings, group) for group in findings.groups]
-    if len(cards) <= MANY:
-        return Cards(cards, [])
-    cards.sort(key=lambda card: URGENT.index(card.learning.tone))
-    return Cards(cards[:FEW], cards[FEW:])
+    cards = {group: _card(findings, group) for group in findings.groups}
+    groups = list(cards)
+    if len(groups) > BESIDE:
+        groups.sort(key=lambda group: URGENT.index(cards[group].learning.tone))
+        groups = _twins_together(groups, findings.effects)
+    shown = len(groups) if len(groups) <= MANY else FEW
+    ordered = [cards[group] for group in groups]
+    return Cards(ordered[:shown], ordered[shown:])
+
+
+def _twins_together(groups: Sequence[Group], effects: Sequence[Effect]) -> list[Group]:
+    """The networks in their order, but behind each the same network with skips, or without."""
+    beside = {group: [group] for group in groups}
+    for effect in effects:
+        if effect.by_skips:
+            beside[effect.reference].append(effect.other)
+            beside[effect.other].append(effect.reference)
+    return list(dict.fromkeys(twin for group in groups for twin in beside[group]))
 
 
 def _card(findings: Findings, group: Group) -> Card:

@@ -59,7 +59,7 @@ def over_depth(profiles: Profiles, signal: str, height: alt.Y) -> alt.Chart:
         .mark_line(point=True)
         .transform_filter(f"{SHOWN} && datum.moment == moment && datum.signal == '{signal}'")
         .encode(
-            x=alt.X("depth:Q", title="depth of the layer, from the input"),
+            x=alt.X("depth:Q", title="depth of the layer, from the input").axis(tickMinStep=1),
             y=height,
             detail=[alt.Detail("run:N"), alt.Detail("branch:N")],
             # The longest way is the strongest line.

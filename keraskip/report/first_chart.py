@@ -92,7 +92,7 @@ def _names(places: pd.DataFrame, width: str) -> alt.Chart:
             align="right",
             baseline="middle",
             dx=-8,
-            fontSize=13,
+            fontSize=alt.ExprRef(f"min(13, {LINE} * height)"),
             fontWeight=600,
             limit=alt.ExprRef(f"{width} - 8"),
         )

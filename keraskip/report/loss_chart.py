@@ -18,6 +18,8 @@ from keraskip.runs import Run
 MOST_POINTS = 150
 # Losses that differ by more are drawn on a logarithmic axis.
 WIDE = 50
+# Verdicts on a signal that does not arrive as it should.
+ILL = ("vanishing", "exploding", "dead", "no gradient")
 
 
 def loss_chart(findings: Findings, chosen: Sequence[Moment]) -> Any:
@@ -31,7 +33,10 @@ def loss_chart(findings: Findings, chosen: Sequence[Moment]) -> Any:
     if rows.empty:
         return None
     encodings = group_encodings(findings.groups, legend=False)
+    last = max([rows["step"].max(), *(run.steps[-1] for run in findings.runs if len(run.steps))])
     step = alt.X("step:Q", title="step").axis(tickMinStep=1)
+    # The shade of the chosen moment is no reason for a longer axis.
+    step = step.scale(domain=[0, float(last) + 1], nice=False)
     height = alt.Y("loss:Q", title="loss").scale(**_scale(rows["loss"]))
     line = (
         alt.Chart(inline(with_groups(rows, findings.groups)))
@@ -39,8 +44,17 @@ def loss_chart(findings: Findings, chosen: Sequence[Moment]) -> Any:
         .transform_filter(SHOWN)
         .encode(x=step, y=height, detail=alt.Detail("run:N"), tooltip=_tooltip("loss"), **encodings)
     )
-    layers = [_shade(chosen), line, *_beside(findings, height, encodings)]
+    layers = [_shade(chosen), line, *_beside(findings, float(last), height, encodings)]
     return alt.layer(*layers)
+
+
+def shows_more(findings: Findings) -> bool:
+    """Whether the loss shows what is right or wrong, rather than the signal over depth.
+
+    So it does for one network whose signal arrives: it learns, or fails for another reason.
+    """
+    arrives = len(findings.groups) == 1 and findings.groups[0].verdict not in ILL
+    return arrives and any(not _losses(run).empty for run in findings.runs)
 
 
 def _losses(run: Run) -> pd.DataFrame:
@@ -76,8 +90,13 @@ def _shade(chosen: Sequence[Moment]) -> alt.Chart:
     )
 
 
-def _beside(findings: Findings, height: alt.Y, encodings: dict[str, Any]) -> Iterator[alt.Chart]:
-    """The loss of a constant guess, and the step in which each first finding begins."""
+def _beside(
+    findings: Findings, last: float, height: alt.Y, encodings: dict[str, Any]
+) -> Iterator[alt.Chart]:
+    """The loss of a constant guess, and the step in which each first finding begins.
+
+    `last` is the last step of the axis.
+    """
     guesses, begins = [], []
     for run, learning, diagnosis in zip(
         findings.runs, findings.learnings, findings.diagnoses, strict=True
@@ -91,6 +110,9 @@ def _beside(findings: Findings, height: alt.Y, encodings: dict[str, Any]) -> Ite
         yield chart.mark_rule(strokeDash=[4, 4]).encode(
             y=height, color=encodings["color"], tooltip=_words("run:N", "what:N", "loss:Q")
         )
+        named = alt.Chart(inline(rows.drop_duplicates("loss")))
+        text = named.mark_text(align="right", baseline="bottom", dx=-4, dy=-3)
+        yield text.encode(x=alt.value("width"), y=height, text=alt.Text("what:N"))
     if begins:
         rows = pd.DataFrame(begins, columns=["run", "step", "finding"])
         rows = rows.drop_duplicates(["step", "finding"])
@@ -99,9 +121,15 @@ def _beside(findings: Findings, height: alt.Y, encodings: dict[str, Any]) -> Ite
         mark = chart.mark_rule(strokeWidth=2).encode(
             x=begin, color=encodings["color"], tooltip=_words("run:N", "finding:N", "step:Q")
         )
-        text = chart.mark_text(align="left", baseline="top", dx=5, y=2, limit=160).encode(
-            x=begin, text=alt.Text("finding:N"), color=encodings["color"]
-        )
+        # The words stand on the side that has room.
+        late = f"datum.step > {last / 2}"
+        text = chart.mark_text(
+            align=alt.ExprRef(f"{late} ? 'right' : 'left'"),
+            dx=alt.ExprRef(f"{late} ? -5 : 5"),
+            baseline="top",
+            y=2,
+            limit=200,
+        ).encode(x=begin, text=alt.Text("finding:N"), color=encodings["color"])
         yield mark + text
 
 

@@ -16,7 +16,7 @@ def as_markdown(findings: Findings) -> str:
         [
             f"**{_plain(answer.headline)}** {_with_code(answer.detail)}",
             _table(findings.columns, findings.rows),
-            *_causes(findings),
+            *_causes(findings, answer.detail),
             "<details><summary>In words</summary>",
             "\n".join(f"- {_with_code(sentence)}" for sentence in findings.sentences),
             "</details>\n",
@@ -25,13 +25,14 @@ def as_markdown(findings: Findings) -> str:
     )
 
 
-def _causes(findings: Findings) -> Iterator[str]:
+def _causes(findings: Findings, said: str) -> Iterator[str]:
+    """The causes that were found; what the answer said already is not said again."""
     for group in findings.groups:
         for finding in findings.diagnosis_of(group)[:1]:
-            yield (
-                f"**{_plain(findings.diagnosed(group))}**: {_with_code(finding.sentence)}\n"
-                f"**Change:** {_with_code(finding.remedy)}"
-            )
+            name, change = _plain(findings.diagnosed(group)), _with_code(finding.remedy)
+            cause = f"**{name}**: {_with_code(finding.sentence)}\n"
+            is_said = said == finding.sentence and len(group.runs) == 1
+            yield f"{'' if is_said else cause}**Change:** {change}"
 
 
 def _versions(findings: Findings) -> Iterator[str]:

@@ -31,7 +31,7 @@ function scheme() {
   const words = { labelColor: ink, titleColor: ink };
   return {
     background: isDark ? "#161616" : "#ffffff", view: { stroke: null }, legend: words,
-    point: { size: 18 },
+    point: { size: 18 }, text: { color: ink },
     header: { labelColor: ink, labelFontWeight: 600 },
     axis: { ...words, gridColor: grid, domainColor: ink, tickColor: ink,
       labelFontSize: 11, titleFontSize: 12 },
@@ -58,7 +58,7 @@ async function drawOne(name) {
 // The first screen holds the chart and, beside or below it, the cards.
 function firstHeight() {
   const short = document.getElementById("chart-first").classList.contains("short");
-  return Math.min(short ? 280 : 400, window.innerWidth * 0.62);
+  return Math.min(short ? 240 : 400, window.innerWidth * 0.56);
 }
 
 // Draws the charts that are in sight: closed parts have no width. One call waits for the other.

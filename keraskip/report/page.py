@@ -23,7 +23,7 @@ from keraskip.report.charts import CAPTIONS, SECTIONS, charts
 from keraskip.report.findings import Findings
 from keraskip.report.first_chart import MOST_NAMES, first_chart
 from keraskip.report.looks import looks_of, with_groups
-from keraskip.report.loss_chart import loss_chart
+from keraskip.report.loss_chart import loss_chart, shows_more
 
 CODE = re.compile("`([^`]+)`")
 
@@ -52,7 +52,7 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
         "report.html.jinja",
         charts=_in_a_script(specifications),
         profiles=_in_a_script(_columns(profiles.assign(steps=_labels(profiles, chosen)))),
-        first=CAPTIONS["first"],
+        first=CAPTIONS["loss" if shows_more(findings) else "first"],
         unnamed=len(findings.groups) > MOST_NAMES,
         sections={section: names for section, names in sections.items() if names},
         looks=_looks(findings),
@@ -70,11 +70,11 @@ def _drawings(
     # The tests draw all kinds of charts; to check each part against the schema takes time.
     with debug_mode(False):
         loss = loss_chart(findings, chosen)
-        return {
-            "first": first_chart(findings.groups, profiles, data),
-            **charts(findings.groups, data),
-            **({"loss": loss} if loss else {}),
-        }
+        others = charts(findings.groups, data)
+        if shows_more(findings):
+            return {"first": loss, **others}
+        first = first_chart(findings.groups, profiles, data)
+        return {"first": first, **others, **({"loss": loss} if loss else {})}
 
 
 def rendered(findings: Findings, template: str, **more: Any) -> str:

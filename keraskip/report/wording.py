@@ -26,13 +26,13 @@ def factor(orders: Estimate) -> str:
 
 
 def times(orders: float) -> str:
-    """A change by these orders of magnitude, in two digits; written out up to a million."""
+    """A change by these orders of magnitude, in two digits; written out up to a billion."""
     if abs(orders) > MOST_ORDERS:
         return f"more than 1e+{MOST_ORDERS}-fold"
     change = float(f"{10 ** abs(orders):.2g}")
     if change < 10:
         return f"{change:.1f}-fold"
-    return f"{change:,.0f}-fold" if change < 1e6 else f"{change:.1e}-fold"
+    return f"{change:,.0f}-fold" if change < 1e9 else f"{change:.1e}-fold"
 
 
 def with_interval(estimate: Estimate | None) -> str:

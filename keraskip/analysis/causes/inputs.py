@@ -31,13 +31,17 @@ def inputs_not_finite(evidence: Evidence) -> Finding | None:
     after = "" if since is None else f"; gradients or weights are NaN from step {since} on"
     return Finding(
         "inputs not finite",
-        f"The inputs of step {first} were not finite ({count:.0f} such values in all){after}.",
+        f"The inputs of step {first} were not finite ({_values(count)} in all){after}.",
         "leave these samples out: `good = np.isfinite(x).reshape(len(x), -1).all(axis=1); "
         + ("x, y = x[good], y[good]`" if evidence.run.info.get("labels") else "x = x[good]`"),
         "IEEE 754: a sum with NaN is NaN",
         steps=(first, int(evidence.run.steps[rows[-1]])),
         evidence={"values": count, "steps": len(rows)},
     )
+
+
+def _values(count: float) -> str:
+    return f"{count:.0f} such value{'s' if count > 1 else ''}"
 
 
 def targets_not_finite(evidence: Evidence) -> Finding | None:
