@@ -10,7 +10,7 @@ import pytest
 from joblib.externals.loky.backend import context
 
 from keraskip.machine import processors
-from keraskip.study import Trial, named_study, resources
+from keraskip.study import Trial, named_study, processes, resources
 from keraskip.study.devices import Setup
 from keraskip.study.launchers import launcher_for, one_after_the_other
 from keraskip.study.processes import Worker
@@ -97,6 +97,29 @@ def test_trials_that_have_to_be_alone_are(monkeypatch, trials, setup, is_alone):
     assert (launcher is one_after_the_other) == is_alone
 
 
+def test_the_memory_that_is_free_now_does_not_change_the_threads(monkeypatch):
+    seen = []
+    monkeypatch.setattr("keraskip.study.launchers.side_by_side", lambda *given: seen.append(given))
+    monkeypatch.setattr("keraskip.study.launchers.processors", lambda: 8)
+    monkeypatch.setattr("keraskip.study.resources.processors", lambda: 8)
+    for room in (8, 1):
+        monkeypatch.setattr("keraskip.study.launchers.room_for_jobs", lambda room=room: room)
+        launcher_for(TRIALS, Setup(), None, None, 1, 0)
+    assert seen == [(2, 4), (1, 4)]
+
+
+def test_processes_share_the_processors(monkeypatch):
+    seen = []
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda *_, env, **__: seen.append(env))
+    monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
+    with pytest.raises(RuntimeError):
+        Worker(2).train(TRIALS[0], None, Setup(), None)
+    (environment,) = seen
+    names = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
+    assert [environment[name] for name in names] == ["3", "2"]
+
+
 def test_the_default_study_ends_with_what_takes_little_time(tmp_path):
     trials = named_study("vanishing")
     waiting, task, names = Waiting([Task(0, trial, tmp_path) for trial in trials]), None, []
@@ -125,7 +148,7 @@ def test_seeds_of_a_network_follow_each_other_and_the_deepest_comes_first(tmp_pa
 
 @pytest.mark.slow
 def test_a_process_answers_for_each_trial_and_is_replaced_when_it_is_lost(tmp_path):
-    worker, seen = Worker(), []
+    worker, seen = Worker(1), []
     trial = Trial("mlp", "mlp", {"depth": 3, "units": 8}, epochs=1)
     broken = Trial("broken", "mlp", {"depth": 3}, dataset="npz:missing.npz")
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from keraskip.checks import check_integer, check_number
+from keraskip.machine import processors
 from keraskip.study.devices import Setup
 from keraskip.study.kept import Kept
 from keraskip.study.processes import SECONDS_BETWEEN_LOOKS, Worker, epochs_in, in_a_line
-from keraskip.study.resources import room_for_jobs
+from keraskip.study.resources import has_gpu, room_for_jobs, threads_of_each
 from keraskip.study.training import train_trial
 from keraskip.study.trial import Trial
 from keraskip.study.waiting import Task, Waiting
@@ -41,16 +42,22 @@ def one_after_the_other(tasks: Sequence[Task], setup: Setup, progress: Progress)
     return failures
 
 
-def side_by_side(jobs: int) -> Launcher:
+def side_by_side(jobs: int, threads: int | None = None) -> Launcher:
     """Trains in up to `jobs` processes at a time, which end when this one does.
 
     A process goes on with the next trial, so the framework is loaded once in each.
+
+    Args:
+        jobs: how many processes.
+        threads: of each process; by default they share the processors. Another number changes
+            the last digits of what is trained.
     """
     check_integer("jobs", jobs, minimum=1)
 
     def train(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
         waiting, failures = Waiting(tasks), dict[str, str]()
-        workers = [Worker() for _ in range(min(jobs, len(tasks)))]
+        share = threads or max(1, processors() // jobs)
+        workers = [Worker(share) for _ in range(min(jobs, len(tasks)))]
 
         def train_rest(worker: Worker) -> None:
             task = None
@@ -110,11 +117,14 @@ def launcher_for(
     gpus: float,
 ) -> Launcher:
     """The launcher that the command's options ask for; by default as many jobs as there is room."""
+    threads = None
     if jobs is None:
         # A trial of another class does not travel to another process by its settings.
         is_own = any(type(trial) is not Trial for trial in trials)
         is_one = ray or setup.parts > 1 or is_own
         jobs = 1 if is_one else min(room_for_jobs(), len(trials))
+        # Not by the memory that is free now, so that a study goes on as it began.
+        threads = None if is_one or has_gpu() else threads_of_each(len(trials))
     check_integer("jobs", jobs, minimum=1)
     if setup.processes > 1 and (jobs != 1 or ray):
         raise ValueError(
@@ -122,7 +132,8 @@ def launcher_for(
             f"Received: processes={setup.processes}, jobs={jobs}, ray={ray!r}"
         )
     if ray is None:
-        return side_by_side(jobs) if jobs != 1 else one_after_the_other
+        is_here = jobs == 1 and threads in (None, processors())
+        return one_after_the_other if is_here else side_by_side(jobs, threads)
     if jobs != 1:
         raise ValueError(f"Ray decides how many trials run at a time. Received: jobs={jobs}")
     if not find_spec("ray"):

@@ -1,6 +1,7 @@
 """A process beside this one that trains trials, one after the other."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from keraskip.study.devices import Setup
 from keraskip.study.trial import Trial
 
 SECONDS_BETWEEN_LOOKS = 0.5
+THREADS = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 # Begins the line of an answer, among what libraries print there.
 ANSWER = "keraskip: "
 
@@ -24,12 +26,17 @@ ANSWER = "keraskip: "
 class Worker:
     """A process that starts with its first trial, and again after it was lost.
 
-    It ends when its standard input closes, also because this process ended. It has as many threads
-    as a process by itself: their number changes sums in the last digit, and a trial gives the same
-    numbers beside others as alone.
+    It ends when its standard input closes, also because this process ended.
+
+    Args:
+        threads: how many threads TensorFlow has for an operation, and how many operations run at a
+            time, unless the environment says so. Threads of several processes disturb each other.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
+        self._environment = dict(os.environ)
+        for name in THREADS:
+            self._environment.setdefault(name, str(threads))
         self._process: subprocess.Popen[str] | None = None
         # Whether it is to end: a process that is started meanwhile would outlive the study.
         self._has_ended = False
@@ -69,7 +76,11 @@ class Worker:
         if self._process is None and not self._has_ended:
             command = [sys.executable, "-m", "keraskip.study.worker"]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=self._environment,
             )
         if self._process is None:
             raise RuntimeError("The study has ended.")

@@ -18,10 +18,20 @@ def room_for_jobs() -> int:
 
     A GPU takes one at a time: TensorFlow and JAX reserve most of its memory.
     """
-    if any(DEVICES.glob("nvidia[0-9]*")):
+    if has_gpu():
         return 1
     count, memory = processors(), free_memory()
     return count if memory is None else max(1, min(count, memory // MEMORY_OF_A_TRIAL))
+
+
+def has_gpu() -> bool:
+    """Whether this machine has an NVIDIA GPU."""
+    return any(DEVICES.glob("nvidia[0-9]*"))
+
+
+def threads_of_each(trials: int) -> int:
+    """Threads of a process where as many trials train at a time as there are processors for."""
+    return max(1, processors() // max(1, trials))
 
 
 def free_memory() -> int | None:
