@@ -36,7 +36,8 @@ def remedy(activation, room=ROOM, kinds="Dense", extra=(), size=4.0):
 
 def test_centred_activations_get_plain_skips_and_growing_ones_a_learned_scalar():
     assert remedy("tanh").startswith(f"`model = {PLAIN}`; if that does not help, ")
-    assert remedy("relu", kinds="Conv2D").startswith(f"`model = {LEARNED}`; if that does")
+    assert remedy("tanh", kinds="Conv2D").startswith(f"`model = {PLAIN}`; if that does")
+    assert remedy("relu").startswith(f"`model = {LEARNED}`; if that does not help, ")
     assert PLAIN in remedy("relu", extra=["BatchNormalization"])
 
 
@@ -46,6 +47,7 @@ def test_centred_activations_get_plain_skips_and_growing_ones_a_learned_scalar()
         {"activation": "sigmoid"},
         {"activation": "exponential"},
         {"activation": "tanh", "kinds": "MyLayer"},
+        {"activation": "relu", "kinds": "Conv2D"},
         {"activation": "tanh", "kinds": "Conv2D", "size": 1.0},
         {"activation": "tanh", "room": {"possible": 0, "around": 0, "hidden": 7}},
         {"activation": "tanh", "room": {"possible": 1, "around": 2, "hidden": 7}},
