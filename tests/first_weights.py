@@ -15,7 +15,7 @@ def drawn_by_numpy(seed):
     """While this is entered, initializers take their numbers from numpy; with None, from Keras.
 
     The rule of each initializer stays as it is. Keras still draws the random numbers of
-    training, such as those of dropout.
+    training, for example in dropout.
     """
     if seed is None:
         return nullcontext()

@@ -181,7 +181,7 @@ def test_an_interrupt_while_the_run_begins(tmp_path, monkeypatch):
 
 
 def assert_labels_of(run, epochs):
-    """The labels of so many whole epochs, each counted once."""
+    """The labels of this many whole epochs, each counted once."""
     (labels,) = run.info["labels"]
     assert labels["count"] == epochs * len(TARGETS)
     np.testing.assert_allclose(labels["mean"], TARGETS.mean(), rtol=1e-4)

@@ -38,5 +38,5 @@ def check_nothing_is_lost(model: Any) -> None:
 
 
 def _own(kind: type) -> Iterator[type]:
-    """The classes of the user before those of Keras."""
+    """The user's own classes, up to the first one of Keras."""
     return takewhile(lambda each: not each.__module__.startswith("keras."), kind.__mro__)

@@ -139,7 +139,7 @@ def _is_scaled_inside(evidence: Evidence) -> bool:
 def targets_too_large(evidence: Evidence) -> Finding | None:
     """Targets of a squared error far from unit size, in a network that is far from any answer.
 
-    Or in one of which many steps leave it open whether it learns.
+    Or in a network that may or may not learn, after many steps.
     """
     losses, guess = evidence.losses, evidence.learning.guess
     is_far = losses is not None and losses.end.value > FAR * guess

@@ -67,7 +67,7 @@ def _get_nothing(evidence: Evidence, layers: list[str]) -> bool:
 def _are_in_a_row(evidence: Evidence, layers: list[str]) -> bool:
     """Whether two layers of equal weights follow each other; dropout would tell units apart.
 
-    Kernels of zeros may be those of residual branches, which are beside each other.
+    Residual branches may begin with kernels of zeros, and lie beside each other.
     """
     if any("Dropout" in kind for kind in evidence.run.info.get("kinds") or []):
         return False

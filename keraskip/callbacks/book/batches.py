@@ -64,7 +64,7 @@ class LabelTotals:
 def joined_labels(
     before: Sequence[dict[str, Any]], since: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The facts about all labels, from those of two parts of a training."""
+    """The facts about all labels of a training, from its two parts."""
     known = {row["output"]: row for row in before}
     joined = [_joined(known.get(row["output"]), row) for row in since]
     return joined or list(before)

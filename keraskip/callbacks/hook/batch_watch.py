@@ -44,7 +44,7 @@ class BatchWatch:
         # Of the step that is traced or runs now; replicas are traced in threads of their own.
         self._now = threading.local()
         self._metrics: list[keras.Metric] = []
-        # Means over the steps of an epoch, none of which is the loss of a step.
+        # These are means over an epoch so far, not losses of a step.
         self._means: list[keras.Metric] = []
 
     def attach(self) -> None:

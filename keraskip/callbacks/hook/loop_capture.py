@@ -52,7 +52,7 @@ class LoopCapture(Capture):
         losses = [float(np.mean(ops.convert_to_numpy(loss))) for _, loss in kept]
         numbers = 1 + np.arange(written - len(rows.steps), written)
         place = np.searchsorted(ends[:-1], numbers)
-        # Rows past the last loss have none, nor those of a step before it that told none.
+        # A step that handed over no loss has none, nor have rows past the last loss.
         is_first = self._drained == len(rows.steps)
         is_told = ends[place] - numbers < (written if is_first else self._rows_per_call.sum())
         found = np.where(is_told, np.array([*losses, np.nan])[place], np.nan)
