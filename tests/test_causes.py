@@ -98,6 +98,14 @@ KNOWN = {
         {**DIVERGING, "input_nonfinite": at(6, 3), "info": classifier()},
         {**DIVERGING, "input_nonfinite": 0.0, "info": classifier()},
     ),
+    "inputs alike": (
+        {"info": classifier(), "input_min": 0.0, "input_max": 0.0},
+        {"info": classifier(), "input_min": 0.0, "input_max": 1.0},
+    ),
+    "targets alike": (
+        {"info": regression(None, 3.0, 2e-30), "loss": flat(level=0.5)},
+        {"info": regression(None, 0.0, 1e-10), "loss": flat(level=0.5)},
+    ),
     "softmax over one unit": (
         {"info": classifier("softmax", "binary_crossentropy", 1)},
         {"info": classifier("sigmoid", "binary_crossentropy", 1)},
@@ -114,6 +122,10 @@ KNOWN = {
     "learning rate 0": (
         {"info": classifier(), "learning_rate": 0.0, "frozen": 1.0},
         {"info": classifier(), "learning_rate": 1e-9, "frozen": 1.0},
+    ),
+    "negative learning rate": (
+        {"info": classifier(), "learning_rate": -0.1, "loss": flat(level=4.0)},
+        {"info": classifier(), "learning_rate": 0.1, "loss": flat(level=4.0)},
     ),
     "clipping": (
         {"info": classifier(), "clip_factor": 2e-9, "frozen": 1.0},
@@ -238,6 +250,7 @@ IMPOSSIBLE = (
     "targets not finite",
     "weights not finite",
     "overflow in the first step",
+    "targets alike",
     "targets too large",
 )
 
@@ -248,6 +261,21 @@ def test_a_network_that_learns_has_no_finding(kind):
     scale = GUESS / info["labels"][0].get("variance", GUESS)
     learns = {"loss": falling() / scale, "epochs": [{**AT_CHANCE[0], "accuracy": 0.8}]}
     assert kinds({**KNOWN[kind][0], **learns}) == []
+
+
+def test_a_loss_that_does_not_use_the_answers():
+    case = {**KNOWN["no gradient"][0], "epochs": AT_CHANCE, "layers": LAYERS}
+    same = diagnose(run_of(np.full(S, 1.5), **case))[0]
+    assert "the loss is 1.5 in every step" in same.remedy
+    assert "in every step" not in diagnose(run_of(flat(), **case))[0].remedy
+
+
+def test_large_targets_of_an_absolute_error():
+    info = regression(None, 1e4, 1.0)
+    info["training"]["loss"] = "mae"
+    found = diagnose(run_of(flat(level=1e4), info=info, layers=LAYERS))[0]
+    assert found.kind == "targets too large"
+    assert "far to go" in found.sentence
 
 
 def test_a_softmax_below_a_loss_of_logits():

@@ -12,13 +12,11 @@ import numpy as np
 from keraskip.analysis.causes import CAUSES, LAST_RESORTS, diagnose
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.heads import BINARY, CATEGORICAL, SQUARED
+from keraskip.analysis.heads import COMPARING
 from keraskip.analysis.learning import Learning, learning_of
 from keraskip.analysis.verdicts import judge
 from keraskip.runs import Run
 
-# Losses of a target and an answer that should equal it.
-COMPARING = (*SQUARED, *CATEGORICAL, *BINARY, "mae", "meanabsoluteerror", "huber", "logcosh")
 # Fewer steps without any change may be a pause.
 FEWEST_STILL = 10
 # The last rows, in which weights are NaN if they are at all.

@@ -9,8 +9,15 @@ from keraskip.runs import Run
 CATEGORICAL = ("categoricalcrossentropy", "sparsecategoricalcrossentropy")
 BINARY = ("binarycrossentropy",)
 SQUARED = ("mse", "meansquarederror")
+# Losses that grow as the error does, where it is large.
+LINEAR = ("mae", "meanabsoluteerror", "huber", "logcosh")
+# Losses of a target and an answer that should equal it.
+COMPARING = (*SQUARED, *LINEAR, *CATEGORICAL, *BINARY)
 ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy",
               "binary_accuracy")  # fmt: skip
+
+# Labels whose deviation is a millionth of their size are one number.
+SAME_LABELS = 1e-12
 
 
 class Head(NamedTuple):
@@ -42,6 +49,16 @@ class Head(NamedTuple):
     def is_crossentropy(self) -> bool:
         """Whether the loss is a crossentropy of any kind."""
         return self.loss in CATEGORICAL + BINARY
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all its labels are known to be the same."""
+        if len(self.shares):
+            return bool(self.shares.max() == 1)
+        mean, variance = (self.labels.get(key, np.nan) for key in ("mean", "variance"))
+        # The variance of a number in single precision is rounded, too.
+        is_one = len(self.labels.get("means") or ()) < 2
+        return bool(is_one and variance <= SAME_LABELS * mean**2)
 
     @property
     def shares(self) -> np.ndarray:

@@ -180,7 +180,7 @@ def _without_success(run: Run, progress: Progress) -> tuple[str, str]:
         return "unknown", f"the loss falls, but {count} steps are too few to tell"
     if progress.is_low:
         known = "not learning" if progress.is_at_chance else "unknown"
-        return known, "the loss is low from the start, and does not fall"
+        return known, "the loss is low, and no fall since its start is certain"
     if progress.might_be_low:
         return "unknown", "the interval of the loss at the end contains the limit"
     if losses.begins_to_fall:

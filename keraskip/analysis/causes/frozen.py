@@ -48,6 +48,20 @@ def rate_zero(evidence: Evidence) -> Finding | None:
     )
 
 
+def rate_negative(evidence: Evidence) -> Finding | None:
+    """A learning rate below 0, in a network that fails."""
+    if not (evidence.fails and evidence.rate < 0):
+        return None
+    return Finding(
+        "negative learning rate",
+        f"The learning rate is {evidence.rate:g}: updates go up the loss.",
+        f"`{optimizer_line(evidence, learning_rate=-evidence.rate)}`",
+        "the gradient points to where the loss grows",
+        steps=evidence.span,
+        evidence={"learning_rate": evidence.rate},
+    )
+
+
 def clipping(evidence: Evidence) -> Finding | None:
     """Clipping that leaves next to nothing of the gradient, in a network that fails."""
     left = evidence.scalar("clip_factor")[evidence.sound]

@@ -6,13 +6,14 @@ from keraskip.analysis.causes.level import sizes_at_start
 from keraskip.analysis.causes.rates import with_sound_rate
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.heads import SQUARED, broken_labels
+from keraskip.analysis.heads import COMPARING, LINEAR, SQUARED, broken_labels
 from keraskip.analysis.silence import few
 from keraskip.analysis.special import broken_at_first
 
 # Inputs of about unit variance are usual (LeCun et al. 1998, section 4.3). Raw pixels reach 255.
 LARGE_INPUT = 30.0
 LARGE_TARGET = 30.0
+FAR_TO_GO = "answers that begin near 0 have far to go"
 # Times the loss of a constant guess, from which no few steps more would come down.
 FAR = 100
 # In orders of magnitude: usual initialisers differ by less than 2.
@@ -37,6 +38,43 @@ def inputs_not_finite(evidence: Evidence) -> Finding | None:
         "IEEE 754: a sum with NaN is NaN",
         steps=(first, int(evidence.run.steps[rows[-1]])),
         evidence={"values": count, "steps": len(rows)},
+    )
+
+
+def inputs_alike(evidence: Evidence) -> Finding | None:
+    """Inputs that are one and the same number, in a network that fails."""
+    low = evidence.extreme("input_min", largest=False)
+    high = evidence.extreme("input_max", largest=True)
+    if not (evidence.may_fail and low == high):
+        return None
+    return Finding(
+        "inputs alike",
+        f"Every number in the inputs is {low:.4g}, so the network sees the same sample each time.",
+        "look at how the inputs are read: `x.std()` has to be above 0",
+        "a function of a constant is a constant",
+        steps=evidence.span,
+        evidence={"input": low},
+    )
+
+
+def targets_alike(evidence: Evidence) -> Finding | None:
+    """Labels that are all the same, in a network that may fail.
+
+    Only for losses that compare them with the answers: others may be handed any labels.
+    """
+    heads = [head for head in evidence.heads if head.labels]
+    is_same = all(head.loss in COMPARING and head.is_constant for head in heads)
+    if not (evidence.may_fail and heads and is_same):
+        return None
+    return Finding(
+        "targets alike",
+        "All labels are the same, so there is nothing to tell apart: a constant is the right "
+        "answer.",
+        "look at how the labels are read: `np.unique(y)` has to hold several values",
+        "Gibbs' inequality: labels without entropy say nothing",
+        layers=tuple(head.name for head in heads if head.name),
+        steps=evidence.span,
+        evidence={"variance": 0.0},
     )
 
 
@@ -137,7 +175,7 @@ def _is_scaled_inside(evidence: Evidence) -> bool:
 
 
 def targets_too_large(evidence: Evidence) -> Finding | None:
-    """Targets of a squared error far from unit size, in a network that is far from any answer.
+    """Targets of a regression far from unit size, in a network that is far from any answer.
 
     Or in a network that may or may not learn, after many steps.
     """
@@ -148,11 +186,12 @@ def targets_too_large(evidence: Evidence) -> Finding | None:
     for head in evidence.heads:
         variance = head.labels.get("variance", 0.0)
         size = float(np.hypot(head.labels.get("mean", 0.0), np.sqrt(variance)))
-        if fails and head.loss in SQUARED and size > LARGE_TARGET:
+        is_squared = head.loss in SQUARED
+        if fails and (is_squared or head.loss in LINEAR) and size > LARGE_TARGET:
+            follows = "the squared error and its gradients are huge" if is_squared else FAR_TO_GO
             return Finding(
                 "targets too large",
-                f"The targets have a root mean square of {size:.4g}, so the squared error and its "
-                "gradients are huge.",
+                f"The targets have a root mean square of {size:.4g}, so {follows}.",
                 "scale them: `y = (y - y.mean()) / y.std()`",
                 EFFICIENT,
                 layers=(head.name,) * bool(head.name),

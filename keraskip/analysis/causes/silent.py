@@ -41,6 +41,11 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
             "`class_weight` or `loss_weights`, for a mask that leaves nothing, and for a loss that "
             "does not use the answers"
         )
+    if _is_same_in_every_batch(evidence):
+        return (
+            f"the loss is {evidence.losses.values[0]:.4g} in every step, whatever the batch: look "
+            "for a loss that does not use the answers"
+        )
     head = evidence.heads[0] if len(evidence.heads) == 1 else None
     if head and head.activation in ("relu", "softplus"):
         return (
@@ -62,6 +67,14 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
     highest = float(np.nanmax(evidence.scalar("learning_rate")))
     right = rate if highest > 2 * rate else float(f"{rate / 10:.1g}")
     return f"a rate at which units survive: `{optimizer_line(evidence, learning_rate=right)}`"
+
+
+def _is_same_in_every_batch(evidence: Evidence) -> bool:
+    """Whether batches of different samples all have one loss; dead outputs differ by the labels."""
+    losses, epochs = evidence.losses, evidence.run.epochs
+    differ = len(epochs) and epochs["steps"].iloc[0] > 1
+    is_told = not any(head.is_constant for head in evidence.heads)
+    return bool(losses and differ and is_told and np.ptp(losses.values) == 0)
 
 
 def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
