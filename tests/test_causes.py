@@ -278,6 +278,13 @@ def test_large_targets_of_an_absolute_error():
     assert "far to go" in found.sentence
 
 
+def test_labels_learned_by_heart_are_no_sign_of_haste():
+    falls = GUESS + 0.02 * np.linspace(1, -1, S) + np.random.default_rng(0).normal(0, 1e-3, S)
+    case = {"info": classifier(), "loss": falls, "learning_rate": 1e-3}
+    assert kinds({**case, "update_norm": 9e-4}) == ["nothing to learn"]
+    assert kinds({**case, "update_norm": 2e-4})[0] == "too slow"
+
+
 def test_a_softmax_below_a_loss_of_logits():
     info = classifier()
     info["training"]["from_logits"] = True

@@ -22,6 +22,8 @@ LITTLE_LEFT = 1e-3
 # The same, where updates are small, too.
 SOME_LEFT = 0.1
 TOO_SLOW = 1e-4
+# Losses that differ by less than this share are one.
+SAME_LOSS = 0.02
 # A loss that falls in small steps gets a rate this many times as high, or more.
 FASTER, MUCH_FASTER = 10.0, 100.0
 # Updates of this size beside the weights are too large to go on for long.
@@ -172,7 +174,7 @@ def too_slow(evidence: Evidence) -> Finding | None:
     if evidence.learning.state != "not learning" or losses is None:
         return None
     ratio = evidence.ratio(evidence.sound)
-    falls = losses.still_fall and ratio < USUAL_RATIO
+    falls = losses.still_fall and ratio < USUAL_RATIO and not _knows_the_shares(evidence, ratio)
     if not (ratio < TOO_SLOW or falls):
         return None
     faster = _by_the_fall(losses, evidence.learning.guess) if falls else FASTER
@@ -191,6 +193,17 @@ def too_slow(evidence: Evidence) -> Finding | None:
         steps=evidence.span,
         evidence={"update_ratio": ratio, "learning_rate": evidence.rate, "right_rate": right},
     )
+
+
+def _knows_the_shares(evidence: Evidence, ratio: float) -> bool:
+    """Whether the loss has come down to that of a constant guess, by updates of nearly usual size.
+
+    A fall from there on is no sign of haste: labels that do not follow from the inputs are learned
+    by heart, little by little.
+    """
+    losses, guess = evidence.losses, evidence.learning.guess
+    is_there = losses is not None and abs(losses.end.value - guess) < SAME_LOSS * guess
+    return bool(is_there and ratio > USUAL_RATIO / 2)
 
 
 def _by_the_fall(losses: Losses, guess: float) -> float:
