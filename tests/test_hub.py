@@ -9,8 +9,10 @@ import keras
 import numpy as np
 import pytest
 from torch_files import random_tensor, write_safetensors
+from typer.testing import CliRunner
 
 from keraskip import Preprocessing, build
+from keraskip.cli import app
 from keraskip.export.request import request_for
 from keraskip.models import hub, pretrained
 from keraskip.models.hub import PINS, Pin, fetch
@@ -138,6 +140,15 @@ def test_without_the_package_its_extra_is_named(monkeypatch):
         fetch("resnet18")
 
 
+def test_the_command_says_in_one_line_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    arguments = ["export", "resnet18", str(tmp_path / "out"), "--weights", "imagenet"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    (said,) = result.stderr.splitlines()
+    assert said.startswith("keraskip: weights='imagenet' of this network")
+
+
 def test_pins_are_of_their_form():
     assert list(PINS) == [
         *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
@@ -162,7 +173,8 @@ def test_classes_are_those_of_keras():
 def test_imagenet_weights_bring_what_an_export_needs(tmp_path, monkeypatch):
     """Of ResNet-18, with a stand-in for the download."""
     asked = []
-    monkeypatch.setattr(pretrained, "fetch", lambda network: asked.append(network))
+    stand_in = tmp_path / "some.safetensors"
+    monkeypatch.setattr(pretrained, "fetch", lambda network: asked.append(network) or stand_in)
     monkeypatch.setattr(pretrained, "read_safetensors", lambda file: {})
     monkeypatch.setattr(pretrained, "fill", lambda *arguments: None)
     model = build("resnet18", weights="imagenet", kernel_initializer="zeros")
@@ -187,11 +199,11 @@ def test_each_network_is_found(monkeypatch, network):
     name = f"{network}v1.5" if depth in (50, 101, 152) else network
     seen = []
 
-    def check(weights, frame, layout):
-        seen.append(layout.torchvision)
+    def fetch(network):
+        seen.append(network)
         raise InterruptedError
 
-    monkeypatch.setattr(pretrained, "check", check)
+    monkeypatch.setattr(pretrained, "fetch", fetch)
     with pytest.raises(InterruptedError):
         build(name, weights="imagenet", conventions="paper")
     assert seen == [network]

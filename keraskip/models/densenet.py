@@ -120,8 +120,7 @@ def build_densenet(
 def _build(layout: DenseLayout, frame: Frame, weights: pretrained.Weights) -> keras.Model:
     """Stem, dense blocks with transitions between them, and head."""
     frame.check_size(layout.smallest_map)
-    if weights is not None:
-        pretrained.check(weights, frame, layout)
+    file = None if weights is None else pretrained.find(weights, frame, layout)
     images = frame.images()
     x = frame.apply_stem(images, layout.stem_filters, layout.style, layout.stem == "imagenet")
     block = efficient_dense_block if layout.memory_efficient else dense_block
@@ -134,5 +133,5 @@ def _build(layout: DenseLayout, frame: Frame, weights: pretrained.Weights) -> ke
     x = frame.apply_head(x, layout.style)
     model = frame.model(images, x, layout.name)
     if weights is not None:
-        pretrained.load(model, weights, frame, layout)
+        pretrained.load(model, weights, file, frame, layout)
     return model

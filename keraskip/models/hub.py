@@ -19,8 +19,9 @@ class Pin(NamedTuple):
     sha256: str
 
 
-# Of the networks with None neither commit nor hash is known here: their file is what the branch
-# `main` has on the day, and a warning says so.
+# Commits and hashes are those that public projects have pinned these files to; nobody has compared
+# them with the Hub for this package. If one is wrong, the file is refused. Of the networks with
+# None neither is known here: their file is what `main` has on the day, and a warning says so.
 PINS: dict[str, Pin | None] = {
     "resnet18": Pin(
         "bbd144b3e5565108aad885f145491d11bc6ce807",

@@ -30,8 +30,11 @@ APPLICATIONS = (
 TORCHVISION_IMAGES = of_mode("torch") | {"crop": 224 / 256, "interpolation": "bilinear"}
 
 
-def check(weights: Weights, frame: Frame, layout: Layout) -> None:
-    """Refuse weights that the network cannot take, before it is built."""
+def find(weights: Weights, frame: Frame, layout: Layout) -> Path | None:
+    """The file of the weights, None for those that Keras fetches itself.
+
+    Refuses weights that the network cannot take or that are not to be had, before it is built.
+    """
     if not isinstance(weights, str | os.PathLike):
         raise TypeError(
             "weights must be None, 'imagenet' or the path of a file. "
@@ -39,7 +42,7 @@ def check(weights: Weights, frame: Frame, layout: Layout) -> None:
         )
     if weights == "imagenet":
         _check_imagenet(frame, layout)
-        return
+        return None if layout.application else fetch(layout.torchvision or "")
     file = os.fspath(weights)
     if not (file.endswith(SUFFIXES) and Path(weights).is_file()):
         raise ValueError(
@@ -53,27 +56,24 @@ def check(weights: Weights, frame: Frame, layout: Layout) -> None:
             f"of torchvision. Received: weights={file!r}, "
             f"conventions={layout.style.conventions!r} (nearest: 'paper')"
         )
+    return Path(weights)
 
 
-def load(model: keras.Model, weights: Weights, frame: Frame, layout: Layout) -> None:
-    """Gives the model the weights of the file, of keras.applications or of torchvision."""
-    if weights == "imagenet" and layout.application:
-        build = getattr(keras.applications, layout.application)
+def load(
+    model: keras.Model, weights: Weights, file: Path | None, frame: Frame, layout: Layout
+) -> None:
+    """Gives the model the weights of the file that `find` has found, or of keras.applications."""
+    if file is None:
+        build = getattr(keras.applications, layout.application or "")
         # The two models list their weights in the same order; only the names differ.
         model.set_weights(build(weights="imagenet", include_top=frame.include_top).get_weights())
-    elif weights == "imagenet" and layout.torchvision:
-        _fill(model, fetch(layout.torchvision), layout)
-    elif os.fspath(weights or "").endswith(TENSORS):
-        _fill(model, Path(weights or ""), layout)
+    elif file.suffix == TENSORS:
+        name_of = residual_name if isinstance(layout, ResidualLayout) else dense_name
+        fill(model, read_safetensors(file), name_of, file)
     else:
-        model.load_weights(weights)
+        model.load_weights(file)
     if weights == "imagenet" and frame.input_tensor is None:
         note_origin(model, _imagenet_origin(frame, layout))
-
-
-def _fill(model: keras.Model, file: Path, layout: Layout) -> None:
-    name_of = residual_name if isinstance(layout, ResidualLayout) else dense_name
-    fill(model, read_safetensors(file), name_of, file)
 
 
 def _imagenet_origin(frame: Frame, layout: Layout) -> Origin:
