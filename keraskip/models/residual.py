@@ -74,8 +74,9 @@ def build_resnet(
         classifier_activation: activation of the last layer; `None` returns the logits.
         weights: `None` for random ones, the path of a file, or `"imagenet"`. A `.keras` or
             `.weights.h5` file is of Keras; a `.safetensors` file has the tensors of a network of
-            PyTorch with torchvision's names, for `conventions="paper"`. `"imagenet"` is for
-            `stem="imagenet"`: Keras downloads the weights of `keras.applications`
+            PyTorch with torchvision's names, for `conventions="paper"`. Names and shapes do not say
+            where a bottleneck has its stride; torchvision's need `variant="v1.5"`. `"imagenet"` is
+            for `stem="imagenet"`: Keras downloads the weights of `keras.applications`
             (`conventions="keras"`, depth 50, 101 or 152), and with `pip install 'keraskip[hub]'`
             the Hugging Face Hub has those of torchvision (depth 18 or 34; 50, 101 or 152 with
             `variant="v1.5"`). Of these, depth 18, 34 and 50 are pinned to a commit and a hash;
