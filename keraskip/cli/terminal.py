@@ -14,7 +14,7 @@ def bad_input_in_one_line() -> Iterator[None]:
     """Prints an error that the user can mend in one line, and exits with code 2."""
     try:
         yield
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"keraskip: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
 
