@@ -288,10 +288,16 @@ def breaking_off(bad_batch):
     raise RuntimeError("no more data")
 
 
-@pytest.mark.parametrize("bad_batch", [False, True], ids=["generator", "step"])
-def test_exception(tmp_path, bad_batch):
-    # An error of the data has nothing to do with the step.
-    model, message = tiny(**{} if bad_batch else UNCOMPILED), "shape|no more data"
+@pytest.mark.parametrize(
+    ("bad_batch", "way"),
+    [
+        pytest.param(False, UNCOMPILED, id="generator"),
+        pytest.param(False, {}, id="generator, compiled", marks=pytest.mark.slow),
+        pytest.param(True, {}, id="step"),
+    ],
+)
+def test_exception(tmp_path, bad_batch, way):
+    model, message = tiny(**way), "shape|no more data"
     options = {"shuffle": False, "verbose": 0, "callbacks": [GradientRecorder(tmp_path)]}
     with pytest.raises(Exception, match=message):
         model.fit(breaking_off(bad_batch), **options)

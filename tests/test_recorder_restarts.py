@@ -114,7 +114,7 @@ def interrupt(delay, is_over):
     """Again and again, as Python drops an exception that is raised while it frees an object."""
     while not is_over.wait(delay):
         signal.raise_signal(signal.SIGINT)
-        delay = 30
+        delay = 60
 
 
 def has_lost_weights(model):
