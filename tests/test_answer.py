@@ -157,11 +157,11 @@ def test_beyond_three_networks_those_that_fail_come_first_with_their_twins(stall
 
 def test_of_many_networks_those_that_fail_come_first(stalled, learns):
     well = [named(learns, f"well{n}", trial=None) for n in range(12)]
-    shown, more = cards_of(keraskip.compare(*well, named(stalled, "ill", trial=None)))
+    comparison = keraskip.compare(*well, named(stalled, "ill", trial=None))
+    shown, more = cards_of(comparison)
     assert [card.name for card in shown][:2] == ["ill", "well0"]
     assert len(shown) + len(more) == 13
-    page = keraskip.compare(*well, named(stalled, "ill", trial=None))._repr_html_()
-    assert f"{len(more)} more networks" in page
+    assert f"{len(more)} more networks" in comparison._repr_html_()
 
 
 def test_the_terminal_has_answer_table_and_at_most_three_lines_a_cause(stalled, learns):

@@ -4,6 +4,7 @@ Counts are the same on every machine. `benchmarks/build_time.py` measures second
 """
 
 import cProfile
+import gc
 from collections import Counter
 
 import keras
@@ -83,7 +84,12 @@ def calls_of_blocks(build):
 
 def python_calls(build, count):
     profile = cProfile.Profile()
-    profile.runcall(build, count)
+    # Otherwise it counts what the collector calls for objects that other tests have left.
+    gc.disable()
+    try:
+        profile.runcall(build, count)
+    finally:
+        gc.enable()
     return sum(entry.callcount for entry in profile.getstats())
 
 

@@ -21,12 +21,25 @@ def test_a_network_of_the_zoo():
     assert described.built["activation_bytes"] > 3 * 32 * 32 * 16 * 4
 
 
-def test_printed():
-    lines = str(describe("preact_resnet110")).splitlines()
+@pytest.mark.parametrize(
+    ("name", "depth", "error", "arguments"),
+    [
+        ("resnet20", "20", "8.75", "depth=20"),
+        pytest.param(
+            "preact_resnet110",
+            "110",
+            "6.37",
+            "depth=110, variant='preact', block='basic'",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_printed(name, depth, error, arguments):
+    lines = str(describe(name)).splitlines()
     cells = {line.split("  ")[0].strip(): line for line in lines}
-    assert cells["depth"].split() == ["depth", "110", "110"]
-    assert cells["error on CIFAR-10+"].split()[-3:] == ["6.37", "%", "–"]
-    assert "built by   keraskip.build_resnet(depth=110, variant='preact', block='basic')" in lines
+    assert cells["depth"].split() == ["depth", depth, depth]
+    assert cells["error on CIFAR-10+"].split()[-3:] == [error, "%", "–"]
+    assert f"built by   keraskip.build_resnet({arguments})" in lines
     assert max(map(len, lines)) <= 100
 
 
@@ -49,6 +62,7 @@ def test_exact_parameters_are_printed_in_full():
     assert row.split() == ["trainable", "of", "them", "11,689,512", "11,689,512"]
 
 
+@pytest.mark.slow  # seconds of building a ResNet-50
 def test_totals_of_keras_stand_beside_the_total():
     (row,) = (
         line for line in str(describe("resnet50")).splitlines() if line.startswith("parameters")

@@ -17,10 +17,11 @@ TINY = {"units": 8, "epochs": 2}
     ("changes", "state", "kind"),
     [
         ({"optimizer": f"{SGD}(1e-9)", "depth": 3}, "frozen", "updates too small"),
-        (
+        pytest.param(
             {"task": "regression", "head": (1, "relu"), "head_bias": -1e3, "shift": 2.0},
             "not learning",
             "no gradient",
+            marks=pytest.mark.slow,
         ),
         (
             {"depth": 8, "activation": "exponential", "initializer": "he_uniform"},

@@ -23,9 +23,9 @@ def covered(draw_one, truth):
 @pytest.mark.parametrize(
     ("layers", "noise", "slope", "profiles"),
     [
-        (0.3, 0, 0, 1),
+        pytest.param(0.3, 0, 0, 1, marks=pytest.mark.slow),
         pytest.param(0.3, 0, 0, 8, marks=pytest.mark.slow),
-        (0, 0.3, 0, 8),
+        pytest.param(0, 0.3, 0, 8, marks=pytest.mark.slow),
         (0, 0, 0.02, 8),
         pytest.param(0.3, 0.1, 0, 3, marks=pytest.mark.slow),
         (0.3, 0.3, 0.02, 8),

@@ -33,8 +33,8 @@ LEFT = {
 
 # Those of other blocks, or with a layer of ours; the others are made of the same.
 QUICK = (
-    "plain", "resnet", "resnet_v1.5", "resnet_preact", "densenet_bc", "densenet_efficient",
-    "stochastic_depth", "no_normalization", "dropout", "shortcut_exclusive_gating",
+    "resnet_v1.5", "resnet_preact", "densenet_bc", "densenet_efficient", "no_normalization",
+    "dropout",
 )  # fmt: skip
 
 

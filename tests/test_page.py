@@ -192,7 +192,8 @@ def test_a_page_that_goes_on_loads_itself_anew_and_keeps_what_was_set(browser, r
     assert page.evaluate("document.activeElement.closest('details').id") == "method"
     # By itself it does so until a page takes its place that does not.
     live.write_text(going_on.replace('data-reload-after="600"', 'data-reload-after="1"'))
-    page.reload()
+    # Not until it is loaded: on a busy machine that takes longer than a second.
+    page.reload(wait_until="commit")
     ended.write_text(going_on.replace(' data-reload-after="600"', ""))
     ended.replace(live)
     page.wait_for_selector("body:not([data-reload-after])[data-drawn='1'][data-moment='2']")

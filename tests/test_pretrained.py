@@ -45,14 +45,10 @@ CASES = [
     *((kind, top, {}) for kind in KINDS for top in (True, False)),
     *(("DenseNet121", top, EFFICIENT) for top in (True, False)),
 ]
-# The others are built of the same.
-QUICK = [CASES[0]]
 
 
-@pytest.mark.parametrize(
-    ("application", "include_top", "changes"),
-    [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in CASES if case not in QUICK)],
-)
+@pytest.mark.slow  # seconds each: no network of Keras that has such weights is small
+@pytest.mark.parametrize(("application", "include_top", "changes"), CASES)
 def test_imagenet_weights_come_from_keras(monkeypatch, application, changes, include_top):
     size = {"input_shape": (SIDE, SIDE, 3), "include_top": include_top}
     source = randomized(application, **size, classifier_activation=None)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from keras import layers
 from quiet import GradientRecorder
+from uncompiled import UNCOMPILED
 
 from keraskip import build_plain, build_resnet, load_run
 from keraskip.callbacks.hook.arguments import made_probe
@@ -38,8 +39,7 @@ def values(run, probe, epoch=0):
 def compiled(model, loss="sparse_categorical_crossentropy"):
     # A rate of zero: what is probed is what was built. The probe has passes of its own, for which
     # the training need not be compiled.
-    way = {"run_eagerly": True} if keras.backend.backend() == "tensorflow" else {}
-    model.compile(keras.optimizers.SGD(0.0), loss, **way)
+    model.compile(keras.optimizers.SGD(0.0), loss, **UNCOMPILED)
     return model
 
 
@@ -119,7 +119,7 @@ def test_nothing_changes(tmp_path):
         keras.utils.set_random_seed(0)
         stack = [layers.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.BatchNormalization()]
         model = keras.Sequential([*stack, layers.Flatten(), layers.Dense(10, "softmax")])
-        model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", **UNCOMPILED)
         run = probed(tmp_path / str(probe), model, probe=probe, epochs=2)
         weights.append(model.get_weights())
     for ours, theirs in zip(*weights, strict=True):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 from quiet import GradientRecorder
+from uncompiled import UNCOMPILED
 
 from keraskip import build_resnet, load_run
 from keraskip.analysis.verdicts import judge
@@ -79,7 +80,7 @@ def test_a_dead_layer(tmp_path):
 
 def test_a_residual_branch_that_starts_at_zero(tmp_path):
     model = build_resnet(**SMALL, zero_init_residual=True, input_shape=(8, 8, 1))
-    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", **UNCOMPILED)
     images = RANDOM.normal(size=(24, 8, 8, 1)).astype("float32")
     model.fit(images, LABELS[:24], batch_size=8, verbose=0, callbacks=[GradientRecorder(tmp_path)])
     run = load_run(tmp_path)

@@ -140,13 +140,13 @@ MODELS = (
     normalized, scaled,
 )  # fmt: skip
 # Those that no file beside this one trains.
-QUICK_MODELS = (deferred, OwnStep, shared, partly_frozen)
+QUICK_MODELS = (OwnStep, shared)
 OPTIMIZERS = (
     "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon",
     "Nadam", "RMSprop", "SGD", "ScheduleFreeAdamW",
 )  # fmt: skip
-# Their steps differ most: by state, by shape of the weight.
-QUICK = ("Adam", "Muon")
+# Its steps differ most, by the shape of a weight. Adam: test_recorder_loop.py.
+QUICK = ("Muon",)
 SETTINGS = {
     "clipnorm": {"optimizer": lambda: SGD(0.1, clipnorm=0.1)},
     "global_clipnorm": {"optimizer": lambda: SGD(0.1, global_clipnorm=0.1)},
@@ -159,11 +159,9 @@ SETTINGS = {
     "several": {"optimizer": lambda: keras.optimizers.MultiOptimizer(by_layer())},
     "eagerly": {"run_eagerly": True},
 }
-# They change the gradient, or how the step runs.
-QUICK_SETTINGS = (
-    "global_clipnorm", "accumulation", "loss_scale", "several", "jit_compile",
-    "steps_per_execution",
-)  # fmt: skip
+# They change the gradient, or how the step runs. Clipping, loss scales and several steps in one
+# execution: test_recorder.py and test_recorder_statistics.py.
+QUICK_SETTINGS = ("accumulation", "several", "jit_compile")
 if BACKEND != "torch":
     SETTINGS["jit_compile"] = {"jit_compile": True}
     SETTINGS["steps_per_execution"] = {"steps_per_execution": 4}

@@ -283,13 +283,13 @@ class Careless(keras.Model):
 def test_a_training_without_a_step_is_told(tmp_path):
     model = Careless()
     with pytest.warns(UserWarning, match="No step was recorded") as told:
-        trained(tmp_path, model, epochs=2)
+        trained(tmp_path, model, epochs=2, compiled=UNCOMPILED)
     assert sum("No step was recorded" in str(each.message) for each in told) == 1
 
 
 def test_a_usual_run_is_its_only_part(tmp_path):
     model = dense("usual", 4, 3, 4)
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", **UNCOMPILED)
     model.fit(IMAGES, IMAGES, verbose=0, callbacks=[GradientRecorder(tmp_path)])
     run = load_run(tmp_path)
     assert run.parts == [run]

@@ -186,6 +186,7 @@ def test_data_of_unknown_size(tmp_path, scaled):
 
 
 @ran_out
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="asks tf.data")
 def test_epochs_of_unknown_size(tmp_path):
     import tensorflow as tf
@@ -332,9 +333,9 @@ def test_a_nan_in_a_batch_is_dated(tmp_path, step):
 
 
 def test_a_nan_from_a_layer_is_placed(tmp_path):
-    model = network(NotANumber())
+    model = network(NotANumber(), **UNCOMPILED)
     with pytest.warns(UserWarning, match="first in step 0. .*first/.*: 2 of 6"):
-        fit(model, GradientRecorder(tmp_path))
+        fit(model, GradientRecorder(tmp_path), images=FEW)
     (found,) = load_run(tmp_path).info["nonfinite"]
     assert found["path"].split("/")[-2] == "first"
 

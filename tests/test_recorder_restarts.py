@@ -114,7 +114,7 @@ def interrupt(delay, is_over):
     """Again and again, as Python drops an exception that is raised while it frees an object."""
     while not is_over.wait(delay):
         signal.raise_signal(signal.SIGINT)
-        delay = 30
+        delay = 60
 
 
 def has_lost_weights(model):
@@ -339,8 +339,7 @@ def test_each_of_several_models_goes_on_with_its_own_run(tmp_path):
     "change",
     [
         "weights",
-        "epoch",
-        *(pytest.param(c, marks=pytest.mark.slow) for c in ("kind", "statistics")),
+        *(pytest.param(c, marks=pytest.mark.slow) for c in ("epoch", "kind", "statistics")),
     ],
 )
 def test_another_training_does_not_go_on_with_the_run(tmp_path, change):

@@ -1,5 +1,6 @@
 """What is recorded on demand: further statistics, and the gradient that the optimizer uses."""
 
+from itertools import product
 from pathlib import Path
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from by_hand import gradients_by_hand
 from keras import layers, ops
+from members import quick
 from quiet import GradientRecorder
 from uncompiled import UNCOMPILED
 
@@ -61,15 +63,13 @@ CLIPPINGS = {
 QUICK = ("global_clipnorm", {"jit_compile": False})
 WAYS = [(clipping, UNCOMPILED) for clipping in CLIPPINGS]
 if BACKEND == "tensorflow":
-    WAYS += [
-        pytest.param(name, way, marks=() if (name, way) == QUICK else pytest.mark.slow)
-        for way in ({"jit_compile": False}, {"jit_compile": True})
-        for name in CLIPPINGS
-    ]
+    ways = [UNCOMPILED, {"jit_compile": False}, {"jit_compile": True}]
+    WAYS = quick([QUICK, *(way for way in WAYS if way[0] != QUICK[0])], product(CLIPPINGS, ways))
 
 
-@pytest.mark.parametrize(("clipping", "way"), WAYS)
-def test_effective_gradient_is_the_update_of_plain_descent(tmp_path, clipping, way):
+@pytest.mark.parametrize("case", WAYS, ids=str)
+def test_effective_gradient_is_the_update_of_plain_descent(tmp_path, case):
+    clipping, way = case
     options = {clipping: CLIPPINGS[clipping]}
     if clipping == "gradient_accumulation_steps":
         options["global_clipnorm"] = 0.2
@@ -86,7 +86,7 @@ def test_effective_gradient_is_the_update_of_plain_descent(tmp_path, clipping, w
     )
 
 
-@pytest.mark.parametrize("clipping", ["clipnorm", "global_clipnorm", "clipvalue"])
+@pytest.mark.parametrize("clipping", quick(["clipnorm", "global_clipnorm"], list(CLIPPINGS)[:3]))
 def test_effective_gradient_of_an_embedding(tmp_path, clipping):
     keras.utils.set_random_seed(0)
     tokens, labels = np.array([[1, 1, 1, 1, 2, 2]] * 4), RANDOM.normal(size=(4, 1))

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from members import quick
 
 from keraskip import build_plain, build_resnet
 
@@ -29,7 +30,7 @@ SMALLEST_LAYERS = [
 ]
 
 TWINS = [{"depth": 8, "variant": variant, "input_shape": (8, 8, 1)} for variant in VARIANTS]
-TWINS += [
+MORE_TWINS = [
     {"depth": 11, "variant": "v1", "block": "bottleneck", "input_shape": (8, 8, 1)},
     {"depth": 11, "variant": "v1.5", "block": "bottleneck", "input_shape": (8, 8, 1)},
     {
@@ -37,7 +38,7 @@ TWINS += [
         "input_shape": (33, 33, 3),
     },
 ]
-DEEP_TWINS = [
+MORE_TWINS += [
     {"depth": depth, "variant": variant, "input_shape": (8, 8, 1)}
     for depth in (14, 56)
     for variant in VARIANTS
@@ -56,6 +57,7 @@ ENDS = (
     (14,   "preact",  "batch",       "stage3_block2_add"),
 )
 # fmt: on
+ONE_OF_EACH = quick([ENDS[0], ENDS[3]], ENDS)
 
 
 def count(weights):
@@ -104,7 +106,7 @@ def test_layer_names_of_the_smallest_network():
 
 @pytest.mark.parametrize(
     "arguments",
-    [*TWINS, *(pytest.param(deep, marks=pytest.mark.slow) for deep in DEEP_TWINS)],
+    [*TWINS, *(pytest.param(twin, marks=pytest.mark.slow) for twin in MORE_TWINS)],
     ids=str,
 )
 def test_weights_go_from_plain_to_resnet_and_back(arguments):
@@ -123,8 +125,9 @@ def test_weights_go_from_plain_to_resnet_and_back(arguments):
     np.testing.assert_array_equal(answers(plain, images), before)
 
 
-@pytest.mark.parametrize(("depth", "variant", "normalization", "end"), ENDS)
-def test_without_residuals_a_resnet_is_the_identity_path(depth, variant, normalization, end):
+@pytest.mark.parametrize("network", ONE_OF_EACH, ids=str)
+def test_without_residuals_a_resnet_is_the_identity_path(network):
+    depth, variant, normalization, end = network
     model = build_resnet(depth, variant, normalization=normalization, **SMALL)
     zero_residual_kernels(model)
     images = random_images(2, 8, 8, 1)
@@ -135,8 +138,9 @@ def test_without_residuals_a_resnet_is_the_identity_path(depth, variant, normali
     assert not features[..., 16:].any()
 
 
-@pytest.mark.parametrize(("depth", "variant", "normalization", "end"), ENDS)
-def test_without_residuals_a_plain_network_passes_nothing_on(depth, variant, normalization, end):
+@pytest.mark.parametrize("network", ONE_OF_EACH, ids=str)
+def test_without_residuals_a_plain_network_passes_nothing_on(network):
+    depth, variant, normalization, end = network
     model = build_plain(depth, variant, normalization=normalization, **SMALL)
     zero_residual_kernels(model)
     images = random_images(2, 8, 8, 1)
@@ -171,9 +175,11 @@ def test_a_seeded_initializer_gives_the_same_network_twice():
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("shortcut", ["A", "B"])
-def test_small_grey_images(variant, shortcut):
+@pytest.mark.parametrize(
+    "kind", quick(["v1 A", "preact B"], ["v1 A", "v1 B", "preact A", "preact B"])
+)
+def test_small_grey_images(kind):
+    variant, shortcut = kind.split()
     outputs = predict(build_resnet(8, variant, shortcut, **SMALL), random_images(2, 8, 8, 1))
     assert outputs.shape == (2, 10)
     np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)

@@ -146,7 +146,8 @@ def batch_ends(folder, values):
 
 
 def test_file_cut_at_any_byte_keeps_the_whole_batches(tmp_path, values):
-    ends = batch_ends(tmp_path, values)
+    # Each byte takes a file to read.
+    ends = batch_ends(tmp_path, values[:4])
     whole = (tmp_path / STEPS_FILE).read_bytes()
     for size in range(ends[0], len(whole) + 1):
         (tmp_path / STEPS_FILE).write_bytes(whole[:size])

@@ -53,7 +53,11 @@ def test_a_appends_zero_channels():
 
 @pytest.mark.parametrize(
     ("shortcut", "block", "strides"),
-    [("B", "stage2_block1", 2), ("C", "stage1_block1", 1), ("C", "stage2_block1", 2)],
+    [
+        ("B", "stage2_block1", 2),
+        ("C", "stage1_block1", 1),
+        pytest.param("C", "stage2_block1", 2, marks=pytest.mark.slow),
+    ],
 )
 def test_b_and_c_project(shortcut, block, strides):
     model, x, residual, output = block_of(shortcut, block)
@@ -70,7 +74,10 @@ def test_constant_scaling_halves_both_paths():
 
 @pytest.mark.parametrize(
     ("block", "strides", "identity"),
-    [("stage1_block1", 1, lambda x: x), ("stage2_block1", 2, widened)],
+    [
+        pytest.param("stage1_block1", 1, lambda x: x, marks=pytest.mark.slow),
+        ("stage2_block1", 2, widened),
+    ],
 )
 @pytest.mark.parametrize("shortcut", ["exclusive_gating", "shortcut_only_gating"])
 def test_gating(shortcut, block, strides, identity):

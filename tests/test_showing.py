@@ -42,10 +42,10 @@ def test_one_display_is_redrawn_after_epochs_that_the_looks_choose(shell, folder
     monkeypatch.setattr("keraskip.callbacks.book.looks.SHARE", 0.0)
     telling = made_telling(2, False)
 
-    def train():
+    def train(epochs=5):
         telling.begin(folder)
         telling.add(folder, {})
-        for epoch in range(5):
+        for epoch in range(epochs):
             telling.end_epoch(folder, epoch, True)
             telling.print_waiting()
         telling.end(folder)
@@ -58,7 +58,7 @@ def test_one_display_is_redrawn_after_epochs_that_the_looks_choose(shell, folder
         assert part in outputs[-1].data["text/html"], part
     assert text.splitlines()[-1] == f"More: keraskip report {folder}"
     # Another cell goes on with the run, and has its own display.
-    again, _ = shown(train)
+    again, _ = shown(lambda: train(epochs=3))
     assert [output.update for output in again][:2] == [False, True]
 
 

@@ -77,6 +77,7 @@ def test_a_gradient_that_is_stopped(tmp_path):
     assert "the last one below" in verdict.reason
 
 
+@pytest.mark.slow  # the note by itself: test_signal.py
 def test_recurrent_layers_are_not_judged_over_time(tmp_path):
     """Three SimpleRNN: healthy over layers, and the verdict says that time was not looked at."""
     x = inputs = keras.Input((12, 4))

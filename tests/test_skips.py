@@ -1,5 +1,7 @@
 """`add_skips`: the twin is the network with the skips that a person would draw."""
 
+from itertools import product
+
 import keras
 import numpy as np
 import pytest
@@ -53,8 +55,8 @@ def one_step(model, x):
 
 
 QUICK = (
-    "mlp", "conv2d", "nested", "shared_layers", "two_inputs", "batch_normalization", "lstm_stack",
-    "transformer", "mixed_precision", "pre_activation", "residual_below", "images_of_any_size",
+    "mlp", "conv2d", "nested", "shared_layers", "two_inputs", "lstm_stack", "transformer",
+    "mixed_precision", "pre_activation", "residual_below",
 )  # fmt: skip
 
 
@@ -79,10 +81,13 @@ def test_the_twin_is_the_network_drawn_by_hand(name, tmp_path):
     assert next(path for path in was if path.endswith("kernel")) in one_step(twin, x)
 
 
-@pytest.mark.parametrize("variant", ["v1", "preact"])
-@pytest.mark.parametrize("shortcut", ["A", pytest.param("B", marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("block", "every"), [("basic", 2), ("bottleneck", 3)])
-def test_the_plain_networks_of_the_zoo_become_their_residual_twins(variant, shortcut, block, every):
+ZOO = list(product(["v1", "preact"], ["A", "B"], ["basic", "bottleneck"]))
+
+
+@pytest.mark.parametrize("network", quick([ZOO[0], ("preact", "A", "bottleneck")], ZOO), ids=str)
+def test_the_plain_networks_of_the_zoo_become_their_residual_twins(network):
+    variant, shortcut, block = network
+    every = {"basic": 2, "bottleneck": 3}[block]
     options = {
         "input_shape": (8, 8, 1), "stage_blocks": (2, 2), "filters": (4, 8), "block": block,
         "classifier_activation": None,
@@ -259,7 +264,7 @@ def test_one_sentence_says_why_nothing_is_done(make, options, message):
         add_skips(make(), **options)
 
 
-@pytest.mark.parametrize("scale", [None, 0.5, "learned"])
+@pytest.mark.parametrize("scale", quick([None, "learned"], [None, 0.5, "learned"]))
 def test_the_mask_of_a_sequence_reaches_the_layers_of_the_twin(scale):
     x = keras.Input((None,), dtype="int32")
     y = layers.Embedding(9, 4, mask_zero=True)(x)

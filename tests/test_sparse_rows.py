@@ -165,9 +165,14 @@ OPTIMIZERS = {
     "eager": (lambda: keras.optimizers.SGD(0.5), True, {"run_eagerly": True}),
     "scaled": (scaled, True, {}),
     "momentum": (lambda: keras.optimizers.SGD(0.5, momentum=0.9), False, {}),
+    "momentum, eager": (
+        lambda: keras.optimizers.SGD(0.5, momentum=0.9),
+        False,
+        {"run_eagerly": True},
+    ),
     "decay": (lambda: keras.optimizers.SGD(0.5, weight_decay=0.01), False, {}),
 }
-QUICK = ("plain", "momentum")
+QUICK = ("plain", "momentum, eager")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """What the recorder prints about a training, and which trainings it ends."""
 
 import json
+from contextlib import redirect_stdout
 from dataclasses import replace
+from io import StringIO
 
 import keras
 import numpy as np
@@ -34,11 +36,18 @@ def trained(
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    """The folder of a training that goes well."""
-    folder = tmp_path_factory.mktemp("telling") / "my run"
-    run, _ = trained(folder)
-    return run
+def sound(told):
+    """The run of a training that goes well."""
+    return told[0]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """The same, and what was printed."""
+    printed = StringIO()
+    with redirect_stdout(printed):
+        run, _ = trained(tmp_path_factory.mktemp("telling") / "my run")
+    return run, printed.getvalue()
 
 
 def first_steps(run, count, *, info=None, **scalars):
@@ -61,11 +70,11 @@ def with_loss(run, loss, **more):
     return {"training": {**run.info["training"], "loss": loss, **more}}
 
 
-def test_a_training_that_goes_well_prints_its_last_line(tmp_path, capsys):
-    trained(tmp_path / "my run")
-    (line,) = capsys.readouterr().out.splitlines()
+def test_a_training_that_goes_well_prints_its_last_line(told):
+    run, printed = told
+    (line,) = printed.splitlines()
     assert line.startswith("keraskip: it learns (the loss goes from ")
-    assert line.endswith(f" More: keraskip report '{tmp_path / 'my run'}'")
+    assert line.endswith(f" More: keraskip report '{run.path}'")
 
 
 # Keras, too, warns of this softmax.

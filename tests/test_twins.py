@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from members import quick
 from uncompiled import UNCOMPILED
 
 import keraskip
@@ -12,6 +13,7 @@ from keraskip.analysis.twins import is_twin
 
 X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
 Y = (X[:, 0] > 0).astype(int)
+KINDS = [{"scale": "learned"}, {"scale": 0.5}, {"how": "concatenate"}]
 
 
 def mlp(activation="tanh", units=(8, 8, 8, 8)):
@@ -51,19 +53,26 @@ def subclassed():
     return Mine()
 
 
+@pytest.fixture(scope="module")
+def plain_mlp(tmp_path_factory):
+    return recorded(mlp(), tmp_path_factory.mktemp("plain"))
+
+
 def recorded(model, path, rate=0.1):
     model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", **UNCOMPILED)
     model.fit(X, Y, verbose=0, callbacks=[GradientRecorder(path, verbose=0)])
     return load_run(path)
 
 
+@pytest.mark.parametrize("options", quick([KINDS[0], KINDS[2]], [{}, *KINDS]))
+def test_a_twin_of_each_kind_is_known(options, tmp_path, plain_mlp):
+    twin = keraskip.add_skips(mlp(), verbose=False, **options)
+    assert_known(recorded(twin, tmp_path), plain_mlp)
+
+
 @pytest.mark.parametrize(
     ("make", "options"),
     [
-        (mlp, {}),
-        (mlp, {"scale": "learned"}),
-        pytest.param(mlp, {"scale": 0.5}, marks=pytest.mark.slow),
-        (mlp, {"how": "concatenate"}),
         (normalized, {"project": True}),
         pytest.param(normalized, {"preact": True}, marks=pytest.mark.slow),
         pytest.param(normalized, {"how": "concatenate"}, marks=pytest.mark.slow),
@@ -73,14 +82,17 @@ def recorded(model, path, rate=0.1):
 def test_a_twin_is_known(make, options, tmp_path):
     model = make()
     twin = recorded(keraskip.add_skips(model, verbose=False, **options), tmp_path / "twin")
-    plain = recorded(model, tmp_path / "plain")
+    assert_known(twin, recorded(model, tmp_path / "plain"))
+
+
+def assert_known(twin, plain):
     assert is_twin(twin, plain)
     assert not is_twin(plain, twin)
     assert not is_twin(plain, plain)
 
 
-def test_a_twin_drawn_by_hand_and_numbered_on_is_known(tmp_path):
-    assert is_twin(recorded(by_hand(), tmp_path / "a"), recorded(mlp(), tmp_path / "b"))
+def test_a_twin_drawn_by_hand_and_numbered_on_is_known(tmp_path, plain_mlp):
+    assert is_twin(recorded(by_hand(), tmp_path), plain_mlp)
 
 
 @pytest.mark.slow

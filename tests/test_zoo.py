@@ -12,14 +12,15 @@ from keraskip.models.zoo import ZOO
 
 # The next deepest is counted in benchmarks/build_time.py.
 COUNTED_THERE = "preact_resnet1001"
-# Deeper networks of a kind of which a smaller one is built, too; the deepest takes a quarter of a
-# minute, and Keras' walk through it goes deeper than Python recurses by default.
+# A smaller network of the same kind is built, too. The deepest one takes a quarter of a minute, and
+# Keras' walk through it goes deeper than Python recurses by default.
 DEEP = {
     "plain44", "plain110", "resnet44", "resnet110", "resnet1202", "preact_resnet164",
     "densenet100_k24", "densenet_bc250_k24", "densenet_bc190_k40", "resnet34", "resnet101v1.5",
     "resnet152v1.5", "resnet101", "resnet152", "resnet101v2", "resnet152v2", "densenet169",
     "densenet201", "densenet264", "densenet161", "plain56", "resnet56", "resnet50v2",
     "resnet50v1.5", "preact_resnet110", "densenet121", "densenet100_k12", "densenet_bc100_k12",
+    "plain32", "resnet32", "resnet50",
 }  # fmt: skip
 
 
@@ -116,10 +117,9 @@ def test_the_pages_tell_the_number_of_names():
 
 
 def test_build_takes_changes():
-    model = build("resnet20", classes=100, shortcut="B")
-    assert (model.name, model.output_shape) == ("resnet20", (None, 100))
+    model = build("resnet20", classes=100, shortcut="B", name="mine")
+    assert (model.name, model.output_shape) == ("mine", (None, 100))
     assert model.get_layer("stage2_block1_shortcut_conv")
-    assert build("resnet20", name="mine").name == "mine"
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ UNCOMPILED = {UNCOMPILED}
 x = np.random.default_rng(0).normal(size=(256, 4)).astype("float32")
 y = (x[:, :1] > 0).astype("float32")
 
-def network(name, rate=0.1):
+def network(name, rate=0.1, way=UNCOMPILED):
     layers = [keras.layers.Dense(8, "relu"), keras.layers.Dense(1, "sigmoid")]
     model = keras.Sequential([keras.Input((4,)), *layers], name=name)
-    model.compile(keras.optimizers.SGD(rate), "binary_crossentropy", **UNCOMPILED)
+    model.compile(keras.optimizers.SGD(rate), "binary_crossentropy", **way)
     return model
 """
 
@@ -27,16 +27,17 @@ parser.add_argument("--epochs", type=int)
 parser.add_argument("--every", help="of the script")
 arguments = parser.parse_args()
 model = network("mine")
-history = model.fit(x, y, 32, arguments.epochs, verbose=0)
+history = model.fit(x, y, 64, arguments.epochs, verbose=0)
 print(sys.argv, arguments.every, sorted(history.history), history.history["loss"])
 """
 
+# Compiled, as the networks have many steps.
 TWO_FITS = """
 def train(model, **how):
     return model.fit(x, y, batch_size=16, verbose=0, **how)
 
-train(network("first one"), epochs=3)
-train(network("second", rate=0.0), epochs=2)
+train(network("first one", way={}), epochs=3)
+train(network("second", rate=0.0, way={}), epochs=2)
 """
 
 SUBCLASSED = """
@@ -79,7 +80,7 @@ def broken():
     except KeyError as error:
         raise RuntimeError("broken on purpose") from error
 
-network("mine").fit(x, y, epochs=5, verbose=0, callbacks=[Break()])
+network("mine").fit(x, y, batch_size=128, epochs=5, verbose=0, callbacks=[Break()])
 """
 
 INTERRUPTED = """
@@ -98,7 +99,7 @@ finally:
 """
 
 EXITING = """
-network("mine").fit(x, y, verbose=0)
+network("mine").fit(x, y, batch_size=128, verbose=0)
 sys.exit(3)
 """
 
@@ -107,7 +108,7 @@ DEFERRED = """
 layers = [keras.layers.Dense(8, "relu"), keras.layers.Dense(1, "sigmoid")]
 model = keras.Sequential(layers, name="mine")
 model.compile("sgd", "binary_crossentropy", **UNCOMPILED)
-history = model.fit(x, y, epochs=3, verbose=0)
+history = model.fit(x, y, batch_size=128, epochs=3, verbose=0)
 print(int(model.optimizer.iterations), list(history.history))
 """
 
@@ -147,8 +148,9 @@ if __name__ == "__main__":
 OWN_RECORDER = """
 from keraskip import GradientRecorder
 model = network("mine")
-model.fit(x, y, verbose=0, callbacks=[GradientRecorder("own/run", verbose=0)])
-network("other").fit(x, y, verbose=0)
+recorder = GradientRecorder("own/run", verbose=0)
+model.fit(x, y, batch_size=128, verbose=0, callbacks=[recorder])
+network("other").fit(x, y, batch_size=128, verbose=0)
 """
 
 LOOP = """
