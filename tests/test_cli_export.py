@@ -105,6 +105,14 @@ def test_predict_names_classes(artefact, pictures):
     assert sum(right) >= 7
 
 
+def test_predict_takes_a_trained_network_too(run, artefact, pictures):
+    done = called("predict", run / "model.keras", *pictures)
+    assert done.returncode == 0, done.stderr
+    ours = [line.split()[-2:] for line in done.stdout.splitlines()[2:]]
+    exported = called("predict", artefact, *pictures).stdout.splitlines()[2:]
+    assert ours == [line.split()[-2:] for line in exported]
+
+
 @pytest.mark.parametrize("format", ["onnx", pytest.param("litert", marks=pytest.mark.slow)])
 def test_other_formats_predict_the_same(run, artefact, pictures, tmp_path, format):
     pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}[format])

@@ -31,28 +31,19 @@ def model_of(
 ) -> tuple["keras.Model", Path | None, "Preprocessing | None"]:
     """The model, the run folder that its file lies in, and its preprocessing, as far as known."""
     if network.endswith(".keras"):
-        return loaded(Path(network)), *_origin(Path(network).parent)
+        from keraskip.models.loading import load_model
+
+        return load_model(network), *_origin(Path(network).parent)
     from keraskip.export.preprocessing import Preprocessing
     from keraskip.models.zoo import build
 
     model = build(network, weights=weights)
-    if weights != "imagenet":
+    if weights is None:
         return model, None, None
+    if weights != "imagenet":
+        return model, *_origin(Path(weights).parent)
     mode = "torch" if network.startswith("densenet") else "tf" if "v2" in network else "caffe"
     return model, None, Preprocessing.of_keras(mode)
-
-
-def loaded(file: Path) -> "keras.Model":
-    """The model of a .keras file, also a deep or a memory-efficient one."""
-    import keras
-
-    import keraskip.models.recompute  # noqa: F401  registers its layers
-    from keraskip.models.large_graphs import deep_graphs
-
-    if not file.is_file():
-        raise FileNotFoundError(f"There is no file {file}.")
-    with deep_graphs():
-        return keras.models.load_model(file)
 
 
 def images_of(dataset: str) -> tuple["np.ndarray", "Preprocessing"]:

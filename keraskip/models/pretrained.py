@@ -7,6 +7,7 @@ from typing import TypeAlias
 import keras
 
 from keraskip.models.frame import Frame
+from keraskip.models.heads import check_classes, classes_in
 
 Weights: TypeAlias = "str | os.PathLike | None"
 
@@ -33,6 +34,8 @@ def check(weights: Weights, frame: Frame, application: str | None) -> None:
             f"weights must be None, 'imagenet' or a file that exists and ends in {SUFFIXES}. "
             f"Received: weights={os.fspath(weights)!r}"
         )
+    else:
+        check_classes(os.fspath(weights), classes_in(weights), frame)
 
 
 def load(model: keras.Model, weights: Weights, frame: Frame, application: str | None) -> None:
@@ -53,11 +56,7 @@ def _check_imagenet(frame: Frame, application: str | None) -> None:
             "build('resnet50', weights='imagenet'). Received: weights='imagenet' for "
             f"{application or 'another network'}"
         )
-    if frame.include_top and frame.classes not in (None, IMAGENET_CLASSES):
-        raise ValueError(
-            "The classifier of weights='imagenet' has 1000 classes; others need "
-            f"include_top=False. Received: classes={frame.classes} (nearest: {IMAGENET_CLASSES})"
-        )
+    check_classes("imagenet", IMAGENET_CLASSES, frame)
     channels = frame.image_channels
     if channels != 3:
         raise ValueError(f"weights='imagenet' need 3 channels. Received: {channels} (nearest: 3)")
