@@ -46,7 +46,9 @@ def test_other_classes_are_refused_before_a_layer_is_made(files, name, message):
     assert len(str(refused.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["ten.keras", "ten.weights.h5"])
+@pytest.mark.parametrize(
+    "name", ["ten.keras", pytest.param("ten.weights.h5", marks=pytest.mark.slow)]
+)
 def test_all_but_the_classifier_fits(files, name):
     folder, ten = files
     base = build(**SMALL, include_top=False, pooling="avg", weights=folder / name)

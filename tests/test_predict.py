@@ -25,18 +25,23 @@ def picture(tmp_path_factory):
     return file, pixels
 
 
+@pytest.fixture(scope="module")
+def small():
+    """A small network."""
+    return randomize(FAMILIES["resnet"](input_shape=(SIDE, SIDE, 3)))
+
+
 @pytest.fixture
-def network(monkeypatch):
+def network(monkeypatch, small):
     """A small network that stands for every name, and the calls that asked for it."""
-    model = randomize(FAMILIES["resnet"](input_shape=(SIDE, SIDE, 3)))
     calls = []
 
     def build(name, weights):
         calls.append((name, weights))
-        return model
+        return small
 
     monkeypatch.setattr("keraskip.models.zoo.build", build)
-    return model, calls
+    return small, calls
 
 
 def best(model, images):
