@@ -33,11 +33,13 @@ def check_classes(weights: str, count: int | None, frame: Frame) -> None:
 
 
 def classes_in(file: str | os.PathLike) -> int | None:
-    """The number of classes in a file of weights, 0 without a classifier, None if not known.
+    """The number of classes in a file of Keras, 0 without a classifier, None if not known.
 
     Raises:
         ValueError: for a broken file.
     """
+    if Path(file).suffix not in (".keras", ".h5"):
+        return None
     import h5py
 
     try:
