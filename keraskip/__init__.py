@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keraskip.models.densenet import build_densenet
     from keraskip.models.description import describe
     from keraskip.models.features import features
+    from keraskip.models.loading import load_model
     from keraskip.models.residual import build_plain, build_resnet
     from keraskip.models.skips import add_skips
     from keraskip.models.zoo import build, list_models
@@ -35,6 +36,7 @@ _HOMES = {
     "fold_batch_norm": "keraskip.export.folding",
     "anatomy": "keraskip.models.anatomy",
     "features": "keraskip.models.features",
+    "load_model": "keraskip.models.loading",
     "build_densenet": "keraskip.models.densenet",
     "build_plain": "keraskip.models.residual",
     "build_resnet": "keraskip.models.residual",

@@ -105,6 +105,16 @@ def test_predict_names_classes(artefact, pictures):
     assert sum(right) >= 7
 
 
+@pytest.mark.slow  # test_predict.py has networks and weights of other kinds
+def test_predict_takes_a_trained_network_too(run, artefact, pictures):
+    some = [*pictures][:2]
+    done = called("predict", run / "model.keras", *some)
+    assert done.returncode == 0, done.stderr
+    ours = [line.split()[-2:] for line in done.stdout.splitlines()[2:]]
+    exported = called("predict", artefact, *some).stdout.splitlines()[2:]
+    assert ours == [line.split()[-2:] for line in exported]
+
+
 @pytest.mark.parametrize("format", ["onnx", pytest.param("litert", marks=pytest.mark.slow)])
 def test_other_formats_predict_the_same(run, artefact, pictures, tmp_path, format):
     pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}[format])

@@ -26,6 +26,7 @@ def test_all_examples_are_tested():
     assert {file.name for file in EXAMPLES.glob("*.py")} == {
         "compare_two_networks.py",
         "cure_your_own_model.py",
+        "fine_tune.py",
         "serve.py",
         "stalling_script.py",
     }
@@ -65,6 +66,18 @@ def test_compare_two_networks(tmp_path):
     verdicts = {line.split()[0]: line.split()[1] for line in printed.splitlines() if "20 " in line}
     assert verdicts == {"plain20": "vanishing", "resnet20": "healthy"}
     assert (tmp_path / "report.html").stat().st_size > 500_000
+
+
+@pytest.mark.slow
+def test_fine_tune(tmp_path):
+    printed = run("fine_tune.py", tmp_path)
+    assert "All 2 networks learn." in printed
+    head, both = (keraskip.load_run(tmp_path / name) for name in ("run", "run-2"))
+    assert list(head.weights["layer"]) == ["dense", "dense"]
+    assert len(both.weights) > len(head.weights)
+    assert both.info["phase_of"] == "run"
+    assert list(both.epochs["epoch"]) == [6, 7, 8, 9, 10, 11]
+    assert both.epochs["loss"].iloc[-1] < head.epochs["loss"].iloc[-1]
 
 
 @pytest.mark.slow

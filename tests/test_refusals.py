@@ -30,10 +30,14 @@ BAD_VALUES = (
     (ALL,      {"pooling": "agv", "include_top": False}, r"pooling='agv' \(nearest: avg\)"),
     (ALL,      {"pooling": "max"},                r"include_top=False.*pooling='max'"),
     (ALL,      {"classes": 0},                    r"classes=0 \(nearest: 1\)"),
+    (ALL,      {"classes": 1},                    r"gives 1 for every.*'softmax' \(nearest: 'sigm"),
+    (ALL,      {"classes": 1, "classifier_activation": "log_softmax"}, r"gives 0 for every"),
     (ALL,      {"classifier_activation": "sofmax"}, r"'sofmax' \(nearest: softmax"),
     (ALL,      {"classifier_activation": "glu"},  r"classifier_activation='glu'"),
     (ALL,      {"name": ""},                      r"name=''"),
     (ALL,      {"name": "a/b"},                   r"slash.*name='a/b' \(nearest: 'a_b'"),
+    (ALL,      {"prefix": "a/b"},                 r"prefix='a/b' \(nearest: 'a_b'"),
+    (ALL,      {"prefix": "_a b"},                r"begin with a letter.*\(nearest: 'a_b'"),
     (ALL,      {"activation": "rellu"},           r"activation='rellu' \(nearest: relu"),
     (ALL,      {"activation": "glu"},             r"activation='glu'"),
     (ALL,      {"normalization": "bacth"},        r"normalization='bacth' \(nearest: batch"),
@@ -44,6 +48,9 @@ BAD_VALUES = (
     (ALL,      {"input_shape": (32, 32)},         r"\(height, width, channels\).*\(32, 32\)"),
     (ALL,      {"input_shape": (32, 32, None)},   r"only height and width may be None"),
     (ALL,      {"input_shape": (32, 32, -3)},     r"input_shape\[2\]=-3"),
+    (ALL,      {"input_shape": (3, 224, 200)},
+     r"\(height, width, channels\), .*'channels_last'.*\(3, 224, 200\) \(nearest: \(224, 200, 3\)"),
+    (ALL,      {"input_shape": (1, 28, 28)},      r"\(1, 28, 28\) \(nearest: \(28, 28, 1\)"),
     (ALL,      {"weights": "missing.keras"},      r"weights='missing.keras'"),
     (ALL,      {"weights": __file__},             r"'.safetensors'\);.*state dict"),
     (ALL,      {"weights": "imagenet"},           r"ResNet50, .*build\('resnet50'"),
@@ -74,6 +81,7 @@ BAD_TYPES = (
     (ALL,      {"include_top": 1},                r"True or False.*include_top=1"),
     (ALL,      {"classes": 10.0},                 r"classes=10.0"),
     (ALL,      {"name": 3},                       r"name must be a string.*name=3"),
+    (ALL,      {"prefix": None},                  r"prefix must be a string.*prefix=None"),
     (ALL,      {"input_shape": 32},               r"tuple of three.*input_shape=32"),
     (ALL,      {"input_shape": (32, 32.0, 3)},    r"input_shape\[1\]=32.0"),
     (ALL,      {"input_tensor": np.ones((1, 8, 8, 3))}, r"symbolic.*ndarray"),
@@ -151,6 +159,30 @@ def test_numpy_integers_of_imagenet():
     assert model.output_shape[-1] == 512
 
 
+TINY = {"stage_blocks": (1,), "filters": (2,)}
+
+
+def test_one_class_with_an_activation_of_single_numbers():
+    for activation in "sigmoid", None:
+        model = build_plain(**TINY, classes=1, classifier_activation=activation)
+        assert model.output_shape == (None, 1)
+    assert build_plain(**TINY, classes=1, include_top=False)
+
+
+def test_pictures_in_the_other_order_of_channels():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match=r"'channels_first'.*\(nearest: \(3, 28, 32\)\)"):
+            build_plain(**TINY, input_shape=(28, 32, 3))
+        assert build_plain(**TINY, input_shape=(3, 28, 32)).input_shape == (None, 3, 28, 32)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    # Small maps of many channels, and an image that is as narrow as a picture has channels.
+    assert build_plain(**TINY, input_shape=(4, 4, 64)).input_shape == (None, 4, 4, 64)
+    rows = keras.Input((3, 100, 16))
+    assert build_plain(**TINY, input_tensor=rows).input_shape == (None, 3, 100, 16)
+
+
 def test_imagenet_weights_of_another_size_are_refused():
     resnet50 = {"depth": 50, "stem": "imagenet", "conventions": "keras", "weights": "imagenet"}
     with counted_layers() as new_layers:
@@ -171,7 +203,7 @@ SHARED = {
     "stem": ["small", "small", "imagenet", "cifar"],
     "stage_blocks": [None, None, (1, 1), [2, 1], (1,), (), (0, 1), 3],
     "input_shape": [None, (8, 8, 1), (3, 5, 2), (None, None, 3), (33, 29, 1), (1, 1, 1), (8, 8)],
-    "classes": [None, 2, 7, 0, 2.5],
+    "classes": [None, 1, 2, 7, 0, 2.5],
     "include_top": [True, False, None],
     "pooling": [None, None, "avg", "max", "median"],
     "classifier_activation": ["softmax", None, "sigmoid", "foo", "glu"],
@@ -181,6 +213,7 @@ SHARED = {
     "conventions": ["paper", "keras", "torch"],
     "weights": [None, None, None, "imagenet", "missing.keras"],
     "name": [None, "mine", "", "a/b"],
+    "prefix": ["", "left_", "a/b"],
 }
 OWN = {
     build_plain: {

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from keraskip.checks import check_choice
-from keraskip.cli.sources import check_source, images_of, loaded, model_of
+from keraskip.cli.sources import check_source, images_of, model_of
 from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, waiting
 
 # Images to compare on.
@@ -111,9 +111,10 @@ def check(
             import_keras_quietly()
             from keraskip.export.comparing import compare
             from keraskip.export.parity import ExportError
+            from keraskip.models.loading import load_model
 
             try:
-                differences = compare(opened, loaded(against))
+                differences = compare(opened, load_model(against))
             except ExportError as error:
                 failure = error
         table = report(opened, differences)
@@ -124,21 +125,28 @@ def check(
 
 
 def predict(
-    artefact: Annotated[Path, typer.Argument(help="A folder that `keraskip export` wrote.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARTEFACT_OR_NAME:WEIGHTS",
+            help="A folder that `keraskip export` wrote, a name and its weights, such as "
+            "resnet50:imagenet, or a .keras file.",
+        ),
+    ],
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes to print for each image.")] = 3,
 ) -> None:
-    """Classify image files with an artefact. Needs no Keras."""
-    from keraskip.export.opened import Artefact
+    """Classify image files; with an artefact without Keras."""
+    from keraskip.cli.classifier import classifier_of
     from keraskip.tables import add_row, new_table, printed
 
-    with bad_input_in_one_line(), waiting(f"loading {artefact}"):
-        opened = Artefact(artefact)
+    with bad_input_in_one_line(), waiting(f"loading {source}"):
+        classify = classifier_of(source)
         table = new_table()
         for heading in ("image", "class", "score"):
             table.add_column(heading, justify="right" if heading == "score" else "left")
         for image in images:
-            for rank, (name, score) in enumerate(opened.best(image, top)):
+            for rank, (name, score) in enumerate(classify(image, top)):
                 add_row(table, "" if rank else str(image), name, f"{score:.3f}")
     print(printed(table))
 

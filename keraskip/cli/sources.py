@@ -31,24 +31,17 @@ def model_of(
 ) -> tuple["keras.Model", Path | None, "Preprocessing | None"]:
     """The model, the run folder that its file lies in, and its preprocessing, as far as known."""
     if network.endswith(".keras"):
-        return loaded(Path(network)), *_origin(Path(network).parent)
+        from keraskip.models.loading import load_model
+
+        return load_model(network), *_origin(Path(network).parent)
+    from keraskip.models.available import weights_of
     from keraskip.models.zoo import build
 
-    # An export knows the preprocessing of weights that come with one.
-    return build(network, weights=weights), None, None
-
-
-def loaded(file: Path) -> "keras.Model":
-    """The model of a .keras file, also a deep or a memory-efficient one."""
-    import keras
-
-    import keraskip.models.recompute  # noqa: F401  registers its layers
-    from keraskip.models.large_graphs import deep_graphs
-
-    if not file.is_file():
-        raise FileNotFoundError(f"There is no file {file}.")
-    with deep_graphs():
-        return keras.models.load_model(file)
+    model = build(network, weights=weights)
+    # Weights with a name bring their preprocessing along; a file may lie in a run folder.
+    if weights is None or weights in weights_of(network):
+        return model, None, None
+    return model, *_origin(Path(weights).parent)
 
 
 def images_of(dataset: str) -> tuple["np.ndarray", "Preprocessing"]:

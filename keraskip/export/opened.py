@@ -9,13 +9,13 @@ import numpy as np
 
 from keraskip.checks import check_integer
 from keraskip.export import card
+from keraskip.export.pictures import best_classes, read_picture
 from keraskip.export.preprocessing import Preprocessing
 from keraskip.tables import add_row, new_table, printed
 
 # Batch sizes to time, and how often each is run.
 TIMED_BATCHES = (1, 32)
 RUNS = 20
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 # Height or width of the images to time if the network takes any.
 OPEN_SIDE = 224
 
@@ -61,17 +61,8 @@ class Artefact:
 
     def read(self, file: str | Path) -> np.ndarray:
         """An image file as the network takes it, `[1, height, width, channels]`."""
-        from PIL import Image
-
-        channels = self.card["input"]["shape"][-1]
-        if channels not in MODES:
-            raise ValueError(
-                f"Image files have 1, 3 or 4 channels. Received: a network of {channels}"
-            )
-        with Image.open(file) as image:
-            pixels = np.asarray(image.convert(MODES[channels]))
         steps = Preprocessing(**self.card["preprocessing"] or {})
-        return steps(pixels.reshape(1, *pixels.shape[:2], -1), self.size)
+        return read_picture(file, self.card["input"]["shape"][1:], steps)
 
     def best(self, file: str | Path, top_k: int = 5) -> list[tuple[str, float]]:
         """The classes with the highest scores for an image file, the best first."""
@@ -83,8 +74,7 @@ class Artefact:
                 f"Received: outputs {self.card['outputs']}"
             )
         scores = self(self.read(file))[first["name"]].ravel()
-        names = self.card["class_names"] or [str(number) for number in range(len(scores))]
-        return [(names[number], float(scores[number])) for number in np.argsort(-scores)[:top_k]]
+        return best_classes(scores, self.card["class_names"], top_k)
 
     def milliseconds(self, batch: int) -> float:
         """Median time for a batch of `batch` images."""

@@ -14,12 +14,9 @@ REPRESENTATIVE = "representative.npy"
 def main() -> None:
     """Loads the model and writes it."""
     task: dict[str, Any] = json.load(sys.stdin)
-    import keras
-
-    import keraskip.models.recompute  # noqa: F401  registers its layers
     from keraskip.export.contract import Contract
     from keraskip.export.preprocessing import Preprocessing
-    from keraskip.models.large_graphs import deep_graphs
+    from keraskip.models.loading import load_model
 
     options, contract = task["options"], Contract(**task["contract"])
     if options.get("preprocessing"):
@@ -28,9 +25,8 @@ def main() -> None:
     if representative.exists():
         options["representative"] = np.load(representative)
     write = importlib.import_module(f"keraskip.export.{task['format']}").write
-    with deep_graphs():
-        # Loading without safe mode is fine: the parent process just wrote this file.
-        model = keras.models.load_model(task["model"], safe_mode=False)
+    # Loading without safe mode is fine: the parent process just wrote this file.
+    model = load_model(task["model"], safe_mode=False)
     write(model, Path(task["folder"]), contract, **options)
 
 

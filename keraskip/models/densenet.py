@@ -38,6 +38,7 @@ def build_densenet(
     kernel_initializer: Initializer = None,
     conventions: str = "paper",
     name: str | None = None,
+    prefix: str = "",
 ) -> keras.Model:
     """A DenseNet: skip connections by concatenation.
 
@@ -64,8 +65,10 @@ def build_densenet(
         stage_blocks: number of layers of each dense block, for a custom network.
         input_shape: height, width and channels of one image, in the order of
             `keras.config.image_data_format()`; height and width may be `None`. By default
-            `(32, 32, 3)`, for ImageNet `(224, 224, 3)`.
-        classes: number of classes, by default 10, for ImageNet 1000.
+            `(32, 32, 3)`, for ImageNet `(224, 224, 3)`. A shape like `(3, 224, 224)`, which looks
+            like the other order, is refused; `input_tensor` takes any.
+        classes: number of classes, by default 10, for ImageNet 1000. One class needs another
+            `classifier_activation`, such as `"sigmoid"`: a softmax over one number is always 1.
         include_top: whether to end with global average pooling and the classifier.
         pooling: with `include_top=False`, `"avg"` or `"max"` pools the last maps to
             `[batch, channels]`; `None` leaves them as they are.
@@ -88,6 +91,8 @@ def build_densenet(
         conventions: `"paper"`, with He initialisation, or `"keras"` for the normalisation
             constants and the initialisation of `keras.applications`.
         name: name of the model, by default for instance `densenet40_k12` or `densenet_bc100_k12`.
+        prefix: text in front of the name of every layer, such as `"left_"`, so that two networks
+            can stand in one functional graph. Files of weights fit with any prefix.
 
     Returns:
         A functional `keras.Model`: images `[batch, height, width, channels]` to
@@ -107,8 +112,9 @@ def build_densenet(
     1019722
     """
     frame = Frame(
-        stem, input_shape, input_tensor, include_top, pooling, classes, classifier_activation, name
-    )
+        stem, input_shape, input_tensor, include_top, pooling, classes, classifier_activation,
+        name, prefix,
+    )  # fmt: skip
     layout = plan(
         stem, depth, growth_rate, bottleneck, compression, dropout_rate, memory_efficient,
         stage_blocks, activation, normalization, kernel_initializer, conventions,
@@ -127,9 +133,9 @@ def _build(layout: DenseLayout, frame: Frame, weights: pretrained.Weights) -> ke
     between = efficient_transition if layout.memory_efficient else transition
     for number, count in enumerate(layout.stage_blocks, start=1):
         if number > 1:
-            x = between(x, layout, f"transition{number - 1}")
-        x = block(x, count, layout, f"block{number}")
-    x = preactivate(x, layout.style, "head")
+            x = between(x, layout, f"{frame.prefix}transition{number - 1}")
+        x = block(x, count, layout, f"{frame.prefix}block{number}")
+    x = preactivate(x, layout.style, f"{frame.prefix}head")
     x = frame.apply_head(x, layout.style)
     model = frame.model(images, x, layout.name)
     if weights is not None:

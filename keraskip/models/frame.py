@@ -1,5 +1,6 @@
 """The frame around the stages of every network: images, stem, head and the finished model."""
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,12 +9,14 @@ import keras
 from keras import layers
 
 from keraskip.checks import check_choice, check_flag, check_integer, check_usable
+from keraskip.graph.walk import nodes_between
+from keraskip.models.image_shape import channel_index, check_order, check_shape
 from keraskip.models.large_graphs import connect
 from keraskip.models.styled_layers import (
     Activation,
     Style,
     activate,
-    channel_axis,
+    check_one_class,
     convolve,
     normalize,
     try_activation,
@@ -40,6 +43,7 @@ class Frame:
     classes: int | None
     classifier_activation: Activation
     name: str | None
+    prefix: str = ""
 
     def __post_init__(self) -> None:
         check_choice("stem", self.stem, STEMS)
@@ -58,19 +62,17 @@ class Frame:
             partial(try_activation, shape=(1, 2)),
             keras.activations,
         )
-        if not isinstance(self.name, str | None):
-            raise TypeError(f"name must be a string. Received: name={self.name!r}")
-        if self.name is not None and (not self.name or "/" in self.name):
-            raise ValueError(
-                f"name must not be empty and have no slash. Received: name={self.name!r} "
-                f"(nearest: {self.name.replace('/', '_') or None!r})"
-            )
+        if self.include_top and self.classes == 1:
+            check_one_class(self.classifier_activation)
+        check_names(self.name, self.prefix)
 
     def check_size(self, smallest_map: int) -> None:
         """Refuse images whose maps, after the stem, have fewer pixels than the stages need."""
         shape = self._image_shape()
+        if self.input_tensor is None:
+            check_order(shape)
         smallest = REDUCTION[self.stem] * (smallest_map - 1) + 1
-        spatial = shape[1:] if channel_axis() == 1 else shape[:-1]
+        spatial = shape[:-1] if channel_index() == -1 else shape[1:]
         if any(side is not None and side < smallest for side in spatial):
             raise ValueError(
                 f"Images of this network must be at least {smallest} pixels high and wide. "
@@ -80,12 +82,17 @@ class Frame:
     @property
     def image_channels(self) -> int:
         """Number of channels of an image."""
-        return self._image_shape()[_channel_index()]
+        return self._image_shape()[channel_index()]
+
+    @property
+    def class_count(self) -> int:
+        """Number of classes of the classifier, if the network has one."""
+        return self.classes or CLASSES[self.stem]
 
     def images(self):
         """The symbolic tensor that the stem takes."""
         if self.input_tensor is None:
-            return keras.Input(self._image_shape(), name="images")
+            return keras.Input(self._image_shape(), name=f"{self.prefix}images")
         return self.input_tensor
 
     def apply_stem(self, x, filters: int, style: Style, activated: bool = True):
@@ -95,37 +102,41 @@ class Frame:
         """
         is_small = self.stem == "small"
         size, strides = (3, 1) if is_small else (7, 2)
-        x = convolve(x, filters, size, style, "stem_conv", strides, normalized=activated)
+        stem = f"{self.prefix}stem"
+        x = convolve(x, filters, size, style, f"{stem}_conv", strides, normalized=activated)
         if activated:
-            x = normalize(x, style, "stem_norm")
-            x = activate(x, style, "stem_act")
+            x = normalize(x, style, f"{stem}_norm")
+            x = activate(x, style, f"{stem}_act")
         if is_small:
             return x
-        x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
-        return layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
+        x = layers.ZeroPadding2D(1, name=f"{stem}_pool_pad")(x)
+        return layers.MaxPooling2D(3, strides=2, name=f"{stem}_pool")(x)
 
     def apply_head(self, x, style: Style):
         """Pooling and the classifier, if the network has them."""
+        pool, classifier = f"{self.prefix}head_pool", f"{self.prefix}predictions"
         if self.include_top or self.pooling == "avg":
-            x = layers.GlobalAveragePooling2D(name="head_pool")(x)
+            x = layers.GlobalAveragePooling2D(name=pool)(x)
         elif self.pooling == "max":
-            x = layers.GlobalMaxPooling2D(name="head_pool")(x)
+            x = layers.GlobalMaxPooling2D(name=pool)(x)
         if self.include_top:
             # In half precision a softmax loses the small probabilities: the classifier computes
             # in the type of its weights, which mixed precision keeps in float32.
             x = layers.Dense(
-                self.classes or CLASSES[self.stem],
+                self.class_count,
                 activation=self.classifier_activation,
-                kernel_initializer=style.initializer("predictions"),
+                kernel_initializer=style.initializer(classifier),
                 dtype=keras.config.dtype_policy().variable_dtype,
-                name="predictions",
+                name=classifier,
             )(x)
         return x
 
     def model(self, images, x, default_name: str) -> keras.Model:
         """The model from the images, or from the sources of `input_tensor`, to `x`."""
         if self.input_tensor is not None:
-            sources = keras.utils.get_source_inputs(self.input_tensor)
+            # Keras' get_source_inputs walks again through all that two branches share.
+            calls = nodes_between((), [self.input_tensor])
+            sources = [tensor for call in calls if call.is_input for tensor in call.outputs]
             images = sources[0] if len(sources) == 1 else sources
         return connect(images, x, self.name or default_name)
 
@@ -135,8 +146,8 @@ class Frame:
             return self._shape_of_tensor()
         if self.input_shape is None:
             side = SIDE[self.stem]
-            return (3, side, side) if channel_axis() == 1 else (side, side, 3)
-        return _check_shape(self.input_shape)
+            return (side, side, 3) if channel_index() == -1 else (3, side, side)
+        return check_shape(self.input_shape)
 
     def _shape_of_tensor(self) -> tuple:
         tensor = self.input_tensor
@@ -149,8 +160,8 @@ class Frame:
             raise TypeError(
                 f"input_tensor must hold floating-point numbers. Received: dtype={tensor.dtype}"
             )
-        shape = _check_shape(tuple(tensor.shape[1:]))
-        if self.input_shape is not None and _check_shape(self.input_shape) != shape:
+        shape = check_shape(tuple(tensor.shape[1:]))
+        if self.input_shape is not None and check_shape(self.input_shape) != shape:
             raise ValueError(
                 "input_shape must agree with input_tensor, or be None. Received: "
                 f"input_shape={self.input_shape}, input_tensor of shape {tuple(tensor.shape)}"
@@ -158,24 +169,19 @@ class Frame:
         return shape
 
 
-def _channel_index() -> int:
-    """The index of the channels in the shape of one image."""
-    return 0 if channel_axis() == 1 else -1
-
-
-def _check_shape(shape: Any) -> tuple:
-    """The shape as a tuple. Height and width may be None, the channels may not."""
-    if not isinstance(shape, list | tuple):
-        raise TypeError(
-            f"input_shape must be a tuple of three integers. Received: input_shape={shape!r}"
-        )
-    if len(shape) != 3 or shape[_channel_index()] is None:
-        order = "(channels, height, width)" if channel_axis() == 1 else "(height, width, channels)"
+def check_names(name: str | None, prefix: str) -> None:
+    """Refuses names of the model and its layers that Keras or a backend cannot take."""
+    for argument, value in {"name": name, "prefix": prefix}.items():
+        if not isinstance(value, str) and not (argument == "name" and value is None):
+            raise TypeError(f"{argument} must be a string. Received: {argument}={value!r}")
+    if name is not None and (not name or "/" in name):
         raise ValueError(
-            f"input_shape must be {order}; only height and width may be None. "
-            f"Received: input_shape={tuple(shape)}"
+            f"name must not be empty and have no slash. Received: name={name!r} "
+            f"(nearest: {name.replace('/', '_') or None!r})"
         )
-    return tuple(
-        None if side is None else check_integer(f"input_shape[{index}]", side, minimum=1)
-        for index, side in enumerate(shape)
-    )
+    if prefix and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", prefix):
+        near = re.sub(r"[^A-Za-z0-9_-]", "_", prefix).lstrip("_-")
+        raise ValueError(
+            "prefix must be of letters, digits, _ and -, and begin with a letter or a digit. "
+            f"Received: prefix={prefix!r} (nearest: {near!r})"
+        )

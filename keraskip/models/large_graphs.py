@@ -4,11 +4,15 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import keras
 
 # Enough for the plain network of 1202 layers, where a layer stands for three of Keras' layers.
 RECURSION_LIMIT = 20_000
+# The limits that those who raised it met, the first one first.
+_limits: list[int] = []
+_lock = Lock()
 
 
 def connect(inputs, outputs, name: str) -> keras.Model:
@@ -23,13 +27,21 @@ def connect(inputs, outputs, name: str) -> keras.Model:
 
 @contextmanager
 def deep_graphs() -> Iterator[None]:
-    """Raises Python's recursion limit, so that Keras can walk deep graphs."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+    """Raises Python's recursion limit, so that Keras can walk deep graphs.
+
+    Keras' walk, `_build_map_helper` in `keras/src/ops/function.py`, calls itself for each layer.
+    The limit is one for all threads, so the last one inside puts it back.
+    """
+    with _lock:
+        _limits.append(sys.getrecursionlimit())
+        sys.setrecursionlimit(max(_limits[-1], RECURSION_LIMIT))
     try:
         yield
     finally:
-        sys.setrecursionlimit(limit)
+        with _lock:
+            limit = _limits.pop()
+            if not _limits:
+                sys.setrecursionlimit(limit)
 
 
 @contextmanager

@@ -39,13 +39,19 @@ class Position(NamedTuple):
     block: int
 
 
+# The layer with which each network of this package begins.
+FIRST_LAYER = "stem_conv"
 # After all stages.
 HEAD = Position(sys.maxsize, 0)
 
 
 def positions_of(calls: list[Call]) -> list[Position]:
     """Stage and block of each call."""
-    named = [_position_in_name(call.name.rpartition("/")[2]) for call in calls]
+    names = [call.name.rpartition("/")[2] for call in calls]
+    # The text that the builders were told to put in front, the longest first.
+    ours = {name.removesuffix(FIRST_LAYER) for name in names if name.endswith(FIRST_LAYER)}
+    prefixes = sorted(ours, key=len, reverse=True)
+    named = [_position_in_name(_without(prefixes, name)) for name in names]
     if any(position and position.block for position in named):
         return _by_name(calls, named)
     return _by_graph(calls)
@@ -70,6 +76,12 @@ def _role_of(class_names: tuple[str, ...]) -> str:
 def _class_names(layer: Any) -> tuple[str, ...]:
     """The layer's class and those that it inherits from."""
     return tuple(base.__name__ for base in type(layer).__mro__)
+
+
+def _without(prefixes: list[str], name: str) -> str:
+    """The name without the prefix that it begins with."""
+    prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
+    return name.removeprefix(prefix)
 
 
 def _position_in_name(name: str) -> Position | None:

@@ -8,6 +8,7 @@ import keras
 
 from keraskip.models.densenet_layout import DenseLayout
 from keraskip.models.frame import Frame
+from keraskip.models.heads import check_classes, classes_in
 from keraskip.models.hub import PINS, fetch, repository
 from keraskip.models.origin import Origin, imagenet_classes, note_origin, of_mode
 from keraskip.models.residual_layout import ResidualLayout
@@ -56,6 +57,7 @@ def find(weights: Weights, frame: Frame, layout: Layout) -> Path | None:
             f"of torchvision. Received: weights={file!r}, "
             f"conventions={layout.style.conventions!r} (nearest: 'paper')"
         )
+    check_classes(file, classes_in(weights), frame)
     return Path(weights)
 
 
@@ -100,11 +102,7 @@ def _check_imagenet(frame: Frame, layout: Layout) -> None:
             "as build('resnet50v1.5', weights='imagenet'). Received: weights='imagenet' for "
             f"{name or 'another network'}"
         )
-    if frame.include_top and frame.classes not in (None, IMAGENET_CLASSES):
-        raise ValueError(
-            "The classifier of weights='imagenet' has 1000 classes; others need "
-            f"include_top=False. Received: classes={frame.classes} (nearest: {IMAGENET_CLASSES})"
-        )
+    check_classes("imagenet", IMAGENET_CLASSES, frame)
     channels = frame.image_channels
     if channels != 3:
         raise ValueError(f"weights='imagenet' need 3 channels. Received: {channels} (nearest: 3)")

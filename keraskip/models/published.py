@@ -133,7 +133,7 @@ def _plain() -> dict[str, Entry]:
     }
     # The paper has no plain network of this depth.
     entries["plain1202"] = replace(
-        entries["plain1202"], source=f"the twin of resnet1202: {HE_2015}, section 4.2"
+        entries["plain1202"], source=f"twin of resnet1202: {HE_2015}, section 4.2"
     )
     for depth, error in IMAGENET_PLAIN:
         entries[f"plain{depth}"] = Entry(

@@ -40,6 +40,7 @@ def build_resnet(
     zero_init_residual: bool = False,
     conventions: str = "paper",
     name: str | None = None,
+    prefix: str = "",
 ) -> keras.Model:
     """A residual network: skip connections by addition.
 
@@ -66,8 +67,10 @@ def build_resnet(
         filters: width of each stage, by default 16, 32, 64 or, for ImageNet, 64 to 512.
         input_shape: height, width and channels of one image, in the order of
             `keras.config.image_data_format()`; height and width may be `None`. By default
-            `(32, 32, 3)`, for ImageNet `(224, 224, 3)`.
-        classes: number of classes, by default 10, for ImageNet 1000.
+            `(32, 32, 3)`, for ImageNet `(224, 224, 3)`. A shape like `(3, 224, 224)`, which looks
+            like the other order, is refused; `input_tensor` takes any.
+        classes: number of classes, by default 10, for ImageNet 1000. One class needs another
+            `classifier_activation`, such as `"sigmoid"`: a softmax over one number is always 1.
         include_top: whether to end with global average pooling and the classifier.
         pooling: with `include_top=False`, `"avg"` or `"max"` pools the last maps to
             `[batch, channels]`; `None` leaves them as they are.
@@ -98,6 +101,8 @@ def build_resnet(
             pre-activation networks, strides in the last block of a stage and no activation in the
             stem.
         name: name of the model, by default `resnet<depth>` or `preact_resnet<depth>`.
+        prefix: text in front of the name of every layer, such as `"left_"`, so that two networks
+            can stand in one functional graph. Files of weights fit with any prefix.
 
     Returns:
         A functional `keras.Model`: images `[batch, height, width, channels]` to
@@ -117,8 +122,9 @@ def build_resnet(
     (None, 10)
     """
     frame = Frame(
-        stem, input_shape, input_tensor, include_top, pooling, classes, classifier_activation, name
-    )
+        stem, input_shape, input_tensor, include_top, pooling, classes, classifier_activation,
+        name, prefix,
+    )  # fmt: skip
     layout = plan(
         stem, depth, variant, block, stage_blocks, filters,
         activation, normalization, kernel_initializer, conventions,
@@ -154,6 +160,7 @@ def build_plain(
     kernel_initializer: Initializer = None,
     conventions: str = "paper",
     name: str | None = None,
+    prefix: str = "",
 ) -> keras.Model:
     """A plain network: the ResNet of the same depth without its shortcuts.
 
@@ -181,8 +188,9 @@ def build_plain(
     True
     """
     frame = Frame(
-        stem, input_shape, input_tensor, include_top, pooling, classes, classifier_activation, name
-    )
+        stem, input_shape, input_tensor, include_top, pooling, classes, classifier_activation,
+        name, prefix,
+    )  # fmt: skip
     layout = plan(
         stem, depth, variant, block, stage_blocks, filters,
         activation, normalization, kernel_initializer, conventions,
@@ -198,10 +206,10 @@ def _build(layout: ResidualLayout, frame: Frame, weights: pretrained.Weights) ->
     shortcut = None if layout.shortcut is None else SHORTCUTS[layout.shortcut]
     images = frame.images()
     x = frame.apply_stem(images, layout.filters[0], layout.style, activated=not layout.keras_v2)
-    for block in layout.blocks():
+    for block in layout.blocks(frame.prefix):
         x = residual_block(x, block, shortcut)
     if layout.preact:
-        x = preactivate(x, layout.style, "head")
+        x = preactivate(x, layout.style, f"{frame.prefix}head")
     x = frame.apply_head(x, layout.style)
     model = frame.model(images, x, layout.name)
     if weights is not None:

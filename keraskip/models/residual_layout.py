@@ -87,15 +87,15 @@ class ResidualLayout:
         kind = "plain" if self.shortcut is None else "resnet"
         return f"{'preact_' if self.preact else ''}{kind}{self.depth}"
 
-    def blocks(self) -> Iterator[Block]:
-        """The blocks from first to last."""
+    def blocks(self, prefix: str) -> Iterator[Block]:
+        """The blocks from first to last, with `prefix` in front of their names."""
         stages = zip(self.stage_blocks, self.filters, strict=True)
         total, number = sum(self.stage_blocks), 0
         for stage, (count, width) in enumerate(stages, start=1):
             for index in range(1, count + 1):
                 number += 1
                 yield Block(
-                    f"stage{stage}_block{index}",
+                    f"{prefix}stage{stage}_block{index}",
                     self._convolutions(width, strides=2 if self._halves(stage, index) else 1),
                     self.style,
                     self.preact,

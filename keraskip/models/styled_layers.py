@@ -2,6 +2,7 @@
 
 import math
 import random
+import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -136,6 +137,21 @@ def try_activation(activation: Activation, shape: tuple[int, ...] = (1, 2, 2, 2)
     activated = tuple(keras.activations.get(activation)(keras.ops.zeros(shape)).shape)
     if activated != shape:
         raise ValueError(f"It turns the shape {shape} into {activated}.")
+
+
+def check_one_class(activation: Activation) -> None:
+    """Refuses an activation that gives the same for any one number, as a softmax gives 1."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras warns of such a softmax, too.
+        low, high = keras.ops.unstack(
+            keras.activations.get(activation)(keras.ops.convert_to_tensor([[-1.0], [2.0]]))
+        )
+    if float(low[0]) == float(high[0]):
+        raise ValueError(
+            "A classifier of one class needs an activation of single numbers; this one gives "
+            f"{float(low[0]):g} for every image. Received: classes=1, "
+            f"classifier_activation={activation!r} (nearest: 'sigmoid', or classes=2)"
+        )
 
 
 def _try_initializer(initializer: Initializer) -> None:

@@ -1,10 +1,12 @@
 """The named networks: their list, their builder and an overview of what was published."""
 
 import importlib
+import re
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from keraskip.models.available import weights_of
 from keraskip.models.published import ZOO, Entry
 from keraskip.tables import add_row, new_table, printed
 
@@ -83,14 +85,15 @@ def find(name: str) -> Entry:
 
 
 def overview(pattern: str = "*") -> str:
-    """A table of text: the names that match, with published facts about each."""
+    """A table of text: the names that match, with published facts about each, and its weights."""
     table = new_table()
-    for heading in ("name", "parameters", "error", "source"):
+    for heading in ("name", "parameters", "error", "weights", "source"):
         table.add_column(heading, justify="right" if heading == "parameters" else "left")
     for name in list_models(pattern):
         entry = ZOO[name]
         error = next((f"{value:.2f} % {data}" for data, value in entry.errors.items()), "")
-        add_row(table, name, rounded(entry.parameters), error, entry.source.split(", arXiv")[0])
+        source, weights = re.split("[:,] ", entry.source)[0], ", ".join(weights_of(name))
+        add_row(table, name, rounded(entry.parameters), error, weights, source)
     return printed(table)
 
 

@@ -1,0 +1,25 @@
+"""The weights that the named networks can be had with."""
+
+from keraskip.models.hub import PINS
+from keraskip.models.published import ZOO
+
+IMAGENET = "imagenet"
+
+
+def weights_of(name: str) -> tuple[str, ...]:
+    """What `build(name, weights=...)` takes beside a file.
+
+    Args:
+        name: one of `keraskip.list_models()`.
+
+    Returns:
+        The names of the weights; none for a network without any.
+
+    Example:
+
+    >>> weights_of("resnet50")
+    ('imagenet',)
+    """
+    # The networks that copy keras.applications have its weights, others those of torchvision.
+    is_keras = ZOO[name].arguments.get("conventions") == "keras"
+    return (IMAGENET,) if is_keras or name.removesuffix("v1.5") in PINS else ()
