@@ -32,14 +32,10 @@ def model_of(
     """The model, the run folder that its file lies in, and its preprocessing, as far as known."""
     if network.endswith(".keras"):
         return loaded(Path(network)), *_origin(Path(network).parent)
-    from keraskip.export.preprocessing import Preprocessing
     from keraskip.models.zoo import build
 
-    model = build(network, weights=weights)
-    if weights != "imagenet":
-        return model, None, None
-    mode = "torch" if network.startswith("densenet") else "tf" if "v2" in network else "caffe"
-    return model, None, Preprocessing.of_keras(mode)
+    # An export knows the preprocessing of weights that come with one.
+    return build(network, weights=weights), None, None
 
 
 def loaded(file: Path) -> "keras.Model":

@@ -10,6 +10,7 @@ import numpy as np
 
 from keraskip.checks import check_number
 from keraskip.export.drafts import CARD_FILE
+from keraskip.models.origin import origin_of
 from keraskip.runs import INFO_FILE, read_info
 from keraskip.tables import with_unit
 from keraskip.versions import versions
@@ -45,6 +46,7 @@ def describe(
     """The part of a card that does not depend on the format."""
     training = _training(run)
     test_results = (training or {}).pop("test", {})
+    origin = origin_of(model)
     return {
         "name": model.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -53,6 +55,7 @@ def describe(
         "outputs": [
             {"name": name, "shape": [None, *shape]} for name, shape in contract.outputs.items()
         ],
+        "weights": origin and origin.source,
         "training": training,
         "metrics": test_results if metrics is None else _numbers(metrics),
         "versions": versions(PACKAGES),
@@ -97,6 +100,7 @@ def readme(card: Mapping[str, Any]) -> str:
         _row(f"input `{images['name']}`", shape_text(images["shape"]) + " float32"),
         *(_row(f"output `{out['name']}`", shape_text(out["shape"])) for out in card["outputs"]),
         _row("signatures", ", ".join(card["signatures"])),
+        _row("weights", card["weights"]),
         _row("classes", ", ".join(card["class_names"][:MOST_NAMES])),
         _row("batch normalisations folded", card["folded"]),
         _row("quantisation", card["quantization"]),
@@ -125,7 +129,10 @@ def _preprocessing(card: Mapping[str, Any]) -> str | None:
     if not steps:
         return "The network takes images in the form that it was trained with.\n"
     raw = [f"`{name}`" for name in card["signatures"] if name != "serve"]
-    fitted = "are scaled and cropped to the input's size, then "
+    fitted = f"are scaled, {steps['interpolation']}, and cropped to the input's size, "
+    if steps["crop"] < 1:
+        fitted += f"{steps['crop']:.4g} of their shorter side, "
+    fitted += "then "
     if None in card["input"]["shape"][1:]:
         fitted = ""
     order = f", {steps['channel_order'].upper()}" if card["input"]["shape"][-1] == 3 else ""

@@ -11,7 +11,7 @@ from keraskip.checks import check_choice, check_choices, check_integer
 from keraskip.export.exporting import export
 from keraskip.export.litert import QUANTIZATIONS
 from keraskip.export.preprocessing import Preprocessing
-from keraskip.export.request import Request
+from keraskip.export.request import request_for
 from keraskip.export.savedmodel import SIGNATURES
 
 
@@ -57,10 +57,11 @@ def export_savedmodel(
             PyTorch it needs a graph, and TensorFlow, which writes the artefact in a process of its
             own, must know the layers.
         path: the folder to write.
-        preprocessing: how the signatures `"uint8"` and `"encoded"` prepare images of 0 to 255; by
-            default they only scale and crop them to the model's size.
-        class_names: the name of each class. With them all signatures also give `top_scores` and
-            `top_classes`, the `top_k` best classes.
+        preprocessing: how the signatures `"uint8"` and `"encoded"` prepare images of 0 to 255. By
+            default as the weights need them, for a model built with `weights="imagenet"`; they
+            only scale and crop images of others to the model's size.
+        class_names: the name of each class, by default those that came with the weights. With
+            them all signatures also give `top_scores` and `top_classes`, the `top_k` best classes.
         top_k: how many of the best classes to give.
         signatures: any of `"serve"`, which takes float32 images as the model does; `"uint8"`,
             which takes uint8 images of any size; `"encoded"`, which takes the bytes of JPEG or
@@ -101,13 +102,15 @@ def export_savedmodel(
     """
     check_integer("top_k", top_k, minimum=1)
     check_choices("signatures", signatures, SIGNATURES, empty=False)
-    request = Request(
-        preprocessing, class_names, fold_batch_norm, samples, input_shape, run, metrics, overwrite
-    )
+    request = request_for(
+        model, preprocessing=preprocessing, class_names=class_names,
+        fold_batch_norm=fold_batch_norm, samples=samples, input_shape=input_shape, run=run,
+        metrics=metrics, overwrite=overwrite,
+    )  # fmt: skip
     # Without "serve" there would be nothing to compare.
     names = [*dict.fromkeys([*signatures, "serve"])]
     options = {
-        "preprocessing": preprocessing,
+        "preprocessing": request.preprocessing,
         "class_names": request.class_names,
         "top_k": top_k,
         "constant_weights": fold_batch_norm,
@@ -132,7 +135,7 @@ def export_onnx(model: keras.Model, path: str | Path, **common: Unpack[Common]) 
 
     >>> export_onnx(model, "exported/resnet56_onnx")  # doctest: +SKIP
     """
-    return export("onnx", model, path, Request(**common))
+    return export("onnx", model, path, request_for(model, **common))
 
 
 def export_litert(
@@ -168,7 +171,7 @@ def export_litert(
             f"Received: quantization={quantization!r}, "
             f"representative={'None' if representative is None else 'images'}"
         )
-    request = Request(**common)
+    request = request_for(model, **common)
     if request.samples is None and representative is not None:
         request = replace(request, samples=representative)
     options = {"quantization": quantization, "representative": representative}

@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keraskip.checks import check_choice, check_number
+from keraskip.checks import check_choice, check_number, check_rate
+from keraskip.models.origin import KERAS_MODES, of_mode, origin_of
+
+if TYPE_CHECKING:
+    import keras
 
 ORDERS = ("rgb", "bgr")
-# The modes of `keras.applications.imagenet_utils.preprocess_input`: mean and divisor of each
-# channel, on the scale of 0 to 255, and the order of the channels.
-KERAS_MODES = {
-    "caffe": ((103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "bgr"),
-    "tf": ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5), "rgb"),
-    "torch": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), "rgb"),
-}
+# By name, what Pillow and TensorFlow call it. Both average over pixels where they make smaller.
+INTERPOLATIONS = {"bicubic": ("BICUBIC", "keyscubic"), "bilinear": ("BILINEAR", "triangle")}
 
 
 @dataclass(frozen=True)
@@ -24,18 +23,22 @@ class Preprocessing:
     """The steps that prepare an image of numbers from 0 to 255 for a network.
 
     The image is cropped around its middle to the aspect ratio of the network's input and scaled to
-    its size by bicubic interpolation, as by Pillow's `ImageOps.fit` and by `keraskip.data` for
-    folders. Then each channel becomes `(image - mean) / deviation`.
+    its size, by default as by Pillow's `ImageOps.fit` and by `keraskip.data` for folders. Then
+    each channel becomes `(image - mean) / deviation`.
 
     Args:
         mean: mean of each channel, or one number for all; from 0 to 255.
         deviation: divisor of each channel, or one number for all.
         channel_order: `"rgb"`, or `"bgr"` for networks that take blue first; mean and deviation
             are in this order.
+        crop: share of height and width to keep of the largest such crop, in (0, 1]. torchvision
+            scales the shorter side to 256 pixels and keeps 224, a share of 0.875.
+        interpolation: `"bicubic"` or `"bilinear"`.
 
     Raises:
-        TypeError: for a mean or deviation that is no number.
-        ValueError: for numbers that are not finite, a deviation of 0 or below, or another order.
+        TypeError: for a mean, deviation or crop that is no number.
+        ValueError: for numbers that are not finite, a deviation of 0 or below, another order,
+            crop or interpolation.
 
     Example:
 
@@ -47,6 +50,8 @@ class Preprocessing:
     mean: float | Sequence[float] = 0.0
     deviation: float | Sequence[float] = 1.0
     channel_order: str = "rgb"
+    crop: float = 1.0
+    interpolation: str = "bicubic"
 
     def __post_init__(self) -> None:
         for name, above in {"mean": -inf, "deviation": 0}.items():
@@ -54,6 +59,8 @@ class Preprocessing:
                 check_number(name, number, above=above)
             object.__setattr__(self, name, np.asarray(getattr(self, name), float).tolist())
         check_choice("channel_order", self.channel_order, ORDERS)
+        check_rate("crop", self.crop, zero=False)
+        check_choice("interpolation", self.interpolation, tuple(INTERPOLATIONS))
 
     @classmethod
     def of_keras(cls, mode: str) -> "Preprocessing":
@@ -66,7 +73,24 @@ class Preprocessing:
             ValueError: for another mode.
         """
         check_choice("mode", mode, tuple(KERAS_MODES))
-        return cls(*KERAS_MODES[mode])
+        return cls(**of_mode(mode))
+
+    @classmethod
+    def of_model(cls, model: "keras.Model") -> "Preprocessing":
+        """The preprocessing that came with the weights of a model.
+
+        Args:
+            model: a model that was built with `weights="imagenet"` in this process.
+
+        Raises:
+            ValueError: for a model whose images are not known.
+        """
+        if origin := origin_of(model):
+            return cls(**origin.preprocessing)
+        raise ValueError(
+            "The images of a model are known if it was built with weights='imagenet' in this "
+            f"process, and without input_tensor. Received: model {model.name!r}"
+        )
 
     def check_channels(self, channels: int) -> None:
         """ValueError unless mean and deviation fit images of `channels` channels."""
@@ -85,7 +109,7 @@ class Preprocessing:
         """
         x = np.asarray(images, "float32")
         if None not in size:
-            x = np.stack([fitted(image, size) for image in x])
+            x = np.stack([self._fitted(image, size) for image in x])
         return (self._ordered(x) - self._mean) / self._deviation
 
     def in_graph(self, images: Any, size: tuple[int | None, int | None]) -> Any:
@@ -94,7 +118,7 @@ class Preprocessing:
 
         x = tf.cast(images, tf.float32)
         if None not in size:
-            x = _fitted_in_graph(x, size)
+            x = self._fitted_in_graph(x, size)
         return (self._ordered(x) - self._mean) / self._deviation
 
     def _ordered(self, images: Any) -> Any:
@@ -108,42 +132,44 @@ class Preprocessing:
     def _deviation(self) -> np.ndarray:
         return np.asarray(self.deviation, "float32")
 
+    def _fitted(self, image: np.ndarray, size: tuple) -> np.ndarray:
+        """The middle of an image, scaled to height and width by Pillow; float32, 0 to 255."""
+        from PIL import Image
 
-def fitted(image: np.ndarray, size: tuple) -> np.ndarray:
-    """The middle of an image, scaled to height and width by Pillow; float32, 0 to 255."""
-    from PIL import Image
+        channels = np.moveaxis(image.astype("float32"), -1, 0)
+        height, width = size
+        box = _box(*image.shape[:2], *size, crop=self.crop)
+        filter = Image.Resampling[INTERPOLATIONS[self.interpolation][0]]
+        scaled = [
+            np.asarray(Image.fromarray(channel).resize((width, height), filter, box))
+            for channel in channels
+        ]
+        return np.clip(np.stack(scaled, axis=-1), 0, 255)
 
-    channels = np.moveaxis(image.astype("float32"), -1, 0)
-    height, width = size
-    box = _box(*image.shape[:2], *size)
-    scaled = [
-        np.asarray(Image.fromarray(channel).resize((width, height), Image.Resampling.BICUBIC, box))
-        for channel in channels
-    ]
-    return np.clip(np.stack(scaled, axis=-1), 0, 255)
+    def _fitted_in_graph(self, images: Any, size: tuple) -> Any:
+        import tensorflow as tf
+
+        wanted = tf.constant(size, tf.float32)
+        sides = tf.cast(tf.shape(images)[1:3], tf.float32)
+        scale = tf.reduce_max(wanted / sides) / self.crop
+        middle = (sides - wanted / scale) / 2
+        scaled = tf.raw_ops.ScaleAndTranslate(
+            images=images,
+            size=size,
+            scale=tf.stack([scale, scale]),
+            translation=-middle * scale,
+            kernel_type=INTERPOLATIONS[self.interpolation][1],
+            antialias=True,
+        )
+        return tf.clip_by_value(scaled, 0.0, 255.0)
 
 
-def _box(height: int, width: int, wanted_height: int, wanted_width: int) -> tuple:
-    """Left, upper, right and lower edge of the largest centred crop of the wanted shape."""
-    scale = min(height / wanted_height, width / wanted_width)
+def _box(height: int, width: int, wanted_height: int, wanted_width: int, crop: float) -> tuple:
+    """Left, upper, right and lower edge of the middle of the wanted shape.
+
+    It is the largest such rectangle, or a share of it.
+    """
+    scale = min(height / wanted_height, width / wanted_width) * crop
     high, wide = wanted_height * scale, wanted_width * scale
     top, left = (height - high) / 2, (width - wide) / 2
     return left, top, left + wide, top + high
-
-
-def _fitted_in_graph(images: Any, size: tuple) -> Any:
-    import tensorflow as tf
-
-    wanted = tf.constant(size, tf.float32)
-    sides = tf.cast(tf.shape(images)[1:3], tf.float32)
-    scale = tf.reduce_max(wanted / sides)
-    middle = (sides - wanted / scale) / 2
-    scaled = tf.raw_ops.ScaleAndTranslate(
-        images=images,
-        size=size,
-        scale=tf.stack([scale, scale]),
-        translation=-middle * scale,
-        kernel_type="keyscubic",
-        antialias=True,
-    )
-    return tf.clip_by_value(scaled, 0.0, 255.0)

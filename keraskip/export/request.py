@@ -12,6 +12,7 @@ from keraskip.export import parity, savedmodel
 from keraskip.export.contract import Contract
 from keraskip.export.preprocessing import Preprocessing
 from keraskip.graph import has_graph
+from keraskip.models.origin import origin_of
 
 # The modules that each format needs, and the command that installs them.
 NEEDS = {
@@ -50,6 +51,19 @@ class Request:
                 "class_names must have a name for each class of the model. "
                 f"Received: {len(names)} names, outputs {contract.outputs}"
             )
+
+
+def request_for(model: keras.Model, **arguments: Any) -> Request:
+    """The request, with the preprocessing and the class names that came with the weights.
+
+    Those that are given go first; `Preprocessing()` and an empty list stand for none.
+    """
+    if origin := origin_of(model):
+        if arguments.get("preprocessing") is None:
+            arguments["preprocessing"] = Preprocessing.of_model(model)
+        if arguments.get("class_names") is None:
+            arguments["class_names"] = origin.class_names
+    return Request(**arguments)
 
 
 def check_backend(model: keras.Model) -> None:

@@ -113,7 +113,7 @@ def _build(layout: DenseLayout, frame: Frame, weights: pretrained.Weights) -> ke
     """Stem, dense blocks with transitions between them, and head."""
     frame.check_size(layout.smallest_map)
     if weights is not None:
-        pretrained.check(weights, frame, layout.application)
+        pretrained.check(weights, frame, layout)
     images = frame.images()
     x = frame.apply_stem(images, layout.stem_filters, layout.style, layout.stem == "imagenet")
     block = efficient_dense_block if layout.memory_efficient else dense_block
@@ -126,5 +126,5 @@ def _build(layout: DenseLayout, frame: Frame, weights: pretrained.Weights) -> ke
     x = frame.apply_head(x, layout.style)
     model = frame.model(images, x, layout.name)
     if weights is not None:
-        pretrained.load(model, weights, frame, layout.application)
+        pretrained.load(model, weights, frame, layout)
     return model

@@ -93,17 +93,30 @@ class DenseLayout:
     @property
     def application(self) -> str | None:
         """The network of keras.applications that has the same weights, if there is one."""
+        return f"DenseNet{self.depth}" if self._is_published("keras") else None
+
+    @property
+    def torchvision(self) -> str | None:
+        """The network of torchvision that has the same weights, if there is one."""
+        return f"densenet{self.depth}" if self._is_published("paper") else None
+
+    def _is_published(self, conventions: str) -> bool:
+        """Whether blocks and layers are those of Table 1."""
         if self.stem != "imagenet":
-            return None
+            return False
         published = replace(
             self,
             stage_blocks=IMAGENET_DENSE_BOTTLENECK.table.get(self.depth, ()),
-            growth_rate=GROWTH_RATE["imagenet"],
+            growth_rate=_imagenet_growth_rate(self.depth),
             bottleneck=True,
             compression=IMAGENET_COMPRESSION,
-            style=Style("relu", "batch", self.style.kernel_initializer, "keras"),
+            style=Style("relu", "batch", self.style.kernel_initializer, conventions),
         )
-        return f"DenseNet{self.depth}" if self == published else None
+        return self == published
+
+
+def _imagenet_growth_rate(depth: Any) -> int:
+    return WIDE_GROWTH_RATE if depth == WIDE_DEPTH else GROWTH_RATE["imagenet"]
 
 
 def plan(
@@ -118,8 +131,7 @@ def plan(
         bottleneck = is_imagenet
     check_flag("bottleneck", bottleneck)
     if growth_rate is None:
-        is_wide = is_imagenet and depth == WIDE_DEPTH
-        growth_rate = WIDE_GROWTH_RATE if is_wide else GROWTH_RATE[stem]
+        growth_rate = _imagenet_growth_rate(depth) if is_imagenet else GROWTH_RATE[stem]
     if compression is None:
         compression = IMAGENET_COMPRESSION if is_imagenet else 1.0
     rule = DENSENET[stem, bottleneck]

@@ -1,4 +1,4 @@
-"""Weights from a file, or the ImageNet weights of keras.applications."""
+"""Weights from a file, the ImageNet weights of keras.applications, or those of torchvision."""
 
 import os
 from pathlib import Path
@@ -6,20 +6,31 @@ from typing import TypeAlias
 
 import keras
 
+from keraskip.models.densenet_layout import DenseLayout
 from keraskip.models.frame import Frame
+from keraskip.models.hub import PINS, fetch, repository
+from keraskip.models.origin import Origin, imagenet_classes, note_origin, of_mode
+from keraskip.models.residual_layout import ResidualLayout
+from keraskip.models.safetensors import read_safetensors
+from keraskip.models.torch_names import dense_name, fill, residual_name
 
 Weights: TypeAlias = "str | os.PathLike | None"
+Layout: TypeAlias = ResidualLayout | DenseLayout
 
-SUFFIXES = (".keras", ".weights.h5")
+TENSORS = ".safetensors"
+SUFFIXES = (".keras", ".weights.h5", TENSORS)
 IMAGENET_CLASSES = 1000
 # Networks of keras.applications that the builders make with conventions="keras".
 APPLICATIONS = (
     "ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", "ResNet152V2",
     "DenseNet121", "DenseNet169", "DenseNet201",
 )  # fmt: skip
+# How torchvision prepares images: the shorter side is scaled to 256 pixels, and 224 in the middle
+# are kept (`torchvision.transforms._presets.ImageClassification`).
+TORCHVISION_IMAGES = of_mode("torch") | {"crop": 224 / 256, "interpolation": "bilinear"}
 
 
-def check(weights: Weights, frame: Frame, application: str | None) -> None:
+def check(weights: Weights, frame: Frame, layout: Layout) -> None:
     """Refuse weights that the network cannot take, before it is built."""
     if not isinstance(weights, str | os.PathLike):
         raise TypeError(
@@ -27,31 +38,67 @@ def check(weights: Weights, frame: Frame, application: str | None) -> None:
             f"Received: weights of type {type(weights).__name__}"
         )
     if weights == "imagenet":
-        _check_imagenet(frame, application)
-    elif not (os.fspath(weights).endswith(SUFFIXES) and Path(weights).is_file()):
+        _check_imagenet(frame, layout)
+        return
+    file = os.fspath(weights)
+    if not (file.endswith(SUFFIXES) and Path(weights).is_file()):
         raise ValueError(
-            f"weights must be None, 'imagenet' or a file that exists and ends in {SUFFIXES}. "
-            f"Received: weights={os.fspath(weights)!r}"
+            f"weights must be None, 'imagenet' or a file that exists and ends in {SUFFIXES}; "
+            "safetensors.torch.save_file writes a state dict of PyTorch. "
+            f"Received: weights={file!r}"
+        )
+    if file.endswith(TENSORS) and layout.style.conventions != "paper":
+        raise ValueError(
+            "Tensors of PyTorch are for conventions='paper', which has the constants and biases "
+            f"of torchvision. Received: weights={file!r}, "
+            f"conventions={layout.style.conventions!r} (nearest: 'paper')"
         )
 
 
-def load(model: keras.Model, weights: Weights, frame: Frame, application: str | None) -> None:
-    """Gives the model the weights of the file or of keras.applications."""
-    if weights == "imagenet" and application:
-        build = getattr(keras.applications, application)
+def load(model: keras.Model, weights: Weights, frame: Frame, layout: Layout) -> None:
+    """Gives the model the weights of the file, of keras.applications or of torchvision."""
+    if weights == "imagenet" and layout.application:
+        build = getattr(keras.applications, layout.application)
         # The two models list their weights in the same order; only the names differ.
         model.set_weights(build(weights="imagenet", include_top=frame.include_top).get_weights())
+    elif weights == "imagenet" and layout.torchvision:
+        _fill(model, fetch(layout.torchvision), layout)
+    elif os.fspath(weights or "").endswith(TENSORS):
+        _fill(model, Path(weights or ""), layout)
     else:
         model.load_weights(weights)
+    if weights == "imagenet" and frame.input_tensor is None:
+        note_origin(model, _imagenet_origin(frame, layout))
 
 
-def _check_imagenet(frame: Frame, application: str | None) -> None:
-    if application not in APPLICATIONS:
+def _fill(model: keras.Model, file: Path, layout: Layout) -> None:
+    name_of = residual_name if isinstance(layout, ResidualLayout) else dense_name
+    fill(model, read_safetensors(file), name_of, file)
+
+
+def _imagenet_origin(frame: Frame, layout: Layout) -> Origin:
+    """Source, preprocessing and classes of the ImageNet weights of this network."""
+    names = imagenet_classes() if frame.include_top else None
+    if layout.application:
+        is_dense, is_v2 = isinstance(layout, DenseLayout), layout.application.endswith("V2")
+        mode = "torch" if is_dense else "tf" if is_v2 else "caffe"
+        return Origin(f"keras.applications.{layout.application}", of_mode(mode), names)
+    network = layout.torchvision or ""
+    pin = PINS[network]
+    where = f"{repository(network)}, revision {pin.revision if pin else 'main, not pinned'}"
+    return Origin(f"torchvision, IMAGENET1K_V1, from {where}", TORCHVISION_IMAGES, names)
+
+
+def _check_imagenet(frame: Frame, layout: Layout) -> None:
+    name = layout.application if layout.application in APPLICATIONS else layout.torchvision
+    if name is None:
         raise ValueError(
             f"weights='imagenet' exist for {', '.join(APPLICATIONS)} as keras.applications has "
-            "them: stem='imagenet', conventions='keras' and nothing else changed, or "
-            "build('resnet50', weights='imagenet'). Received: weights='imagenet' for "
-            f"{application or 'another network'}"
+            "them, stem='imagenet', conventions='keras' and nothing else changed, or "
+            "build('resnet50', weights='imagenet'); and for the torchvision networks "
+            f"{', '.join(PINS)} with conventions='paper', from ResNet-50 on variant='v1.5', such "
+            "as build('resnet50v1.5', weights='imagenet'). Received: weights='imagenet' for "
+            f"{layout.application or 'another network'}"
         )
     if frame.include_top and frame.classes not in (None, IMAGENET_CLASSES):
         raise ValueError(

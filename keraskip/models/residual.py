@@ -186,7 +186,7 @@ def _build(layout: ResidualLayout, frame: Frame, weights: pretrained.Weights) ->
     """Stem, blocks and head."""
     frame.check_size(layout.smallest_map)
     if weights is not None:
-        pretrained.check(weights, frame, layout.application)
+        pretrained.check(weights, frame, layout)
     shortcut = None if layout.shortcut is None else SHORTCUTS[layout.shortcut]
     images = frame.images()
     x = frame.apply_stem(images, layout.filters[0], layout.style, activated=not layout.keras_v2)
@@ -197,5 +197,5 @@ def _build(layout: ResidualLayout, frame: Frame, weights: pretrained.Weights) ->
     x = frame.apply_head(x, layout.style)
     model = frame.model(images, x, layout.name)
     if weights is not None:
-        pretrained.load(model, weights, frame, layout.application)
+        pretrained.load(model, weights, frame, layout)
     return model

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from keraskip.checks import check_choice, check_flag, check_integer, check_integers, check_rate
-from keraskip.models.depths import IMAGENET_BOTTLENECK, RESIDUAL, choose_blocks
+from keraskip.models.depths import IMAGENET_BASIC, IMAGENET_BOTTLENECK, RESIDUAL, choose_blocks
 from keraskip.models.residual_block import Block
 from keraskip.models.shortcuts import CAN_NARROW, SHORTCUTS
 from keraskip.models.styled_layers import Style
@@ -17,6 +17,8 @@ from keraskip.models.styled_layers import Style
 VARIANTS = ("v1", "v1.5", "preact")
 # The convolutions of a block: width as a multiple of the stage's, and size. He 2015, Fig. 5.
 BLOCKS = {"basic": ((1, 3), (1, 3)), "bottleneck": ((1, 1), (1, 3), (4, 1))}
+# The blocks of each stage by depth.
+IMAGENET_BLOCKS = {"basic": IMAGENET_BASIC.table, "bottleneck": IMAGENET_BOTTLENECK.table}
 # He 2015, section 4.2 (CIFAR-10) and Table 1 (ImageNet); each stage but the first halves the map.
 STAGE_FILTERS = {"small": (16, 32, 64), "imagenet": (64, 128, 256, 512)}
 # He 2015, Table 1: ImageNet networks of this depth and deeper have bottlenecks.
@@ -121,19 +123,35 @@ class ResidualLayout:
     @property
     def application(self) -> str | None:
         """The network of keras.applications that has the same weights, if there is one."""
-        if self.stem != "imagenet":
+        if self.block != "bottleneck" or not self._is_published("keras"):
             return None
+        return f"ResNet{self.depth}{'V2' if self.preact else ''}"
+
+    @property
+    def torchvision(self) -> str | None:
+        """The network of torchvision that has the same weights, if there is one.
+
+        Its bottlenecks have the stride in the 3x3 convolution.
+        """
+        variants = ("v1.5",) if self.block == "bottleneck" else ("v1", "v1.5")
+        if self.variant not in variants or not self._is_published("paper"):
+            return None
+        return f"resnet{self.depth}"
+
+    def _is_published(self, conventions: str) -> bool:
+        """Whether stages, skips and layers are those of He 2015, Table 1."""
+        if self.stem != "imagenet":
+            return False
         published = replace(
             self,
-            block="bottleneck",
             shortcut="B",
             filters=STAGE_FILTERS["imagenet"],
-            stage_blocks=IMAGENET_BOTTLENECK.table.get(self.depth, (1,) * 4),
+            stage_blocks=IMAGENET_BLOCKS[self.block].get(self.depth, (1,) * 4),
             style=replace(
-                self.style, activation="relu", normalization="batch", conventions="keras"
+                self.style, activation="relu", normalization="batch", conventions=conventions
             ),
         )
-        return f"ResNet{self.depth}{'V2' if self.preact else ''}" if self == published else None
+        return self == published
 
 
 def plan(

@@ -1,0 +1,104 @@
+"""The ImageNet weights of torchvision, as timm keeps them on the Hugging Face Hub.
+
+The files are the first weights that torchvision has published of each network (`IMAGENET1K_V1`,
+licence BSD-3-Clause), in repositories such as https://huggingface.co/timm/resnet18.tv_in1k.
+"""
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = "model.safetensors"
+
+
+class Pin(NamedTuple):
+    """The state of a repository: a commit, and the SHA-256 of the file in it."""
+
+    revision: str
+    sha256: str
+
+
+# Of the networks with None neither commit nor hash is known here: their file is what the branch
+# `main` has on the day, and a warning says so.
+PINS: dict[str, Pin | None] = {
+    "resnet18": Pin(
+        "bbd144b3e5565108aad885f145491d11bc6ce807",
+        "694f673df6520a3158624e8a89af086f59923ee4cd7436fe5bc3bc71d295ad81",
+    ),
+    "resnet34": Pin(
+        "1b7b21cca82ff974d341713f777bf740c2db38c4",
+        "0bb82595a564991a9d424708b33f5d843f5aaed7f6c0886ff10849ff97022235",
+    ),
+    "resnet50": Pin(
+        "78f3ecfdb38e06d9b8397f662e7ab8fee96026fa",
+        "5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888",
+    ),
+    "resnet101": None,
+    "resnet152": None,
+    "densenet121": Pin(
+        "f0d0f2698a02cb133b09d48396db6e1e46fe9f3b",
+        "c894c6d9caa317a8ca1942986dee7a16a86c77734a4d691d2abe05389cfef358",
+    ),
+    "densenet161": None,
+    "densenet169": None,
+    "densenet201": None,
+}
+
+
+def repository(network: str) -> str:
+    """The repository of a network, one of `PINS`."""
+    return f"timm/{network}.tv_in1k"
+
+
+def fetch(network: str) -> Path:
+    """The file with the weights of a network, one of `PINS`, downloaded unless it is there.
+
+    `huggingface_hub` keeps it in its own cache and reads its variables, such as `HF_HOME`,
+    `HF_ENDPOINT` and `HF_HUB_OFFLINE`.
+
+    Raises:
+        ImportError: without `huggingface_hub`.
+        ConnectionError: if the file is neither in the cache nor to be had.
+        ValueError: if the file is not the pinned one.
+
+    Warns:
+        UserWarning: for a network that is not pinned.
+    """
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError:
+        raise ImportError(
+            "weights='imagenet' of this network come from the Hugging Face Hub and need "
+            "huggingface_hub: pip install 'keraskip[hub]'"
+        ) from None
+    pin = PINS[network]
+    where = repository(network)
+    revision = pin.revision if pin else "main"
+    try:
+        path = Path(hf_hub_download(where, FILE, revision=revision))
+    except OSError as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ConnectionError(
+            f"{FILE} of {where} at revision {revision} is not in the cache and cannot be "
+            f"downloaded; weights= also takes the path of such a file. {reason}"
+        ) from error
+    _check_hash(path, where, pin)
+    return path
+
+
+def _check_hash(path: Path, where: str, pin: Pin | None) -> None:
+    """ValueError unless the file is the pinned one."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if pin is None:
+        warnings.warn(
+            f"The weights of {where} are not pinned to a revision; the file at hand has the "
+            f"SHA-256 {found}",
+            stacklevel=2,
+        )
+    elif found != pin.sha256:
+        raise ValueError(
+            f"{FILE} of {where} must have the SHA-256 {pin.sha256}; delete the file to download "
+            f"it again. Received: {found}, in {path}"
+        )
