@@ -19,9 +19,10 @@ def picture(height, width, channels=3):
 
 @pytest.mark.parametrize("shape", [(40, 30), (31, 64), (32, 32), (8, 8), (9, 33)])
 @pytest.mark.parametrize("size", [(32, 32), (16, 24)])
-def test_pillow_and_tensorflow_agree(shape, size):
+@pytest.mark.parametrize("fit", [{}, {"crop": 0.8, "interpolation": "bilinear"}], ids=str)
+def test_pillow_and_tensorflow_agree(shape, size, fit):
     tf = pytest.importorskip("tensorflow")
-    steps = Preprocessing((100, 110, 120), (50, 60, 70), "bgr")
+    steps = Preprocessing((100, 110, 120), (50, 60, 70), "bgr", **fit)
     images = np.stack([picture(*shape)])
     expected = steps(images, size)
     assert expected.shape == (1, *size, 3)
@@ -36,6 +37,16 @@ def test_the_middle_is_what_training_on_folders_takes(shape):
     found = Preprocessing()(image[None], (16, 16))[0]
     # Pillow rounds to whole numbers, twice.
     np.testing.assert_allclose(found, expected, atol=1.5)
+
+
+def test_images_are_fitted_as_torchvision_does():
+    """Its steps, for sides that they divide: scale to 256, then keep 224 in the middle."""
+    image = picture(320, 480)
+    scaled = Image.fromarray(image).resize((384, 256), Image.Resampling.BILINEAR)
+    expected = np.asarray(scaled.crop((80, 16, 80 + 224, 16 + 224)), float)
+    steps = Preprocessing(crop=224 / 256, interpolation="bilinear")
+    # Pillow rounds to whole numbers, once along each side.
+    np.testing.assert_allclose(steps(image[None], (224, 224))[0], expected, atol=1.1)
 
 
 @pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
@@ -58,6 +69,8 @@ def test_images_of_any_size_keep_theirs():
         ({"mean": np.nan}, "mean must be finite"),
         ({"deviation": (1, 0, 1)}, "deviation must be above 0"),
         ({"channel_order": "rbg"}, "channel_order must be one of"),
+        ({"crop": 0}, r"crop must lie in \(0, 1\]"),
+        ({"interpolation": "cubic"}, "nearest: bicubic"),
     ],
 )
 def test_refusals(arguments, message):

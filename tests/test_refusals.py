@@ -45,7 +45,7 @@ BAD_VALUES = (
     (ALL,      {"input_shape": (32, 32, None)},   r"only height and width may be None"),
     (ALL,      {"input_shape": (32, 32, -3)},     r"input_shape\[2\]=-3"),
     (ALL,      {"weights": "missing.keras"},      r"weights='missing.keras'"),
-    (ALL,      {"weights": __file__},             r"\('.keras', '.weights.h5'\)"),
+    (ALL,      {"weights": __file__},             r"'.safetensors'\);.*state dict"),
     (ALL,      {"weights": "imagenet"},           r"ResNet50, .*build\('resnet50'"),
     (RESIDUAL, {"variant": "v2"},                 r"\('v1', 'v1.5', 'preact'\).*variant='v2'"),
     (RESIDUAL, {"block": "bottelneck"},           r"block='bottelneck' \(nearest: bottleneck\)"),

@@ -6,6 +6,7 @@ import pytest
 from torch_files import random_tensor, write_safetensors
 
 from keraskip import build, build_densenet, build_resnet
+from keraskip.models.torch_names import dense_name, fill, residual_name, torch_name
 
 TINY = {"stem": "imagenet", "classes": 5, "classifier_activation": None}
 # Our network, and the blocks of each stage, expansion or growth, and widths of the reference.
@@ -36,6 +37,23 @@ LARGE = {
     "densenet161": ("DenseNet", (6, 12, 36, 24), 48),
     "densenet169": ("DenseNet", (6, 12, 32, 32), 32),
     "densenet201": ("DenseNet", (6, 12, 48, 32), 32),
+}
+
+
+# The logits of the small reference networks for two images, computed by PyTorch 2.13.
+LOGITS = {
+    "basic": (
+        (1.4528368, 1.0079753, 1.9344712, -2.4676449, -2.6588998),
+        (1.6110257, 0.8925053, 1.9086686, -2.5481808, -2.5845804),
+    ),
+    "bottleneck": (
+        (1.1422696, -1.4131517, -0.8497537, 0.4256505, -0.2505650),
+        (1.1207584, -1.9425263, -1.0073618, 0.4309256, -0.1061435),
+    ),
+    "dense": (
+        (-0.4395885, 0.4159722, 0.0360101, -0.3998679, -0.7401845),
+        (-0.4135694, 0.3800059, 0.0231602, -0.4371858, -0.7258428),
+    ),
 }
 
 
@@ -109,3 +127,123 @@ def test_large_networks_compute_the_same(tmp_path, name):
         classifier_activation=None, input_shape=shape_of(96, 64),
     )  # fmt: skip
     assert_same_answers(answers(model, batch), answers_of_torch(network, batch))
+
+
+def tensors_for(model, name_of):
+    """Random tensors for a model, as a file of PyTorch has them."""
+    tensors = {}
+    for weight in model.weights:
+        name, shape = torch_name(weight.path, name_of), tuple(weight.shape)
+        is_kernel = weight.path.endswith("/kernel")
+        tensors[name] = random_tensor(name, shape[:-3:-1] + shape[:-2] if is_kernel else shape)
+    return tensors
+
+
+def made(name, tmp_path):
+    """A small network with random weights from a file, and the file's tensors."""
+    make, name_of = SMALL[name][0], dense_name if name == "dense" else residual_name
+    bare = make(input_shape=shape_of(45, 38), kernel_initializer="zeros")
+    tensors = tensors_for(bare, name_of)
+    fill(bare, tensors, name_of, "memory")
+    return bare, tensors
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory):
+    return made("dense", tmp_path_factory.mktemp("dense"))
+
+
+@pytest.mark.parametrize(
+    "name", ["bottleneck", "dense", pytest.param("basic", marks=pytest.mark.slow)]
+)
+def test_logits_are_those_that_pytorch_computed(tmp_path, dense, name):
+    """Also where there is no PyTorch. Random tensors follow from their names, so these count."""
+    model, _ = dense if name == "dense" else made(name, tmp_path)
+    logits = keras.ops.convert_to_numpy(model(images(45, 38), training=False))
+    np.testing.assert_allclose(logits, LOGITS[name], atol=2e-5)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_stored_logits_are_those_of_the_reference(name):
+    network, _ = reference(*SMALL[name][1])
+    _, logits = answers_of_torch(network, images(45, 38))
+    np.testing.assert_allclose(logits, LOGITS[name], atol=2e-6)
+
+
+def test_a_file_fills_a_network_without_a_head_and_a_memory_efficient_one(tmp_path, dense):
+    model, tensors = dense
+    file = write_safetensors(tmp_path / "dense.safetensors", tensors)
+    more = {"memory_efficient": True, "include_top": False, "classes": None}
+    headless = SMALL["dense"][0](input_shape=shape_of(45, 38), weights=file, **more)
+    *ours, _, _ = model.get_weights()
+    for expected, found in zip(ours, headless.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_older_names_of_dense_networks_and_counters(dense):
+    model, tensors = dense
+    older = {
+        (name.replace("norm1.", "norm.1.") if "denselayer" in name else name): tensor
+        for name, tensor in tensors.items()
+    }
+    assert set(older) != set(tensors)
+    expected = model.get_weights()
+    model.set_weights([np.zeros_like(value) for value in expected])
+    fill(model, older | {"features.norm0.num_batches_tracked": np.asarray(3)}, dense_name, "here")
+    for ours, before in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(ours, before)
+
+
+NAME = "features.denseblock1.denselayer2.conv1.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda tensors: tensors.pop(NAME),
+            rf"block1_layer2_conv1/kernel \({NAME}\); tensors without a weight: none",
+        ),
+        (
+            lambda tensors: tensors.update({"extra.weight": np.zeros(2, "float32")}),
+            "weights without a tensor: none; tensors without a weight: extra.weight",
+        ),
+        (
+            lambda tensors: tensors.update({NAME: np.zeros((16, 8, 1, 1), "float32")}),
+            rf"block1_layer2_conv1/kernel of \(1, 1, 12, 16\). Received: \(1, 1, 8, 16\) .*{NAME}",
+        ),
+        (
+            lambda tensors: tensors.update(
+                {NAME.replace("conv1", "conv.1"): np.zeros(2, "float32")}
+            ),
+            "Each tensor must be there once",
+        ),
+        (
+            lambda tensors: [tensors.pop(name) for name in list(tensors) if "layer1" in name],
+            r"and \d+ more; tensors",
+        ),
+    ],
+    ids=["missing", "extra", "shape", "twice", "many"],
+)
+def test_files_that_do_not_fit_are_refused(dense, change, message):
+    model, tensors = dense
+    before = model.get_weights()
+    changed = dict(tensors)
+    change(changed)
+    with pytest.raises(ValueError, match=message) as refusal:
+        fill(model, changed, dense_name, "here.safetensors")
+    assert "here.safetensors" in str(refusal.value)
+    for ours, kept in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, kept)
+
+
+def test_layers_that_torchvision_lacks_are_named(tmp_path):
+    file = write_safetensors(tmp_path / "none.safetensors", {"conv1.weight": np.zeros(1, "f4")})
+    with pytest.raises(ValueError, match=r"head_norm/gamma \(torchvision has no such layer\)"):
+        build_resnet(variant="preact", stage_blocks=(1,), filters=(4,), weights=file)
+
+
+def test_tensors_are_for_conventions_of_the_papers(tmp_path):
+    file = write_safetensors(tmp_path / "none.safetensors", {})
+    with pytest.raises(ValueError, match=r"conventions='keras' \(nearest: 'paper'\)"):
+        build("densenet121", weights=file)

@@ -138,7 +138,7 @@ class Preprocessing:
 
         channels = np.moveaxis(image.astype("float32"), -1, 0)
         height, width = size
-        box = _box(*image.shape[:2], *size, crop=self.crop)
+        box = _box(image.shape[0], image.shape[1], height, width, self.crop)
         filter = Image.Resampling[INTERPOLATIONS[self.interpolation][0]]
         scaled = [
             np.asarray(Image.fromarray(channel).resize((width, height), filter, box))

@@ -70,9 +70,14 @@ def build_densenet(
         pooling: with `include_top=False`, `"avg"` or `"max"` pools the last maps to
             `[batch, channels]`; `None` leaves them as they are.
         classifier_activation: activation of the last layer; `None` returns the logits.
-        weights: `None` for random ones; the path of a `.keras` or `.weights.h5` file; or
-            `"imagenet"`, which Keras downloads, for the networks of `keras.applications`
-            (depth 121, 169 or 201, `stem="imagenet"`, `conventions="keras"`).
+        weights: `None` for random ones, the path of a file, or `"imagenet"`. A `.keras` or
+            `.weights.h5` file is of Keras; a `.safetensors` file has the tensors of a network of
+            PyTorch with torchvision's names, for `conventions="paper"`. `"imagenet"` is for
+            `stem="imagenet"`: with `conventions="keras"` Keras downloads the weights of
+            `keras.applications` (depth 121, 169 or 201); with `conventions="paper"` and
+            `pip install 'keraskip[hub]'` the Hugging Face Hub has those of torchvision (161,
+            too). Of these, depth 121 is pinned to a commit and a hash; the others come from the
+            branch `main`, with a warning.
         input_tensor: symbolic tensor to use as images, for instance the output of augmentation
             layers.
         activation: any Keras activation that keeps the shape. The paper uses `"relu"`.
@@ -89,8 +94,11 @@ def build_densenet(
         `[batch, classes]`.
 
     Raises:
-        ValueError: for arguments outside the choices above, or that contradict each other.
+        ValueError: for arguments outside the choices above, or that contradict each other, and
+            for a file that does not fit.
         TypeError: for arguments of another type.
+        ImportError: if `"imagenet"` needs `huggingface_hub`.
+        ConnectionError: if the Hugging Face Hub cannot be reached.
 
     Example:
 

@@ -77,7 +77,8 @@ def fetch(network: str) -> Path:
     revision = pin.revision if pin else "main"
     try:
         path = Path(hf_hub_download(where, FILE, revision=revision))
-    except OSError as error:
+    # Anything may fail in a download, and httpx, which huggingface_hub uses, has errors of its own.
+    except Exception as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise ConnectionError(
             f"{FILE} of {where} at revision {revision} is not in the cache and cannot be "

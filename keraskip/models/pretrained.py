@@ -90,15 +90,15 @@ def _imagenet_origin(frame: Frame, layout: Layout) -> Origin:
 
 
 def _check_imagenet(frame: Frame, layout: Layout) -> None:
-    name = layout.application if layout.application in APPLICATIONS else layout.torchvision
-    if name is None:
+    name = layout.application or layout.torchvision
+    if name not in (*APPLICATIONS, *PINS):
         raise ValueError(
             f"weights='imagenet' exist for {', '.join(APPLICATIONS)} as keras.applications has "
             "them, stem='imagenet', conventions='keras' and nothing else changed, or "
             "build('resnet50', weights='imagenet'); and for the torchvision networks "
             f"{', '.join(PINS)} with conventions='paper', from ResNet-50 on variant='v1.5', such "
             "as build('resnet50v1.5', weights='imagenet'). Received: weights='imagenet' for "
-            f"{layout.application or 'another network'}"
+            f"{name or 'another network'}"
         )
     if frame.include_top and frame.classes not in (None, IMAGENET_CLASSES):
         raise ValueError(

@@ -53,13 +53,13 @@ def _header(content: np.ndarray, path: str | os.PathLike) -> tuple[int, dict[str
     try:
         if not length <= min(LONGEST_HEADER, len(content) - LENGTH_BYTES):
             raise ValueError(f"a header of {length} bytes in {len(content)}")
-        header = json.loads(content[LENGTH_BYTES:start].tobytes())
-        header.pop("__metadata__", None)
-    except (ValueError, AttributeError, RecursionError) as error:
+        header = dict(json.loads(content[LENGTH_BYTES:start].tobytes()))
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
             f"weights must be a whole safetensors file. Received: {os.fspath(path)}, whose header "
             f"cannot be read ({error})"
         ) from None
+    header.pop("__metadata__", None)
     return start, header
 
 

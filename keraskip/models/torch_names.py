@@ -122,17 +122,17 @@ def _check_names(
     wanted: Mapping[str, str | None], given: Mapping[str, Any], source: str | os.PathLike
 ) -> None:
     """ValueError that names weights without a tensor and tensors without a weight."""
-    missing = [
-        f"{path} ({name or 'torchvision has no such layer'})"
-        for path, name in wanted.items()
-        if name not in given
-    ]
+    # No file can have a tensor for a layer without a name; so these come first.
+    missing = sorted(
+        ((path, name) for path, name in wanted.items() if name not in given),
+        key=lambda pair: pair[1] is not None,
+    )
     extra = sorted(set(given) - set(wanted.values()))
     if missing or extra:
         raise ValueError(
             f"Each weight of the network needs its tensor in {os.fspath(source)}, and each tensor "
-            f"its weight. Received: weights without a tensor: {_some(missing)}; tensors without a "
-            f"weight: {_some(extra)}"
+            f"its weight. Received: weights without a tensor: "
+            f"{_some([_both(*pair) for pair in missing])}; tensors without a weight: {_some(extra)}"
         )
 
 
@@ -143,6 +143,10 @@ def _check_shape(weight: Any, value: np.ndarray, tensor: str) -> None:
             f"A tensor must have the shape of its weight, {weight.path} of "
             f"{tuple(weight.shape)}. Received: {value.shape} for tensor {tensor}"
         )
+
+
+def _both(path: str, name: str | None) -> str:
+    return f"{path} ({name or 'torchvision has no such layer'})"
 
 
 def _some(names: list[str]) -> str:

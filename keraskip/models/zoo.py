@@ -40,7 +40,9 @@ def build(name: str, /, **overrides: Any) -> "keras.Model":
     """A network of the papers by its name.
 
     `resnet50`, `resnet50v2`, `densenet121` and their siblings are exactly the networks of
-    `keras.applications`, so that `weights="imagenet"` works; `resnet50v1.5` is torchvision's.
+    `keras.applications` and take its weights with `weights="imagenet"`. `resnet18`, `resnet34`,
+    `resnet50v1.5`, `densenet161` and, with `conventions="paper"`, `densenet121` and its siblings
+    are torchvision's, and take those.
 
     Args:
         name: one of `list_models()`.
