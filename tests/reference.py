@@ -40,6 +40,8 @@ SIZES = (
     Size("resnet56",            B,    855_770,    860_026, 125.748),
     Size("resnet110",           B,  1_730_714,  1_739_002),
     # He et al. 2016 (arXiv 1603.05027), Fig. 4e.
+    # Depth 20 is in no table; it has as many as its twin without pre-activation.
+    Size("preact_resnet20",    {},    269_722, None),
     Size("preact_resnet110",   {},  1_727_962, None),
     Size("preact_resnet110",    B,  1_730_522, None),
     Size("preact_resnet164",   {},  1_703_258, None),
@@ -48,6 +50,8 @@ SIZES = (
     Size("densenet40_k12",     {},  1_019_722, None),
     Size("densenet100_k12",    {},  6_979_642, None),
     Size("densenet100_k24",    {}, 27_249_082, None),
+    # BC with 40 layers has no row there; the number is counted by hand from section 3.
+    Size("densenet_bc40_k12",  {},    176_122, None),
     Size("densenet_bc100_k12", {},    769_162, None, 287.930),
     Size("densenet_bc250_k24", {}, 15_324_406, None),
     Size("densenet_bc190_k40", {}, 25_624_430, None),

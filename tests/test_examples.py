@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import keraskip
+from keraskip.models.shipped import networks_with
+from keraskip.study import named_study
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -26,10 +28,17 @@ def test_all_examples_are_tested():
     assert {file.name for file in EXAMPLES.glob("*.py")} == {
         "compare_two_networks.py",
         "cure_your_own_model.py",
+        "fashion_mnist.py",
         "fine_tune.py",
         "serve.py",
         "stalling_script.py",
     }
+
+
+def test_fashion_mnist_trains_the_networks_that_have_weights():
+    trials = named_study(str(EXAMPLES / "fashion_mnist.py"))
+    assert {trial.name for trial in trials} >= set(networks_with("fashion_mnist")) > set()
+    assert {trial.epochs for trial in trials} == {50}
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reference import SIZES
 
-from keraskip import build, build_densenet, list_models
+from keraskip import build, list_models
 from keraskip.models.anatomy import anatomy
 from keraskip.models.zoo import ZOO
 
@@ -58,11 +58,6 @@ def test_sizes_of_plain_and_residual_networks_grow_with_their_blocks():
             assert size.total == size.trainable + 448 * n + 32 + 192 * projects
             count += 1
     assert count == 16
-
-
-def test_size_of_densenet_bc_40():
-    model = build_densenet(40, 12, bottleneck=True, compression=0.5)
-    assert count(model.trainable_weights) == 176_122
 
 
 def test_every_network_has_as_many_parameters_as_published():

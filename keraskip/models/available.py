@@ -2,6 +2,7 @@
 
 from keraskip.models.hub import PINS
 from keraskip.models.published import ZOO
+from keraskip.models.shipped import cards_of
 
 IMAGENET = "imagenet"
 
@@ -22,4 +23,5 @@ def weights_of(name: str) -> tuple[str, ...]:
     """
     # The networks that copy keras.applications have its weights, others those of torchvision.
     is_keras = ZOO[name].arguments.get("conventions") == "keras"
-    return (IMAGENET,) if is_keras or name.removesuffix("v1.5") in PINS else ()
+    imagenet = (IMAGENET,) if is_keras or name.removesuffix("v1.5") in PINS else ()
+    return imagenet + tuple(cards_of(name))

@@ -1,13 +1,15 @@
 """Published facts of a network beside the facts of its built model."""
 
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
 
 from keraskip.models.anatomy import anatomy
 from keraskip.models.published import Entry
+from keraskip.models.shipped import cards_of
 from keraskip.models.zoo import build, find, rounded
 from keraskip.tables import WIDTH, add_row, new_table, printed, with_unit
 
@@ -24,11 +26,13 @@ class Description:
         built: facts of the model: `input_shape`, `depth`, `trainable`, `parameters` (trainable or
             not), `macs` (see `anatomy`; `None` if not known) and `activation_bytes`. The last two
             are for one image.
+        cards: the cards of the weights that come with keraskip, by the name of their data set.
     """
 
     name: str
     published: Entry | None
     built: dict[str, Any]
+    cards: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         table = new_table()
@@ -66,6 +70,8 @@ class Description:
                 "source": self.published.source,
                 "trained": self.published.recipe,
             }
+        if self.cards:
+            notes["weights"] = ", ".join(map(_accuracy, self.cards.values()))
         return [
             textwrap.fill(f"{name:<10} {text}", WIDTH, subsequent_indent=" " * 11)
             for name, text in notes.items()
@@ -95,7 +101,8 @@ def describe(name_or_model: str | keras.Model) -> Description:
     853018
     """
     if isinstance(name_or_model, str):
-        return _describe(build(name_or_model), find(name_or_model))
+        facts = _describe(build(name_or_model), find(name_or_model))
+        return replace(facts, cards=cards_of(name_or_model))
     return _describe(name_or_model, None)
 
 
@@ -114,3 +121,8 @@ def _published_parameters(entry: Entry | None) -> str:
     parameters = entry.parameters if entry else None
     is_exact = parameters is not None and parameters % 10_000
     return f"{parameters:,}" if is_exact else rounded(parameters)
+
+
+def _accuracy(card: Mapping[str, Any]) -> str:
+    share, images = card["accuracy"]["test"], card["data"]["test_images"]
+    return f"{card['weights']}: {100 * share:.2f} % of {images:,} test images are right"

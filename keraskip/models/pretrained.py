@@ -13,6 +13,7 @@ from keraskip.models.hub import PINS, fetch, repository
 from keraskip.models.origin import Origin, imagenet_classes, note_origin, of_mode
 from keraskip.models.residual_layout import ResidualLayout
 from keraskip.models.safetensors import read_safetensors
+from keraskip.models.shipped import DATASETS
 from keraskip.models.torch_names import dense_name, fill, residual_name
 
 Weights: TypeAlias = "str | os.PathLike | None"
@@ -40,6 +41,11 @@ def find(weights: Weights, frame: Frame, layout: Layout) -> Path | None:
         raise TypeError(
             "weights must be None, 'imagenet' or the path of a file. "
             f"Received: weights of type {type(weights).__name__}"
+        )
+    if weights in DATASETS:
+        raise ValueError(
+            f"weights={weights!r} are for networks with a name, as by keraskip.build('resnet20', "
+            f"weights={weights!r}). Received: weights={weights!r} for a builder"
         )
     if weights == "imagenet":
         _check_imagenet(frame, layout)

@@ -61,8 +61,10 @@ CIFAR_RESNETS = (
     (110,   1_700_000, 6.43),
     (1202, 19_400_000, 7.93),
 )
-# depth, block, parameters (Huang 2017, Table 2), CIFAR-10+ and 100+ error: He 2016, Table 3.
+# depth, block, parameters (Huang 2017, Table 2), CIFAR-10+ and 100+ error: He 2016, Table 3, which
+# begins with depth 110.
 CIFAR_PREACT = (
+    (20,   "basic",            None, None,  None),
     (110,  "basic",            None, 6.37,  None),
     (164,  "bottleneck",  1_700_000, 5.46, 24.33),
     (1001, "bottleneck", 10_200_000, 4.92, 22.71),
@@ -85,6 +87,7 @@ CIFAR_DENSENETS = (
     (100, 24, 27_200_000, 5.83, 3.74, 23.42, 19.25),
 )
 CIFAR_DENSENETS_BC = (
+    (40,  12,       None, None, None,  None,  None),
     (100, 12,    800_000, 5.92, 4.51, 24.15, 22.27),
     (250, 24, 15_300_000, 5.19, 3.62, 19.64, 17.60),
     (190, 40, 25_600_000, None, 3.46,  None, 17.18),
@@ -121,6 +124,9 @@ def _cifar_residual() -> dict[str, Entry]:
             f"{HE_2016}, Table 3; parameters: {HUANG_2017}, Table 2", HE_CIFAR_WARM, parameters,
             _errors(("CIFAR-10+", "CIFAR-100+"), tuple(errors)),
         )  # fmt: skip
+    entries["preact_resnet20"] = replace(
+        entries["preact_resnet20"], source=f"no row in Table 3 of {HE_2016}", recipe=HE_CIFAR
+    )
     return entries
 
 
@@ -184,6 +190,9 @@ def _dense() -> dict[str, Entry]:
                 f"{HUANG_2017}, Table 2", HUANG_CIFAR, parameters,
                 _errors(CIFAR_COLUMNS, tuple(errors)),
             )  # fmt: skip
+    entries["densenet_bc40_k12"] = replace(
+        entries["densenet_bc40_k12"], source=f"no row in Table 2 of {HUANG_2017}"
+    )
     for depth, total, *crop_errors in IMAGENET_DENSENETS:
         keras = {"conventions": "keras"} if depth in (121, 169, 201) else {}
         source = f"{HUANG_2017}, Tables 1 and 3" + "; parameters: keras.applications" * bool(keras)

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from keraskip.models import shipped
 from keraskip.models.available import weights_of
 from keraskip.models.published import ZOO, Entry
 from keraskip.tables import add_row, new_table, printed
@@ -48,7 +49,9 @@ def build(name: str, /, **overrides: Any) -> "keras.Model":
     Args:
         name: one of `list_models()`.
         **overrides: arguments for the network's builder that replace the paper's, such as
-            `classes=100` or `shortcut="B"`.
+            `classes=100` or `shortcut="B"`. For some networks `weights="fashion_mnist"` come with
+            keraskip; they are for images of shape (28, 28, 1) and 10 classes, and `describe` shows
+            their cards.
 
     Returns:
         A functional `keras.Model`, called `name`.
@@ -70,7 +73,10 @@ def build(name: str, /, **overrides: Any) -> "keras.Model":
             f"keraskip.{entry.builder} builds any depth"
         )
     builder = getattr(importlib.import_module(BUILDERS[entry.builder]), entry.builder)
-    return builder(**({"name": name} | entry.arguments | overrides))
+    arguments = {"name": name} | entry.arguments
+    if overrides.get("weights") in shipped.DATASETS:
+        return shipped.build_with(name, builder, arguments, overrides)
+    return builder(**(arguments | overrides))
 
 
 def find(name: str) -> Entry:
