@@ -5,11 +5,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
 import jinja2
 import numpy as np
 import pandas as pd
-from altair.utils.schemapi import debug_mode
 from markupsafe import Markup, escape
 
 from keraskip.analysis.learning import LEARNING_RULES
@@ -18,12 +16,13 @@ from keraskip.analysis.verdicts import RULES
 from keraskip.report.answer import answer_of
 from keraskip.report.bundle import script
 from keraskip.report.cards import cards_of
-from keraskip.report.chart_kinds import PARAMETERS
 from keraskip.report.charts import CAPTIONS, SECTIONS, charts
 from keraskip.report.findings import Findings
-from keraskip.report.first_chart import MOST_NAMES, first_chart
+from keraskip.report.first_chart import first_chart
 from keraskip.report.looks import looks_of, with_groups
 from keraskip.report.loss_chart import loss_chart, shows_more
+from keraskip.report.name_places import MOST_NAMES
+from keraskip.report.vega import CONFIG, PARAMETERS, Chart
 
 CODE = re.compile("`([^`]+)`")
 
@@ -39,10 +38,8 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
     chosen = moments(findings.runs)
     profiles = with_groups(profiles_at(findings.runs, chosen), findings.groups)
     drawings = _drawings(findings, profiles, chosen)
-    specifications = {
-        name: _full_width(drawing).add_params(*PARAMETERS).to_dict(validate=False)
-        for name, drawing in drawings.items()
-    }
+    page = {"params": PARAMETERS, "config": CONFIG}
+    specifications = {name: {**_full_width(each), **page} for name, each in drawings.items()}
     sections = {
         section: {name: CAPTIONS[name] for name in names if name in drawings}
         for section, names in SECTIONS.items()
@@ -64,17 +61,13 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
 
 def _drawings(
     findings: Findings, profiles: pd.DataFrame, chosen: Sequence[Moment]
-) -> dict[str, Any]:
+) -> dict[str, Chart]:
     """All charts of the page by name."""
-    data = alt.NamedData("profiles")
-    # The tests draw all kinds of charts; to check each part against the schema takes time.
-    with debug_mode(False):
-        loss = loss_chart(findings, chosen)
-        others = charts(findings.groups, data)
-        if shows_more(findings):
-            return {"first": loss, **others}
-        first = first_chart(findings.groups, profiles, data)
-        return {"first": first, **others, **({"loss": loss} if loss else {})}
+    loss, others = loss_chart(findings, chosen), charts(findings.groups)
+    if loss and shows_more(findings):
+        return {"first": loss, **others}
+    first = first_chart(findings.groups, profiles)
+    return {"first": first, **others, **({"loss": loss} if loss else {})}
 
 
 def rendered(findings: Findings, template: str, **more: Any) -> str:
@@ -104,9 +97,8 @@ def _looks(findings: Findings) -> dict[str, tuple[str, tuple[int, ...]]]:
     return {run.name: look for group, look in looks for run in group.runs}
 
 
-def _full_width(drawing: Any) -> Any:
-    is_facet = isinstance(drawing, alt.FacetChart)
-    return drawing if is_facet else drawing.properties(width="container")
+def _full_width(drawing: Chart) -> Chart:
+    return drawing if "facet" in drawing else {**drawing, "width": "container"}
 
 
 def _labels(profiles: pd.DataFrame, chosen: Sequence[Moment]) -> list[str]:
