@@ -13,6 +13,7 @@ from test_analysis import write_run
 from test_report import INFO, NASTY
 
 import keraskip
+from keraskip.report.looks import COLOURS
 from keraskip.report.page import as_html
 
 CHROMIUM = shutil.which("chromium")
@@ -252,10 +253,13 @@ def test_all_parts_are_printed_in_the_colours_of_paper(browser, report):
     page.evaluate("document.querySelector('#method').open = true")
     backgrounds = "Object.values(keraskipViews).map((view) => view.background())"
     assert page.evaluate(backgrounds) == ["#161616"]
+    first_colour = "keraskipViews.first.scale('color').range()[0]"
+    assert page.evaluate(first_colour) == "#f27a1f"
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.wait_for_selector(f"body[data-drawn='{len(CHARTS)}']")
     assert page.locator("details:not([open])").count() == 0
     assert page.evaluate(backgrounds) == ["#ffffff"] * len(CHARTS)
+    assert page.evaluate(first_colour) == COLOURS[0]
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     page.wait_for_selector("body[data-drawn='1']")
     assert page.locator("details[open]").get_attribute("id") == "method"
