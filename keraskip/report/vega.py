@@ -1,8 +1,8 @@
 """Vega-Lite in short: the channels and the data of a chart, and charts over one another.
 
 A chart is a specification of Vega-Lite, a dictionary: the page hands it to the browser, and
-vl-convert makes pictures of it. To import a library that writes such dictionaries, and to write them
-with it, would take a quarter of the time of a small report.
+vl-convert makes pictures of it. To import a library that writes such dictionaries, and to write
+them with it, would take a quarter of the time of a small report.
 
 Each chart reads two parameters that a page may set: `hidden`, the names of runs that are not shown,
 and `moment`, the index of the stretch of steps whose profiles are shown.
