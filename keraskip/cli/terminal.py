@@ -30,7 +30,8 @@ def ending_with_its_reader() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         # What is left goes nowhere; at its end Python would complain about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with open(os.devnull, "w") as devnull:
+            os.dup2(devnull.fileno(), sys.stdout.fileno())
         raise typer.Exit(ENDED_BY_READER) from None
 
 
