@@ -10,7 +10,6 @@ from made_runs import classifier, falling, flat, run_of
 import keraskip
 from keraskip.report.answer import answer_of
 from keraskip.report.cards import cards_of
-from keraskip.report.first_chart import _apart
 from keraskip.report.markdown import as_markdown
 
 
@@ -176,14 +175,37 @@ def test_the_terminal_has_answer_table_and_at_most_three_lines_a_cause(stalled, 
     assert "Change: " in cause
 
 
-@pytest.mark.parametrize("heights", [[0, 0, 0, 0], [0.5, 0.5, 0.52, 1], [1, 1], [0.3], np.ones(50)])
-def test_names_beside_the_first_layer_do_not_overlap(heights):
-    moved = _apart(np.array(heights, float))
-    assert (np.diff(moved) >= min(0.055, 1 / len(heights)) - 1e-9).all()
-    assert moved[0] >= 0
-    assert moved[-1] <= 1
+def test_long_names_stay_in_one_line_of_the_table(stalled, learns):
+    names = "resnet110_sigmoid_seed10", "resnet110_sigmoid_seed11"
+    runs = [
+        named(run, name, trial=None) for run, name in zip((stalled, learns), names, strict=True)
+    ]
+    short, long = keraskip.compare(stalled, learns).table(), keraskip.compare(*runs).table()
+    assert "orders lost [95 %]" in short
+    assert "orders ± 95 %" in long
+    heads, _, *rows = long.splitlines()
+    assert [row.split()[0] for row in rows] == [*names]
+    assert max(map(len, [heads, *rows])) <= 80
+    attenuation = keraskip.compare(runs[0]).verdicts[0].attenuation
+    assert f"{attenuation.value:.1f} ± {attenuation.margin:.1f}" in rows[0]
 
 
-def test_names_that_have_room_stay_where_they_are():
-    heights = np.array([0.1, 0.5, 0.9])
-    np.testing.assert_allclose(_apart(heights), heights)
+def test_the_seeds_of_a_network_follow_each_other_in_the_table(stalled, learns):
+    order = "a_seed0", "b_seed0", "b_seed1", "a_seed1"
+    runs = [named(stalled if name[0] == "a" else learns, name, trial=None) for name in order]
+    rows = keraskip.compare(*runs).table().splitlines()[2:]
+    assert [row.split()[:3] for row in rows] == [
+        ["a_seed0", "vanishing", "no"],
+        ["a_seed1", "vanishing", "no"],
+        ["b_seed0", "healthy", "yes"],
+        ["b_seed1", "healthy", "yes"],
+    ]
+
+
+def test_a_card_has_the_means_of_the_seeds_that_have_an_accuracy(learns):
+    epochs = [
+        [{"epoch": 0, "steps": 9, "accuracy": each, "val_accuracy": 0.5}] for each in (0.8, 0.9)
+    ]
+    runs = [named(learns, f"net_seed{n}", epochs=rows) for n, rows in enumerate([*epochs, []])]
+    ((card,), _) = cards_of(keraskip.compare(*runs))
+    assert card.outcome == "accuracy 0.85, held-out 0.50, chance 0.10"

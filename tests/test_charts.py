@@ -2,20 +2,18 @@
 
 import json
 
-import altair as alt
 import numpy as np
+import pandas as pd
 import pytest
 from made_runs import STEPS, chain, made_run
 from test_analysis import write_run
 
 from keraskip.analysis.groups import grouped
 from keraskip.report.charts import charts
-from keraskip.report.first_chart import LINE, _with_room
 from keraskip.report.looks import COLOURS, looks_of
+from keraskip.report.name_places import LINE, _apart, _with_room, places_of
 from keraskip.report.paper import fitted
 from keraskip.runs import load_run
-
-PROFILES = alt.NamedData("profiles")
 
 
 @pytest.fixture
@@ -29,7 +27,7 @@ def runs(tmp_path):
 
 
 def test_families_share_a_colour_and_differ_in_dashes(runs):
-    chart = fitted(grouped(runs), "text").to_dict()["vconcat"][0]["hconcat"][0]["encoding"]
+    chart = fitted(grouped(runs), "text")["vconcat"][0]["hconcat"][0]["encoding"]
     colours, dashes = chart["color"]["scale"], chart["strokeDash"]["scale"]
     assert colours["domain"] == ["plain8", "plain14", "resnet8"]
     assert colours["range"] == [COLOURS[0], COLOURS[0], COLOURS[1]]
@@ -42,8 +40,7 @@ def test_runs_of_ones_own_look_different(tmp_path):
 
 
 def test_the_drawn_numbers_are_the_recorded_ones(runs):
-    datasets = fitted(grouped(runs[:1]), "text").to_dict()["datasets"].values()
-    (profiles,) = (rows for rows in datasets if "rms" in rows[0])
+    profiles = fitted(grouped(runs[:1]), "text")["datasets"]["profiles"]
     drawn = [row["rms"] for row in profiles if row["signal"] == "backward"]
     assert drawn == pytest.approx(10.0 ** -np.arange(5), rel=1e-5)
 
@@ -62,15 +59,15 @@ def test_values_over_time_have_a_chart_of_their_own(tmp_path):
             info["probes"] += [{"epoch": epoch, **row} for row in rows]
         (path / "run.json").write_text(json.dumps(info))
     runs = [load_run(tmp_path / name) for name in ("without", "one", "two")]
-    drawings = charts(grouped(runs), PROFILES)
+    drawings = charts(grouped(runs))
     drawn = {}
     for name in "probes", "time":
-        (rows,) = drawings[name].to_dict()["datasets"].values()
+        rows = drawings[name]["data"]["values"]
         drawn[name] = [(row["run"], row["time"], row["value"]) for row in rows]
     assert drawn["probes"] == [("one", None, 0.5), ("two", None, 0.5)]
     steps = [(0, 0.0), (1, None), (2, 0.5)]
     assert drawn["time"] == [(name, *step) for name in ("one", "two") for step in steps]
-    assert not {"probes", "time"} & {*charts(grouped(runs[:1]), PROFILES)}
+    assert not {"probes", "time"} & {*charts(grouped(runs[:1]))}
 
 
 def test_a_long_sequence_is_thinned_and_keeps_its_last_step(tmp_path):
@@ -80,8 +77,8 @@ def test_a_long_sequence_is_thinned_and_keeps_its_last_step(tmp_path):
         row = {"epoch": 0, "probe": "time", "layer": layer, "depth": 1, "value": [1.0] * steps}
         info["probes"].append(row)
     (path / "run.json").write_text(json.dumps(info))
-    drawings = charts(grouped([load_run(path)]), PROFILES)
-    (rows,) = drawings["time"].to_dict()["datasets"].values()
+    drawings = charts(grouped([load_run(path)]))
+    rows = drawings["time"]["data"]["values"]
     times = {
         layer: [row["time"] for row in rows if row["layer"] == layer] for layer in ("long", "short")
     }
@@ -90,19 +87,18 @@ def test_a_long_sequence_is_thinned_and_keeps_its_last_step(tmp_path):
     assert times["long"][-1] == 5999
 
 
-def test_a_page_draws_more_epochs_than_altair_takes():
-    """It refuses frames of more than 5,000 rows, unless a picture is saved."""
+def test_all_of_many_epochs_are_drawn():
     epochs = [{"epoch": number, "steps": STEPS, "loss": 0.5} for number in range(2600)]
     runs = [made_run(name, chain(1), 1e-2, info={"epochs": epochs}) for name in ("one", "two")]
-    (rows,) = charts(grouped(runs), PROFILES)["learning"].to_dict()["datasets"].values()
+    rows = charts(grouped(runs))["learning"]["data"]["values"]
     assert len(rows) == 5200
 
 
 def test_a_vanished_signal_is_not_drawn_as_zero():
     probe = {"epoch": 0, "probe": "signal", "layer": "dense", "depth": 1}
     rows = [{**probe, "value": 3e-13}, {**probe, "value": "inf"}]
-    drawing = charts(grouped([made_run("run", chain(3), 1e-2, info={"probes": rows})]), PROFILES)
-    (drawn,) = drawing["probes"].to_dict()["datasets"].values()
+    drawing = charts(grouped([made_run("run", chain(3), 1e-2, info={"probes": rows})]))
+    drawn = drawing["probes"]["data"]["values"]
     assert [row["value"] for row in drawn] == [3e-13, None]
 
 
@@ -114,3 +110,38 @@ def test_of_many_names_those_of_ill_networks_are_shown_a_line_apart():
     assert set(ill) <= set(chosen)
     assert np.diff(heights[chosen]).min() >= LINE
     assert len(chosen) > 10
+
+
+@pytest.mark.parametrize("heights", [[0, 0, 0, 0], [0.5, 0.5, 0.52, 1], [1, 1], [0.3], np.ones(50)])
+def test_names_beside_the_first_layer_do_not_overlap(heights):
+    moved = _apart(np.array(heights, float))
+    assert (np.diff(moved) >= min(LINE, 1 / len(heights)) - 1e-9).all()
+    assert moved[0] >= 0
+    assert moved[-1] <= 1
+
+
+def test_names_that_have_room_stay_where_they_are():
+    heights = np.array([0.1, 0.5, 0.9])
+    np.testing.assert_allclose(_apart(heights), heights)
+
+
+def test_names_move_no_further_than_the_others_need():
+    """Those that crowd lie about their middle, and do not push away one that has room."""
+    heights = np.array([0.3, 0.5, 0.5, 0.5, 0.7])
+    wanted = [0.3, 0.5 - LINE, 0.5, 0.5 + LINE, 0.7]
+    np.testing.assert_allclose(_apart(heights), wanted)
+
+
+def test_a_name_that_was_moved_knows_the_end_of_its_line():
+    ends = {"a": 1e-2, "b": 1.1e-2, "c": 1.2e-2, "far": 1e-9}
+    runs = [(f"{name}_{seed}", name, seed * end) for name, end in ends.items() for seed in (1, 4)]
+    rows = pd.DataFrame(runs, columns=["run", "group", "rms"]).assign(moment=0, depth=2)
+    places = places_of(rows, -10.0, 0.0, [*ends])
+    assert len(places) == len(rows)
+    one = places.drop_duplicates("group").set_index("group")
+    assert one["moved"].to_dict() == {"a": True, "b": False, "c": True, "far": False}
+    # The middle of its seeds.
+    np.testing.assert_allclose(one["end"], [2e-2, 2.2e-2, 2.4e-2, 2e-9])
+    assert one["rms"]["far"] == pytest.approx(2e-9)
+    np.testing.assert_allclose(np.diff(np.log10(one["rms"][["a", "b", "c"]])), 10 * LINE)
+    assert set(one["first"]) == {2}

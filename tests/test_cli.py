@@ -9,9 +9,11 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import typer
 from test_data import SHARED
 from test_report import runs  # noqa: F401
 
+from keraskip.cli.terminal import bad_input_in_one_line, ending_with_its_reader
 from keraskip.runs import load_run
 
 KERASKIP = Path(sys.executable).with_name("keraskip")
@@ -38,18 +40,48 @@ def called(*arguments, cwd=None):
     return subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
 
 
-def test_report_prints_a_table_and_last_the_path_and_loads_no_framework(runs, tmp_path):  # noqa: F811
-    typed = [KERASKIP, "report", *runs, "--out", tmp_path / "out.md"]
+FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}
+# Each takes a tenth of a second or more, of the two that a small report may take in all.
+HEAVY = {"altair", "narwhals", "jsonschema", "sklearn", "matplotlib", "IPython", "requests",
+         "scipy.stats", "scipy.optimize", "scipy.linalg"}  # fmt: skip
+
+
+def test_report_prints_a_table_and_last_the_path_and_loads_nothing_heavy(runs, tmp_path):  # noqa: F811
+    typed = [KERASKIP, "report", *runs, "--out", tmp_path / "out.html"]
     # The last column of what Python then says of an import is the module's name.
     told = [sys.executable, "-X", "importtime", *typed]
     done = subprocess.run(told, capture_output=True, text=True)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "keraskip.report" in loaded
-    assert not loaded & {"keras", "tensorflow", "jax", "torch"}
+    assert not loaded & (FRAMEWORKS | HEAVY)
     assert done.returncode == 0
     assert "vanishing" in done.stdout
-    assert done.stdout.splitlines()[-1] == str(tmp_path / "out.md")
-    assert (tmp_path / "out.md").is_file()
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "out.html")
+    assert (tmp_path / "out.html").is_file()
+
+
+def test_a_command_ends_without_a_word_once_nobody_reads(monkeypatch):
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        quietly = bad_input_in_one_line(), ending_with_its_reader()
+        with pytest.raises(typer.Exit) as ended, quietly[0], quietly[1]:
+            print("a line")
+        assert ended.value.exit_code == 141
+        # Also what Python still holds back at its end.
+        print("another line", flush=True)
+
+
+@pytest.mark.slow
+def test_report_ends_without_a_word_once_nobody_reads(runs, tmp_path):  # noqa: F811
+    typed = [KERASKIP, "report", *runs, "--out", tmp_path / "out.md"]
+    with subprocess.Popen(
+        typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as going:
+        going.stdout.close()
+        assert going.wait() == 141
+        assert going.stderr.read() == ""
 
 
 def modules_loaded_by(*commands):

@@ -2,13 +2,18 @@
 
 import json
 import shutil
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
+from made_runs import classifier, falling, flat, run_of
 from test_analysis import write_run
 from test_report import INFO, NASTY
 
 import keraskip
+from keraskip.report.looks import COLOURS
 from keraskip.report.page import as_html
 
 CHROMIUM = shutil.which("chromium")
@@ -111,6 +116,47 @@ def test_answer_chart_and_first_card_are_on_the_first_screen(page):
     assert cards[0] < page.viewport_size["height"]
 
 
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """The page of two pairs of twins: the plain ones fail, and get the longest of remedies."""
+    heights = 10.0 ** (-8 + 0.4 * np.arange(20)).repeat(2)
+    chance = [{"epoch": 0, "steps": 300, "accuracy": 0.1, "val_accuracy": 0.1}]
+    runs = []
+    for name, family, seed in product(("20", "56"), ("plain", "resnet"), (0, 1)):
+        info = {**INFO, **classifier(), "trial": {"family": family, "depth": int(name)}}
+        ill = {"grad_norm": heights, "grad_max": heights}
+        loss, changes = (flat(), ill) if family == "plain" else (falling(), {})
+        run = run_of(loss, layers=20, info=info, epochs=chance, **changes)
+        runs.append(replace(run, path=Path(f"{family}{name}_seed{seed}")))
+    comparison = keraskip.compare(*runs)
+    for diagnosis in comparison.diagnoses:
+        diagnosis[:1] = [replace(each, remedy=LONGEST) for each in diagnosis[:1]]
+    return comparison.save(tmp_path_factory.mktemp("study") / "report.html")
+
+
+# Of `keraskip.analysis.causes`.
+LONGEST = (
+    "`model = keraskip.add_skips(model)`; if that does not help, `x = x + "
+    "keras.layers.BatchNormalization(momentum=0.9)(layer(x))` around each hidden layer, with "
+    '`activation="relu"` and `kernel_initializer="he_normal"` in it'
+)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_first_card_of_a_study_is_whole_on_the_first_screen(browser, study, width, height):
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(600_000)
+    page.goto(study.as_uri())
+    page.wait_for_selector("body[data-drawn='1']")
+    assert page.locator("h1").text_content().startswith("Skip connections kept the gradient")
+    card = page.locator(".card").first
+    assert "add_skips" in card.text_content()
+    box = card.bounding_box()
+    assert box["y"] + box["height"] <= height
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
 @WIDE
 def test_the_slider_moves_the_profiles(page):
     last = int(page.locator("#moment").get_attribute("max"))
@@ -208,10 +254,13 @@ def test_all_parts_are_printed_in_the_colours_of_paper(browser, report):
     page.evaluate("document.querySelector('#method').open = true")
     backgrounds = "Object.values(keraskipViews).map((view) => view.background())"
     assert page.evaluate(backgrounds) == ["#161616"]
+    first_colour = "keraskipViews.first.scale('color').range()[0]"
+    assert page.evaluate(first_colour) == "#f27a1f"
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.wait_for_selector(f"body[data-drawn='{len(CHARTS)}']")
     assert page.locator("details:not([open])").count() == 0
     assert page.evaluate(backgrounds) == ["#ffffff"] * len(CHARTS)
+    assert page.evaluate(first_colour) == COLOURS[0]
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     page.wait_for_selector("body[data-drawn='1']")
     assert page.locator("details[open]").get_attribute("id") == "method"

@@ -1,12 +1,13 @@
 """The command that reports on runs, and what is printed of a report."""
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keraskip.cli.terminal import bad_input_in_one_line
+from keraskip.cli.terminal import bad_input_in_one_line, ending_with_its_reader
 
 
 def report(
@@ -28,15 +29,24 @@ def report(
     ] = False,
 ) -> None:
     """Report on finished or unfinished runs. Loads no TensorFlow."""
-    from keraskip.runs import find_runs
-
     with bad_input_in_one_line():
         if watch and width != "text":
             raise ValueError(f"--width is for pictures on paper. Received: --watch, {width!r}")
         if watch:
             _watch(runs, out)
         else:
-            write_report(find_runs(runs), out, width)
+            _report(runs, out, width)
+
+
+def _report(runs: Sequence[Path], out: Path, width: str) -> None:
+    """One report. It leaves little garbage, so to look for it meanwhile would only take time."""
+    gc.disable()
+    try:
+        from keraskip.runs import find_runs
+
+        write_report(find_runs(runs), out, width)
+    finally:
+        gc.enable()
 
 
 def write_report(runs: Sequence[Path], out: Path, width: str = "text") -> None:
@@ -45,7 +55,7 @@ def write_report(runs: Sequence[Path], out: Path, width: str = "text") -> None:
 
     comparison = compare(*runs)
     comparison.save(out, width)
-    print(comparison, out, sep="\n\n")
+    _print(comparison, out)
 
 
 def _watch(runs: Sequence[Path], out: Path) -> None:
@@ -53,9 +63,14 @@ def _watch(runs: Sequence[Path], out: Path) -> None:
 
     if out.suffix != ".html":
         raise ValueError(f"--watch writes a page, which ends in .html. Received: {out.name!r}")
-    print(f"{out} follows the training; Ctrl-C ends this, not the training.", flush=True)
+    _print(f"{out} follows the training; Ctrl-C ends this, not the training.")
     try:
         comparison = watch(runs, out)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    print(comparison, out, sep="\n\n")
+    _print(comparison, out)
+
+
+def _print(*parts: object) -> None:
+    with ending_with_its_reader():
+        print(*parts, sep="\n\n")

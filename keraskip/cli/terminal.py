@@ -8,6 +8,9 @@ from typing import Any
 
 import typer
 
+# The exit code of a tool that SIGPIPE ends, in a shell: 128 + 13.
+ENDED_BY_READER = 141
+
 
 @contextmanager
 def bad_input_in_one_line() -> Iterator[None]:
@@ -17,6 +20,19 @@ def bad_input_in_one_line() -> Iterator[None]:
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"keraskip: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
+
+
+@contextmanager
+def ending_with_its_reader() -> Iterator[None]:
+    """Ends the command without a word once nobody reads its output, as with `| head`."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left goes nowhere; at its end Python would complain about it.
+        with open(os.devnull, "w") as devnull:
+            os.dup2(devnull.fileno(), sys.stdout.fileno())
+        raise typer.Exit(ENDED_BY_READER) from None
 
 
 def import_keras_quietly() -> None:

@@ -8,7 +8,6 @@ from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
 
-import altair as alt
 import vl_convert
 
 
@@ -16,11 +15,10 @@ import vl_convert
 def script() -> str:
     """The whole script: `page.js` and what it imports."""
     source = resources.files("keraskip.report").joinpath("page.js").read_text("utf-8")
-    version = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
-    return bundled(source, version)
+    return bundled(source)
 
 
-def bundled(source: str, version: str) -> str:
+def bundled(source: str) -> str:
     """A script joined with the libraries that it imports.
 
     To join them takes two seconds and gives the same always. So the result is kept, for each
@@ -29,14 +27,13 @@ def bundled(source: str, version: str) -> str:
 
     Args:
         source: the script.
-        version: of Vega-Lite, such as `"6.1"`.
     """
-    names = (metadata.version("vl-convert-python"), version, source)
+    names = (metadata.version("vl-convert-python"), source)
     place = _place(hashlib.sha256("\n".join(names).encode()).hexdigest()[:16])
     kept = _read(place) if place else ""
     if kept:
         return kept
-    made = vl_convert.javascript_bundle(source, vl_version=version)
+    made = vl_convert.javascript_bundle(source)
     if place:
         _keep(place, made)
     return made

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from keraskip.analysis.contrasts import Effect
+from keraskip.analysis.estimates import mean
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import Learning
 from keraskip.analysis.verdicts import Group
 from keraskip.analysis.words import STATES
 from keraskip.report.findings import Findings
-from keraskip.report.wording import over_seeds
 
 # A sign beside each colour, for readers who see no colours.
 SIGNS = {"good": "✓", "bad": "✗", "open": "?"}
@@ -117,16 +117,21 @@ def _learning_mark(learnings: list[Learning]) -> Mark:
 
 
 def _accuracies(group: Group, learning: Learning) -> str:
-    """The accuracy beside chance, and that on held-out samples."""
+    """The accuracy beside that on held-out samples and chance: means over the seeds, in a line."""
     verdicts = group.verdicts
-    accuracy = over_seeds([verdict.accuracy for verdict in verdicts])
-    if not accuracy:
+    numbers = {
+        "accuracy": _mean_of_known([verdict.accuracy for verdict in verdicts]),
+        "held-out": _mean_of_known([verdict.held_out for verdict in verdicts]),
+        "chance": verdicts[0].chance if np.isnan(learning.chance) else learning.chance,
+    }
+    if np.isnan(numbers["accuracy"]):
         return ""
-    chance = verdicts[0].chance if np.isnan(learning.chance) else learning.chance
-    held_out = over_seeds([verdict.held_out for verdict in verdicts])
-    parts = [f"training accuracy {accuracy}", f"held-out {held_out}" if held_out else ""]
-    parts.append("" if np.isnan(chance) else f"chance {chance:.2f}")
-    return ", ".join(filter(None, parts))
+    return ", ".join(f"{name} {each:.2f}" for name, each in numbers.items() if not np.isnan(each))
+
+
+def _mean_of_known(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return mean(known).value if known else np.nan
 
 
 def _losses(learnings: list[Learning]) -> str:

@@ -1,13 +1,10 @@
 """The charts of a report, with their captions: the same ones for the screen and for paper."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-import altair as alt
+from typing import NamedTuple
 
 from keraskip.analysis.verdicts import Group
 from keraskip.report.chart_kinds import (
-    Profiles,
     heat_map,
     last_probes,
     logarithmic,
@@ -19,6 +16,7 @@ from keraskip.report.chart_kinds import (
 )
 from keraskip.report.first_chart import signal_of
 from keraskip.report.looks import group_encodings
+from keraskip.report.vega import Chart
 from keraskip.runs import Run
 
 
@@ -32,7 +30,7 @@ class Caption(NamedTuple):
 # By the name of the chart, in the order of the page.
 CAPTIONS = {
     "first": Caption(
-        "The gradient on its way from the output to the first layer",
+        "The gradient on its way to the first layer",
         "Line chart: RMS gradient of each layer against its depth, one line for each run with its "
         "name beside the first layer, at the chosen steps. The cards beside it say what it means.",
     ),
@@ -93,21 +91,18 @@ SECTIONS = {
 }
 
 
-def charts(groups: Sequence[Group], profiles: Profiles, legend: bool = False) -> dict[str, Any]:
-    """The charts by name, without the parameters.
+def charts(groups: Sequence[Group], legend: bool = False) -> dict[str, Chart]:
+    """The charts by name, without the parameters and without the profiles that they draw.
 
     Args:
         groups: the groups to compare.
-        profiles: the profiles of the runs, see `keraskip.analysis.moments.profiles_at`.
         legend: whether the charts name the group of each line.
     """
     runs = [run for group in groups for run in group.runs]
     encodings = group_encodings(groups, legend)
-    drawings: dict[str, Any] = {
-        name: line.encode(**encodings) for name, line in _lines(runs, profiles).items()
-    }
+    drawings = _lines(runs, encodings)
     drawings["learning"] = training(groups, encodings)
-    drawings["heat"] = heat_map(profiles, [run.name for run in runs], signal_of(groups))
+    drawings["heat"] = heat_map([run.name for run in runs], signal_of(groups))
     rows = last_probes(groups)
     for name, drawing, part in (
         ("probes", probes, rows[rows["time"].isna()]),
@@ -118,21 +113,23 @@ def charts(groups: Sequence[Group], profiles: Profiles, legend: bool = False) ->
     return drawings
 
 
-def _lines(runs: Sequence[Run], profiles: Profiles) -> dict[str, alt.Chart]:
+def _lines(runs: Sequence[Run], encodings: dict[str, Chart]) -> dict[str, Chart]:
     """The lines over depth by name; the scale-free gradient only of runs with normalisation."""
     rms = logarithmic("rms", "RMS gradient")
+    frozen = share("frozen", "share of elements")
     ratio = logarithmic("update_ratio", "||update|| / ||weight||")
-    scale_free = logarithmic("scale_free", "||gradient|| ||weight||")
+    # A logarithm has no zero.
+    changes = "datum.update_ratio > 0"
     lines = {
-        "backward": over_depth(profiles, "backward", rms),
-        "kernel": over_depth(profiles, "kernel", rms),
-        "frozen": over_depth(profiles, "kernel", share("frozen", "share of elements")),
-        # A logarithm has no zero.
-        "ratio": over_depth(profiles, "kernel", ratio).transform_filter("datum.update_ratio > 0"),
+        "backward": over_depth("backward", y=rms, **encodings),
+        "kernel": over_depth("kernel", y=rms, **encodings),
+        "frozen": over_depth("kernel", y=frozen, **encodings),
+        "ratio": over_depth("kernel", changes, y=ratio, **encodings),
     }
     normalised = [run.name for run in runs if run.weights["role"].isin(["beta", "gamma"]).any()]
     if normalised:
-        lines["scale_free"] = over_depth(profiles, "kernel", scale_free).transform_filter(
-            alt.FieldOneOfPredicate("run", normalised)
-        )
+        height = logarithmic("scale_free", "||gradient|| ||weight||")
+        chart = over_depth("kernel", y=height, **encodings)
+        chart["transform"].append({"filter": {"field": "run", "oneOf": normalised}})
+        lines["scale_free"] = chart
     return lines

@@ -134,10 +134,17 @@ class Findings:
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        """The cells of the table, one row for each run."""
-        states = [STATES[learning.state].cell for learning in self.learnings]
-        cells = [[cell(verdict) for cell in CELLS.values()] for verdict in self.verdicts]
-        return [(*row[:2], state, *row[2:]) for row, state in zip(cells, states, strict=True)]
+        """The cells of the table, a row for each run; the seeds of a network follow each other."""
+        return self.rows_of(CELLS)
+
+    def rows_of(self, cells: dict[str, Callable[[Verdict], str]]) -> list[tuple[str, ...]]:
+        """The rows of a table with these cells, behind the second of which the learning stands."""
+        first, second, *others = cells.values()
+        return [
+            (first(each), second(each), STATES[learning.state].cell, *(of(each) for of in others))
+            for group in self.groups
+            for each, learning in zip(group.verdicts, self.learnings_of(group), strict=True)
+        ]
 
 
 def _about_group(group: Group, learnings: Sequence[Learning]) -> str:

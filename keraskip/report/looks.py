@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
 import pandas as pd
 
 from keraskip.analysis.verdicts import Group
+from keraskip.report.vega import Chart, channel
 
 # Okabe & Ito 2008, colours that colour-blind readers can tell apart, without their yellow, which is
 # faint on white. Their black is a grey here, which shows on black, too.
@@ -26,15 +26,16 @@ def looks_of(groups: Sequence[Group]) -> list[tuple[str, tuple[int, ...]]]:
     return looks
 
 
-def group_encodings(groups: Sequence[Group], legend: bool) -> dict[str, Any]:
+def group_encodings(groups: Sequence[Group], legend: bool) -> dict[str, Chart]:
     """The looks as encodings of a chart, with or without a legend that names the groups."""
     colours, dashes = zip(*looks_of(groups), strict=True)
-    key = alt.Legend(symbolType="stroke", symbolSize=200, title=None) if legend else None
+    key = {"symbolType": "stroke", "symbolSize": 200, "title": None} if legend else None
     options: dict[str, Any] = {"title": "run", "legend": key}
     names = [group.label for group in groups]
-    colour = alt.Color("group:N", scale=alt.Scale(domain=names, range=list(colours)), **options)
-    dash = alt.StrokeDash("group:N", scale=alt.Scale(domain=names, range=list(dashes)), **options)
-    return {"color": colour, "strokeDash": dash}
+    return {
+        "color": channel("group:N", scale={"domain": names, "range": list(colours)}, **options),
+        "strokeDash": channel("group:N", scale={"domain": names, "range": list(dashes)}, **options),
+    }
 
 
 def with_groups(rows: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:

@@ -1,17 +1,15 @@
 """The loss of each step, beside a constant guess, with the beginnings of what was found."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
 from keraskip.analysis.losses import losses_of
 from keraskip.analysis.moments import Moment
-from keraskip.report.chart_kinds import SHOWN, inline
 from keraskip.report.findings import Findings
 from keraskip.report.looks import group_encodings, with_groups
+from keraskip.report.vega import Chart, channel, expression, filtered, inline
 from keraskip.runs import Run
 
 # A line is drawn through as many means at the most.
@@ -22,7 +20,7 @@ WIDE = 50
 ILL = ("vanishing", "exploding", "dead", "no gradient")
 
 
-def loss_chart(findings: Findings, chosen: Sequence[Moment]) -> Any:
+def loss_chart(findings: Findings, chosen: Sequence[Moment]) -> Chart | None:
     """The losses of the runs over their steps; None if no run has a loss.
 
     Args:
@@ -34,18 +32,25 @@ def loss_chart(findings: Findings, chosen: Sequence[Moment]) -> Any:
         return None
     encodings = group_encodings(findings.groups, legend=False)
     last = max([rows["step"].max(), *(run.steps[-1] for run in findings.runs if len(run.steps))])
-    step = alt.X("step:Q", title="step").axis(tickMinStep=1)
     # The shade of the chosen moment is no reason for a longer axis.
-    step = step.scale(domain=[0, float(last) + 1], nice=False)
-    height = alt.Y("loss:Q", title="loss").scale(**_scale(rows["loss"]))
-    line = (
-        alt.Chart(inline(with_groups(rows, findings.groups)))
-        .mark_line()
-        .transform_filter(SHOWN)
-        .encode(x=step, y=height, detail=alt.Detail("run:N"), tooltip=_tooltip("loss"), **encodings)
-    )
-    layers = [_shade(chosen), line, *_beside(findings, float(last), height, encodings)]
-    return alt.layer(*layers)
+    domain = {"domain": [0, float(last) + 1], "nice": False}
+    step = channel("step:Q", title="step", axis={"tickMinStep": 1}, scale=domain)
+    height = channel("loss:Q", title="loss", scale=_scale(rows["loss"]))
+    line = {
+        "data": inline(with_groups(rows, findings.groups)),
+        "mark": "line",
+        "transform": filtered(),
+        "encoding": {
+            "x": step,
+            "y": height,
+            "detail": channel("run:N"),
+            "tooltip": _tooltip("run:N", "step:Q", "loss:Q"),
+            **encodings,
+        },
+    }
+    colour = encodings["color"]
+    beside = (*_guesses(findings, height, colour), *_begins(findings, float(last), colour))
+    return {"layer": [_shade(chosen), line, *beside]}
 
 
 def shows_more(findings: Findings) -> bool:
@@ -71,71 +76,80 @@ def _losses(run: Run) -> pd.DataFrame:
     return pd.DataFrame(means, columns=["step", "loss"]).assign(run=run.name)
 
 
-def _scale(values: pd.Series) -> dict[str, Any]:
+def _scale(values: pd.Series) -> Chart:
     low, high = values.min(), values.max()
     return {"type": "log"} if low > 0 and high > WIDE * low else {"zero": False}
 
 
-def _shade(chosen: Sequence[Moment]) -> alt.Chart:
+def _shade(chosen: Sequence[Moment]) -> Chart:
     """The steps of the moment that the page shows."""
     rows = pd.DataFrame(
         [(index, moment.first, moment.last + 1) for index, moment in enumerate(chosen)],
         columns=["moment", "step", "end"],
     )
-    return (
-        alt.Chart(inline(rows))
-        .mark_rect(opacity=0.15, color="#7f7f7f")
-        .transform_filter("datum.moment == moment")
-        .encode(x=alt.X("step:Q"), x2=alt.X2("end:Q"))
-    )
+    return {
+        "data": inline(rows),
+        "mark": {"type": "rect", "opacity": 0.15, "color": "#7f7f7f"},
+        "transform": [{"filter": "datum.moment == moment"}],
+        "encoding": {"x": channel("step:Q"), "x2": {"field": "end"}},
+    }
 
 
-def _beside(
-    findings: Findings, last: float, height: alt.Y, encodings: dict[str, Any]
-) -> Iterator[alt.Chart]:
-    """The loss of a constant guess, and the step in which each first finding begins.
-
-    `last` is the last step of the axis.
-    """
-    guesses, begins = [], []
-    for run, learning, diagnosis in zip(
-        findings.runs, findings.learnings, findings.diagnoses, strict=True
-    ):
-        if learning.guess > 0:  # a logarithm has no zero
-            guesses.append((run.name, learning.guess, "a constant guess"))
-        begins += [(run.name, each.steps[0], each.kind) for each in diagnosis[:1] if each.steps]
-    if guesses:
-        rows = pd.DataFrame(guesses, columns=["run", "loss", "what"])
-        chart = alt.Chart(inline(with_groups(rows, findings.groups))).transform_filter(SHOWN)
-        yield chart.mark_rule(strokeDash=[4, 4]).encode(
-            y=height, color=encodings["color"], tooltip=_words("run:N", "what:N", "loss:Q")
-        )
-        named = alt.Chart(inline(rows.drop_duplicates("loss")))
-        text = named.mark_text(align="right", baseline="bottom", dx=-4, dy=-3)
-        yield text.encode(x=alt.value("width"), y=height, text=alt.Text("what:N"))
-    if begins:
-        rows = pd.DataFrame(begins, columns=["run", "step", "finding"])
-        rows = rows.drop_duplicates(["step", "finding"])
-        chart = alt.Chart(inline(with_groups(rows, findings.groups))).transform_filter(SHOWN)
-        begin = alt.X("step:Q")
-        mark = chart.mark_rule(strokeWidth=2).encode(
-            x=begin, color=encodings["color"], tooltip=_words("run:N", "finding:N", "step:Q")
-        )
-        # The words stand on the side that has room.
-        late = f"datum.step > {last / 2}"
-        text = chart.mark_text(
-            align=alt.ExprRef(f"{late} ? 'right' : 'left'"),
-            dx=alt.ExprRef(f"{late} ? -5 : 5"),
-            baseline="top",
-            y=2,
-            limit=200,
-        ).encode(x=begin, text=alt.Text("finding:N"), color=encodings["color"])
-        yield mark + text
+def _guesses(findings: Findings, height: Chart, colour: Chart) -> Iterator[Chart]:
+    """The loss of a constant guess, for each run that has one."""
+    pairs = zip(findings.runs, findings.learnings, strict=True)
+    # A logarithm has no zero.
+    guesses = [(run.name, each.guess, "a constant guess") for run, each in pairs if each.guess > 0]
+    if not guesses:
+        return
+    rows = pd.DataFrame(guesses, columns=["run", "loss", "what"])
+    tooltip = _tooltip("run:N", "what:N", "loss:Q")
+    yield {
+        "data": inline(with_groups(rows, findings.groups)),
+        "mark": {"type": "rule", "strokeDash": [4, 4]},
+        "transform": filtered(),
+        "encoding": {"y": height, "color": colour, "tooltip": tooltip},
+    }
+    words = {"type": "text", "align": "right", "baseline": "bottom", "dx": -4, "dy": -3}
+    yield {
+        "data": inline(rows.drop_duplicates("loss")),
+        "mark": words,
+        "encoding": {"x": {"value": "width"}, "y": height, "text": channel("what:N")},
+    }
 
 
-def _tooltip(field: str) -> list[Any]:
-    return [*_words("run:N", "step:Q"), alt.Tooltip(f"{field}:Q", format=".4g")]
+def _begins(findings: Findings, last: float, colour: Chart) -> Iterator[Chart]:
+    """The step in which each first finding begins; `last` is the last step of the axis."""
+    begins = [
+        (run.name, diagnosis[0].steps[0], diagnosis[0].kind)
+        for run, diagnosis in zip(findings.runs, findings.diagnoses, strict=True)
+        if diagnosis and diagnosis[0].steps
+    ]
+    if not begins:
+        return
+    rows = pd.DataFrame(begins, columns=["run", "step", "finding"])
+    rows = with_groups(rows.drop_duplicates(["step", "finding"]), findings.groups)
+    # The words stand on the side that has room, above the lines.
+    late = f"datum.step > {last / 2}"
+    words = {
+        "type": "text",
+        "align": expression(f"{late} ? 'right' : 'left'"),
+        "baseline": "bottom",
+        "y": -3,
+        "limit": 200,
+    }
+    tooltip = _tooltip("run:N", "finding:N", "step:Q")
+    yield {
+        "data": inline(rows),
+        "transform": filtered(),
+        "encoding": {"x": channel("step:Q"), "color": colour},
+        "layer": [
+            {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"tooltip": tooltip}},
+            {"mark": words, "encoding": {"text": channel("finding:N")}},
+        ],
+    }
 
 
-def _words(*names: str) -> list[Any]:
-    return list(map(alt.Tooltip, names))
+def _tooltip(*columns: str) -> list[Chart]:
+    formats = {"loss:Q": {"format": ".4g"}}
+    return [channel(column, **formats.get(column, {})) for column in columns]

@@ -4,11 +4,11 @@ import vl_convert
 from markupsafe import Markup
 
 from keraskip.analysis.moments import early_profiles, moments, profiles_at
-from keraskip.report.chart_kinds import PARAMETERS, inline
 from keraskip.report.findings import Findings
 from keraskip.report.first_chart import first_chart
 from keraskip.report.looks import with_groups
 from keraskip.report.page import rendered
+from keraskip.report.vega import PARAMETERS, inline
 
 WIDTH, HEIGHT = 640, 280
 
@@ -24,8 +24,14 @@ def as_cell(findings: Findings, is_live: bool = False) -> str:
     last = moments(findings.runs)[-1:]
     profiles = profiles_at(findings.runs, last) if is_live else early_profiles(findings.runs)
     profiles = with_groups(profiles, findings.groups)
-    drawing = first_chart(findings.groups, profiles, inline(profiles)).add_params(*PARAMETERS)
-    drawing = drawing.properties(width=WIDTH, height=HEIGHT).configure_point(size=18)
-    picture = vl_convert.vegalite_to_svg(drawing.to_dict())
+    drawing = {
+        **first_chart(findings.groups, profiles),
+        "datasets": {"profiles": inline(profiles)["values"]},
+        "params": PARAMETERS,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "config": {"point": {"size": 18}},
+    }
+    picture = vl_convert.vegalite_to_svg(drawing)
     steps = f"steps {last[0]}" if is_live else "early steps"
     return rendered(findings, "notebook.html.jinja", picture=Markup(picture), steps=steps)

@@ -1,7 +1,6 @@
 // Draws the charts of a report, and draws them anew when a control or the colour scheme changes.
-const read = (id) => JSON.parse(document.getElementById(id).textContent);
-const charts = read("charts-data");
-const table = read("profiles-data");
+const charts = await read("charts-data");
+const table = await read("profiles-data");
 const slider = document.getElementById("moment");
 const boxes = [...document.querySelectorAll("input[name=run]")];
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -10,6 +9,14 @@ const reached = [...document.querySelectorAll("input, summary, [tabindex]")];
 const profiles = rows();
 // The Vega view of each chart by the chart's name, for readers who inspect the page.
 const views = globalThis.keraskipViews = {};
+
+// The data of the page is compressed JSON.
+function read(id) {
+  const letters = atob(document.getElementById(id).textContent);
+  const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+}
 
 // Turns the columns into one object for each row. A column of names holds indices into a list.
 function rows() {
@@ -24,8 +31,18 @@ function rows() {
 // Paper is white.
 let prints = false;
 
+// Darker than letters may be on black (WCAG 2.2, 1.4.3), and the same hues, lighter.
+const LIGHTER = { "#d55e00": "#f27a1f", "#0072b2": "#3a9bdc", "#009e73": "#1fb98c" };
+const inTheDark = () => dark.matches && !prints;
+
+function coloured(specification) {
+  const text = JSON.stringify(specification);
+  return JSON.parse(text.replace(/"#\w{6}"/g, (colour) =>
+    inTheDark() ? JSON.stringify(LIGHTER[colour.slice(1, -1)] ?? colour.slice(1, -1)) : colour));
+}
+
 function scheme() {
-  const isDark = dark.matches && !prints;
+  const isDark = inTheDark();
   const ink = isDark ? "#e6e6e6" : "#1a1a1a";
   const grid = isDark ? "#3a3a3a" : "#e5e5e5";
   const words = { labelColor: ink, titleColor: ink };
@@ -49,7 +66,7 @@ async function set() {
 }
 
 async function drawOne(name) {
-  const specification = { ...charts[name], datasets: { ...charts[name].datasets, profiles } };
+  const specification = { ...coloured(charts[name]), datasets: { profiles } };
   if (name === "first") specification.height = firstHeight();
   const options = { actions: false, renderer: "canvas", config: scheme() };
   views[name] = (await vegaEmbed("#chart-" + name, specification, options)).view;

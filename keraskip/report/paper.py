@@ -2,16 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
-import altair as alt
 import vl_convert
 
 from keraskip.analysis.moments import early_profiles
 from keraskip.analysis.verdicts import Group
-from keraskip.report.chart_kinds import PARAMETERS
 from keraskip.report.charts import CAPTIONS, charts
 from keraskip.report.looks import with_groups
+from keraskip.report.vega import PARAMETERS, Chart, inline
 
 # In millimetres, as Nature asks for; most journals differ by less than five.
 WIDTHS = {"column": 89.0, "text": 183.0}
@@ -32,7 +30,7 @@ def as_picture(groups: Sequence[Group], suffix: str, width: str) -> bytes:
         suffix: `".png"`, of 300 pixels to the inch, `".svg"` or `".pdf"`.
         width: a key of `WIDTHS`.
     """
-    sheet = fitted(groups, width).to_dict()
+    sheet = fitted(groups, width)
     if suffix == ".png":
         return vl_convert.vegalite_to_png(sheet, ppi=PIXELS_OF_INCH)
     if suffix == ".pdf":
@@ -40,45 +38,54 @@ def as_picture(groups: Sequence[Group], suffix: str, width: str) -> bytes:
     return _in_millimetres(vl_convert.vegalite_to_svg(sheet)).encode("utf-8")
 
 
-def fitted(groups: Sequence[Group], width: str) -> alt.VConcatChart:
+def fitted(groups: Sequence[Group], width: str) -> Chart:
     """A sheet of this width, in which a pixel of Vega is a point of paper."""
     wanted, columns = WIDTHS[width] * POINTS_OF_MM, SIDE_BY_SIDE[width]
-    runs = [run for group in groups for run in group.runs]
-    drawings = charts(groups, with_groups(early_profiles(runs), groups), legend=True)
     longest = max(len(group.label) for group in groups)
     legend = {"columns": max(1, int(wanted // (LETTER * longest + SYMBOL)))}
     legend["labelLimit"] = int(wanted) - SYMBOL
+    runs = [run for group in groups for run in group.runs]
+    sheet = {
+        "params": PARAMETERS,
+        "datasets": {"profiles": inline(with_groups(early_profiles(runs), groups))["values"]},
+        "config": _config(legend),
+    }
+    drawings = charts(groups, legend=True)
     first = wanted / columns * 0.8
     # Axes and their words take room, which only a drawing shows.
-    over, _ = _size(vl_convert.vegalite_to_svg(_sheet(drawings, first, width, legend).to_dict()))
-    return _sheet(drawings, first + (wanted - over) / columns, width, legend)
+    over, _ = _size(vl_convert.vegalite_to_svg(sheet | _arranged(drawings, first, width)))
+    return sheet | _arranged(drawings, first + (wanted - over) / columns, width)
 
 
-def _sheet(
-    drawings: dict[str, Any], wide: float, width: str, legend: dict[str, int]
-) -> alt.VConcatChart:
+def _arranged(drawings: dict[str, Chart], wide: float, width: str) -> Chart:
+    """The charts of a sheet in rows."""
     sized = [
-        drawings[name].properties(
-            width=wide, height=wide * FLATNESS[width], title=CAPTIONS[name].title
-        )
+        {
+            **drawings[name],
+            "width": wide,
+            "height": wide * FLATNESS[width],
+            "title": CAPTIONS[name].title,
+        }
         for name in ON_PAPER
     ]
     columns = SIDE_BY_SIDE[width]
     rows = [sized[index : index + columns] for index in range(0, len(sized), columns)]
-    sheet = alt.vconcat(*(alt.hconcat(*row, spacing=GAP) for row in rows), spacing=GAP)
+    return {"vconcat": [{"hconcat": row, "spacing": GAP} for row in rows], "spacing": GAP}
+
+
+def _config(legend: dict[str, int]) -> Chart:
+    """The looks of a sheet."""
     words = {"labelFontSize": SMALL, "titleFontSize": SMALL}
-    return (
-        sheet.add_params(*PARAMETERS)
-        .configure(padding=2)
-        .configure_view(stroke=None)
-        .configure_title(anchor="start", fontSize=LARGE, offset=4, frame="group")
-        .configure_line(strokeWidth=1)
-        .configure_point(size=8)
-        .configure_axis(
-            gridColor="#e5e5e5", gridWidth=0.5, titleFontWeight="normal", tickSize=3, **words
-        )
-        .configure_legend(orient="top", symbolStrokeWidth=1.2, rowPadding=1, **words, **legend)
-    )
+    lines = {"gridColor": "#e5e5e5", "gridWidth": 0.5, "titleFontWeight": "normal", "tickSize": 3}
+    return {
+        "padding": 2,
+        "view": {"stroke": None},
+        "title": {"anchor": "start", "fontSize": LARGE, "offset": 4, "frame": "group"},
+        "line": {"strokeWidth": 1},
+        "point": {"size": 8},
+        "axis": {**lines, **words},
+        "legend": {"orient": "top", "symbolStrokeWidth": 1.2, "rowPadding": 1, **words, **legend},
+    }
 
 
 def _size(svg: str) -> tuple[float, float]:

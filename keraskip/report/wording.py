@@ -44,6 +44,13 @@ def with_interval(estimate: Estimate | None) -> str:
     return f"{estimate.value:z.1f} [{estimate.low:z.1f}, {estimate.high:z.1f}]"
 
 
+def with_margin(estimate: Estimate | None) -> str:
+    """The number with half of its interval, which takes less room."""
+    if not estimate or np.isnan(estimate.margin):
+        return with_interval(estimate)
+    return f"{estimate.value:z.1f} ± {estimate.margin:.1f}"
+
+
 def number(value: float, style: str) -> str:
     """The number in a style of `format`; a dash if it is unknown."""
     return "–" if np.isnan(value) else format(value, style)

@@ -1,0 +1,53 @@
+"""Vega-Lite in short: the channels and the data of a chart, and charts over one another.
+
+A chart is a specification of Vega-Lite, a dictionary: the page hands it to the browser, and
+vl-convert makes pictures of it. To import a library that writes such dictionaries, and to write
+them with it, would take a quarter of the time of a small report.
+
+Each chart reads two parameters that a page may set: `hidden`, the names of runs that are not shown,
+and `moment`, the index of the stretch of steps whose profiles are shown.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+Chart = dict[str, Any]
+
+PARAMETERS: list[Chart] = [{"name": "hidden", "value": []}, {"name": "moment", "value": 0}]
+# The profiles of the runs by the name under which the page holds them, or a sheet.
+PROFILES = {"name": "profiles"}
+TYPES = {"N": "nominal", "O": "ordinal", "Q": "quantitative"}
+# As Altair has it; without, a chart is 200 pixels high.
+CONFIG = {"view": {"continuousWidth": 300, "continuousHeight": 300}}
+
+
+def channel(column: str, **options: Any) -> Chart:
+    """What a channel shows.
+
+    Args:
+        column: its name and type, such as `"depth:Q"`, or with an aggregate, `"mean(loss):Q"`.
+        options: properties of the channel, such as `title`, `axis` or `scale`.
+    """
+    name, _, kind = column.rpartition(":")
+    aggregate, _, field = name.rstrip(")").rpartition("(")
+    options |= {"aggregate": aggregate} if aggregate else {}
+    return {"field": field, "type": TYPES[kind], **options}
+
+
+def expression(text: str) -> Chart:
+    """A property that Vega computes, from the width of a chart or from a row."""
+    return {"expr": text}
+
+
+def filtered(*tests: str) -> list[Chart]:
+    """The transformation that leaves rows of the runs that are shown, if they pass the tests."""
+    return [{"filter": " && ".join(("indexof(hidden, datum.run) < 0", *tests))}]
+
+
+def inline(rows: pd.DataFrame) -> Chart:
+    """Rows as the data of a chart."""
+    # JSON has no NaN and no infinity.
+    finite = rows.replace([np.inf, -np.inf], np.nan).astype(object)
+    return {"values": finite.where(finite.notna(), None).to_dict("records")}
