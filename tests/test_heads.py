@@ -63,6 +63,6 @@ def test_a_network_without_a_classifier_takes_its_file(files):
 def test_the_networks_that_are_said_to_have_weights_have_them():
     """By the layout of each, as the builder looks at it."""
     with_weights = {name for name in ZOO if "imagenet" in weights_of(name)}
-    torchvision = {"resnet18", "resnet34", "densenet161"}
+    torchvision = {"resnet18", "resnet34", "resnet18v1.5", "resnet34v1.5", "densenet161"}
     torchvision |= {f"resnet{depth}v1.5" for depth in (50, 101, 152)}
     assert with_weights == {name.lower() for name in APPLICATIONS} | torchvision

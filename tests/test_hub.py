@@ -220,7 +220,7 @@ def test_each_network_is_found(monkeypatch, network):
         ("densenet161", {"conventions": "keras"}, "for DenseNet161"),
         ("densenet264", {}, "for densenet264"),
         ("plain18", {}, "another network"),
-        ("resnet18", {"classes": 10}, r"others need include_top=False.*classes=10"),
+        ("resnet18", {"classes": 10}, r"of 10 classes: include_top=False.*classes=10"),
         ("resnet18", {"input_shape": (64, 64, 1)}, "need 3 channels"),
     ],
 )

@@ -11,7 +11,7 @@ from test_builders import randomize
 from test_cli import called
 
 from keraskip import Preprocessing
-from keraskip.models.origin import Origin, note_origin, of_mode
+from keraskip.models.origin import _ORIGINS, Origin, of_mode
 from keraskip.runs.info import INFO_FILE, SCHEMA_VERSION
 
 SIDE = 16
@@ -52,10 +52,10 @@ def best(model, images):
 
 
 @pytest.mark.parametrize(("name", "mode"), [("resnet50", "caffe"), ("resnet50v2", "tf")])
-def test_weights_of_keras_are_used_as_keras_does(network, picture, name, mode):
+def test_weights_of_keras_are_used_as_keras_does(monkeypatch, network, picture, name, mode):
     model, calls = network
     things = tuple(f"thing_{number}" for number in range(10))
-    note_origin(model, Origin("made up", of_mode(mode), things))
+    monkeypatch.setitem(_ORIGINS, model, Origin("made up", of_mode(mode), things))
     done = called("predict", f"{name}:imagenet", picture[0], "--top", "1")
     assert done.returncode == 0, done.stderr
     assert calls == [(name, "imagenet")]
