@@ -35,15 +35,16 @@ def no_gradient(evidence: Evidence) -> Finding | None:
 
 
 def _remedy_for_silence(evidence: Evidence, since: int) -> str:
-    if evidence.losses is not None and not evidence.losses.values.any():
+    losses = evidence.losses
+    if losses is not None and not losses.values.any():
         return (
             "the loss is 0 in every step: look for weights that are all 0, be it `sample_weight`, "
             "`class_weight` or `loss_weights`, for a mask that leaves nothing, and for a loss that "
             "does not use the answers"
         )
-    if _is_same_in_every_batch(evidence):
+    if losses is not None and np.ptp(losses.values) == 0 and _have_other_labels(evidence):
         return (
-            f"the loss is {evidence.losses.values[0]:.4g} in every step, whatever the batch: look "
+            f"the loss is {losses.values[0]:.4g} in every step, whatever the batch: look "
             "for a loss that does not use the answers"
         )
     head = evidence.heads[0] if len(evidence.heads) == 1 else None
@@ -69,12 +70,11 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
     return f"a rate at which units survive: `{optimizer_line(evidence, learning_rate=right)}`"
 
 
-def _is_same_in_every_batch(evidence: Evidence) -> bool:
-    """Whether batches of different samples all have one loss; dead outputs differ by the labels."""
-    losses, epochs = evidence.losses, evidence.run.epochs
-    differ = len(epochs) and epochs["steps"].iloc[0] > 1
-    is_told = not any(head.is_constant for head in evidence.heads)
-    return bool(losses and differ and is_told and np.ptp(losses.values) == 0)
+def _have_other_labels(evidence: Evidence) -> bool:
+    """Whether one batch differs from the next, so that even a dead output has other losses."""
+    epochs = evidence.run.epochs
+    several = len(epochs) > 0 and epochs["steps"].iloc[0] > 1
+    return bool(several and not any(head.is_constant for head in evidence.heads))
 
 
 def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
