@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from math import hypot, sqrt
 
 import numpy as np
-from scipy import special
+
+from keraskip.analysis.student import quantile
 
 # The slope of a line has an error only from three points on.
 FEWEST_LAYERS = 3
@@ -98,5 +99,4 @@ def contrast(
 
 
 def _margin(error: float, degrees_of_freedom: int) -> float:
-    # Student's distribution; `scipy.stats` has it, too, and takes a second to import.
-    return float(special.stdtrit(degrees_of_freedom, 0.975) * error)
+    return float(quantile(degrees_of_freedom) * error)
