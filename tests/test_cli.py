@@ -43,7 +43,7 @@ def called(*arguments, cwd=None):
 FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}
 # Each takes a tenth of a second or more, of the two that a small report may take in all.
 HEAVY = {"altair", "narwhals", "jsonschema", "sklearn", "matplotlib", "IPython", "requests",
-         "scipy"}  # fmt: skip
+         "scipy.stats", "scipy.optimize", "scipy.linalg"}  # fmt: skip
 
 
 def test_report_prints_a_table_and_last_the_path_and_loads_nothing_heavy(runs, tmp_path):  # noqa: F811

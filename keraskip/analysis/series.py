@@ -1,9 +1,9 @@
 """Means of a series of steps, with intervals that know that neighbouring steps are alike."""
 
 import numpy as np
+from scipy import special
 
 from keraskip.analysis.estimates import Estimate
-from keraskip.analysis.student import quantile
 
 # A line through fewer values takes too much of their scatter away.
 FEWEST_FOR_A_LINE = 5
@@ -33,7 +33,7 @@ def mean_of_series(values: np.ndarray) -> Estimate:
     scatter = values - centre - time * (time @ values) / (time @ time)
     effective = max(2.0, count / _autocorrelation_time(scatter))
     error = np.sqrt(scatter @ scatter / (count - 2) / effective)
-    return Estimate(centre, float(quantile(max(1.0, effective - 2)) * error))
+    return Estimate(centre, float(special.stdtrit(max(1.0, effective - 2), 0.975) * error))
 
 
 def _autocorrelation_time(scatter: np.ndarray) -> float:

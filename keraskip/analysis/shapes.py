@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from keraskip.analysis.estimates import Estimate, contrast, fall
 from keraskip.analysis.profiles import SMALLEST
-from keraskip.analysis.student import tail
 
 # With fewer layers a shape of three numbers explains anything.
 FEWEST_LAYERS = 5
@@ -127,8 +127,7 @@ def _convincing(depth: np.ndarray, heights: np.ndarray) -> list[_Candidate]:
     left = np.maximum(residuals @ residuals - gains, count * LEAST_SCATTER**2)
     # A drop or a V at each layer, and holes of each width: the number of shapes to choose from.
     tried = count * (2 + WIDEST_HOLE)
-    # The F test of one more parameter is the two-sided t test of its root.
-    chances = [2 * tried * tail(free, value) for value in np.sqrt(gains / (left / free)).tolist()]
+    chances = special.fdtrc(1, free, gains / (left / free)) * tried
     return [candidates[index] for index in np.argsort(-gains) if chances[index] < CHANCE]
 
 
