@@ -15,7 +15,6 @@ from fashion_archives import CLASSES, MD5, read_part
 from PIL import Image
 
 from keraskip import Preprocessing, build, build_resnet, describe
-from keraskip.cli.classifier import classifier_of
 from keraskip.models import shipped
 from keraskip.models.origin import origin_of
 from keraskip.models.zoo import ZOO
@@ -63,6 +62,10 @@ def test_the_first_test_images(resnet20, first_images):
 
 
 def test_predict_takes_the_name(first_images, tmp_path):
+    # The command needs it; the environments of other backends are without.
+    pytest.importorskip("typer")
+    from keraskip.cli.classifier import classifier_of
+
     images, labels = first_images
     picture = tmp_path / "picture.png"
     Image.fromarray(images[0, ..., 0]).save(picture)
