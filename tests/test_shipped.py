@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from fashion_archives import CLASSES, MD5, read_part
+from PIL import Image
 
 from keraskip import Preprocessing, build, build_resnet, describe
 from keraskip.models import shipped
@@ -60,6 +61,19 @@ def test_the_first_test_images(resnet20, first_images):
     assert abs(right - card_of("resnet20")["right_of_the_first_200_test_images"]) <= 1
 
 
+def test_predict_takes_the_name(first_images, tmp_path):
+    # The command needs it; the environments of other backends are without.
+    pytest.importorskip("typer")
+    from keraskip.cli.classifier import classifier_of
+
+    images, labels = first_images
+    picture = tmp_path / "picture.png"
+    Image.fromarray(images[0, ..., 0]).save(picture)
+    ((name, score),) = classifier_of("resnet20:fashion_mnist")(picture, 1)
+    assert name == CLASSES[labels[0]] == "Ankle boot"
+    assert score > 0.9
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_first_test_images_of_each_network(network, first_images):
@@ -78,7 +92,8 @@ def test_images_and_classes_come_with_the_weights(resnet20):
 
 
 def test_without_the_classifier(resnet20):
-    base = build("resnet20", weights=DATASET, include_top=False, pooling="avg", classes=3)
+    changes = {"include_top": False, "pooling": "avg", "classes": 3, "prefix": "left_"}
+    base = build("resnet20", weights=DATASET, **changes)
     kept = values(resnet20)[: len(base.weights)]
     assert len(resnet20.weights) == len(base.weights) + 2
     for ours, theirs in zip(values(base), kept, strict=True):

@@ -125,7 +125,9 @@ def _cifar_residual() -> dict[str, Entry]:
             _errors(("CIFAR-10+", "CIFAR-100+"), tuple(errors)),
         )  # fmt: skip
     entries["preact_resnet20"] = replace(
-        entries["preact_resnet20"], source=f"no row in Table 3 of {HE_2016}", recipe=HE_CIFAR
+        entries["preact_resnet20"],
+        source=f"variant of {HE_2016}: Table 3 has no such row",
+        recipe=HE_CIFAR,
     )
     return entries
 
@@ -191,7 +193,7 @@ def _dense() -> dict[str, Entry]:
                 _errors(CIFAR_COLUMNS, tuple(errors)),
             )  # fmt: skip
     entries["densenet_bc40_k12"] = replace(
-        entries["densenet_bc40_k12"], source=f"no row in Table 2 of {HUANG_2017}"
+        entries["densenet_bc40_k12"], source=f"variant of {HUANG_2017}: Table 2 has no such row"
     )
     for depth, total, *crop_errors in IMAGENET_DENSENETS:
         keras = {"conventions": "keras"} if depth in (121, 169, 201) else {}
