@@ -31,12 +31,12 @@ history = model.fit(x, y, 64, arguments.epochs, verbose=0)
 print(sys.argv, arguments.every, sorted(history.history), history.history["loss"])
 """
 
-# Compiled, as the networks have many steps.
+# Compiled, as the networks have many steps; TensorFlow then takes no name with a space.
 TWO_FITS = """
 def train(model, **how):
     return model.fit(x, y, batch_size=16, verbose=0, **how)
 
-train(network("first one", way={}), epochs=3)
+train(network("first>one", way={}), epochs=3)
 train(network("second", rate=0.0, way={}), epochs=2)
 """
 
