@@ -78,6 +78,13 @@ def test_refusals(arguments, message):
         Preprocessing(**arguments)
 
 
+@pytest.mark.parametrize("thing", ["resnet20", None, []])
+def test_a_thing_that_is_no_model(thing):
+    message = f"model must be a keras.Model. Received: {type(thing).__name__}"
+    with pytest.raises(TypeError, match=message):
+        Preprocessing.of_model(thing)
+
+
 def test_channels_must_fit():
     with pytest.raises(ValueError, match="Received: 3 for 1 channels"):
         Preprocessing(mean=(1, 2, 3)).check_channels(1)

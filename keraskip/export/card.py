@@ -46,7 +46,8 @@ def describe(
     """The part of a card that does not depend on the format."""
     training = _training(run)
     test_results = (training or {}).pop("test", {})
-    origin = origin_of(model)
+    # A run has trained the weights further.
+    origin = None if training else origin_of(model)
     return {
         "name": model.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -135,12 +136,12 @@ def _preprocessing(card: Mapping[str, Any]) -> str | None:
     fitted += "then "
     if None in card["input"]["shape"][1:]:
         fitted = ""
-    order = f", {steps['channel_order'].upper()}" if card["input"]["shape"][-1] == 3 else ""
+    order = f", {steps['channel_order'].upper()}," if card["input"]["shape"][-1] == 3 else ""
     mean, deviation = (
         ", ".join(f"{number:.4g}" for number in np.ravel(steps[name]))
         for name in ("mean", "deviation")
     )
-    return f"Images of 0 to 255{order}, {fitted}become `(image - [{mean}]) / [{deviation}]`" + (
+    return f"Images of 0 to 255{order} {fitted}become `(image - [{mean}]) / [{deviation}]`" + (
         f", in the signatures {' and '.join(raw)}.\n" if raw else ".\n"
     )
 

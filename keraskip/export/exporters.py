@@ -58,10 +58,12 @@ def export_savedmodel(
             own, must know the layers.
         path: the folder to write.
         preprocessing: how the signatures `"uint8"` and `"encoded"` prepare images of 0 to 255. By
-            default as the weights need them, for a model built with `weights="imagenet"`; they
-            only scale and crop images of others to the model's size.
-        class_names: the name of each class, by default those that came with the weights. With
-            them all signatures also give `top_scores` and `top_classes`, the `top_k` best classes.
+            default as the run says; without `run`, as `Preprocessing.of_model` says for weights
+            that have a name, such as `"imagenet"`. If neither is known, images are only scaled
+            and cropped to the model's size.
+        class_names: the name of each class, by default, without `run`, those that came with the
+            weights. With them all signatures also give `top_scores` and `top_classes`, the `top_k`
+            best classes.
         top_k: how many of the best classes to give.
         signatures: any of `"serve"`, which takes float32 images as the model does; `"uint8"`,
             which takes uint8 images of any size; `"encoded"`, which takes the bytes of JPEG or
@@ -74,7 +76,8 @@ def export_savedmodel(
             compare on as well.
         input_shape: shape of an image, for a model that does not know it, such as a subclassed
             one.
-        run: the run folder of the training; the card gets its facts and its test results.
+        run: the run folder of the training; the card gets its facts and its test results, and
+            says nothing of the weights that the training began with.
         metrics: results for the card, instead of the run's.
         overwrite: whether to replace an earlier artefact.
 

@@ -12,6 +12,7 @@ from keraskip.export.rebuild import for_inference, rebuild
 from keraskip.graph import Call, uses
 from keraskip.models.copies import copied
 from keraskip.models.costs import DEPTHWISE, TRANSPOSED
+from keraskip.models.origin import hand_on_origin
 
 PLAIN = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 # By class and not by inheritance: a subclass may compute something else.
@@ -54,7 +55,13 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     >>> sum("norm" in layer.name for layer in fold_batch_norm(model).layers)
     0
     """
-    model = for_inference(model)
+    folded = _with_folded(for_inference(model))
+    hand_on_origin(model, folded)
+    return folded
+
+
+def _with_folded(model: keras.Model) -> keras.Model:
+    """A copy of a model for inference; the model itself if there is nothing to fold."""
     calls, used = uses(model)
     into = _plan(calls, used)
     if not into:

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keraskip.checks import check_choice, check_number, check_rate
 from keraskip.models.origin import KERAS_MODES, of_mode, origin_of
+from keraskip.runs import INFO_FILE, read_info
 
 if TYPE_CHECKING:
     import keras
@@ -79,17 +81,29 @@ class Preprocessing:
     def of_model(cls, model: "keras.Model") -> "Preprocessing":
         """The preprocessing that came with the weights of a model.
 
+        It is known of the model object that was built, and of its copy by
+        `keraskip.fold_batch_norm`. A copy by saving and loading, by `keras.models.clone_model` or
+        by `keraskip.add_skips` does not have it. Training leaves it as it is, also where the new
+        images are prepared otherwise.
+
         Args:
-            model: a model that was built with `weights="imagenet"` in this process.
+            model: a model that was built in this process with weights that have a name, such as
+                `weights="imagenet"` or `"fashion_mnist"`, and without `input_tensor`.
 
         Raises:
+            TypeError: for what is no Keras model.
             ValueError: for a model whose images are not known.
         """
+        import keras
+
         if origin := origin_of(model):
             return cls(**origin.preprocessing)
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"model must be a keras.Model. Received: {type(model).__name__}")
         raise ValueError(
-            "The images of a model are known if it was built with weights='imagenet' in this "
-            f"process, and without input_tensor. Received: model {model.name!r}"
+            "The images of a model are known if it was built in this process with weights that "
+            "have a name, such as weights='imagenet', and without input_tensor. "
+            f"Received: model {model.name!r}"
         )
 
     def check_channels(self, channels: int) -> None:
@@ -162,6 +176,20 @@ class Preprocessing:
             antialias=True,
         )
         return tf.clip_by_value(scaled, 0.0, 255.0)
+
+
+def preprocessing_of_run(folder: str | Path) -> Preprocessing | None:
+    """The preprocessing of a run's training images; None if the folder does not tell it."""
+    if not (Path(folder) / INFO_FILE).is_file():
+        return None
+    known = read_info(folder).get("normalization")
+    return known and preprocessing_of(known["mean"], known["deviation"], known["white"])
+
+
+def preprocessing_of(mean: Any, deviation: Any, white: float) -> Preprocessing:
+    """The preprocessing of images that were normalised on a scale from 0 to `white`."""
+    scale = 255 / white
+    return Preprocessing(np.multiply(mean, scale).tolist(), np.multiply(deviation, scale).tolist())
 
 
 def _box(height: int, width: int, wanted_height: int, wanted_width: int, crop: float) -> tuple:

@@ -10,7 +10,7 @@ import keras
 
 from keraskip.export import parity, savedmodel
 from keraskip.export.contract import Contract
-from keraskip.export.preprocessing import Preprocessing
+from keraskip.export.preprocessing import Preprocessing, preprocessing_of_run
 from keraskip.graph import has_graph
 from keraskip.models.origin import origin_of
 
@@ -54,16 +54,19 @@ class Request:
 
 
 def request_for(model: keras.Model, **arguments: Any) -> Request:
-    """The request, with the preprocessing and the class names that came with the weights.
+    """The request, with the preprocessing of the run, or preprocessing and classes of the weights.
 
-    Those that are given go first; `Preprocessing()` and an empty list stand for none.
+    Those that are given go first; `Preprocessing()` and an empty list stand for none. After a run
+    the weights are no longer those that the model was built with, and its images may be others.
     """
-    if origin := origin_of(model):
-        if arguments.get("preprocessing") is None:
-            arguments["preprocessing"] = Preprocessing.of_model(model)
-        if arguments.get("class_names") is None:
-            arguments["class_names"] = origin.class_names
-    return Request(**arguments)
+    known: dict[str, Any] = {}
+    if (run := arguments.get("run")) is not None:
+        known["preprocessing"] = preprocessing_of_run(run)
+    elif origin := origin_of(model):
+        known["preprocessing"] = Preprocessing.of_model(model)
+        known["class_names"] = origin.class_names
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return Request(**(known | given))
 
 
 def check_backend(model: keras.Model) -> None:

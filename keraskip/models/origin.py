@@ -45,9 +45,17 @@ def note_origin(model: "keras.Model", origin: Origin) -> None:
     _ORIGINS[model] = origin
 
 
-def origin_of(model: "keras.Model") -> Origin | None:
-    """The origin of the model's weights, None if it is not known."""
-    return _ORIGINS.get(model)
+def origin_of(model: Any) -> Origin | None:
+    """The origin of the model's weights; None if it is not known, and for other things."""
+    import keras
+
+    return _ORIGINS.get(model) if isinstance(model, keras.Model) else None
+
+
+def hand_on_origin(model: "keras.Model", other: "keras.Model") -> None:
+    """Notes the origin of a model for another one that gives the same outputs."""
+    if origin := origin_of(model):
+        note_origin(other, origin)
 
 
 def of_mode(mode: str) -> dict[str, Any]:
