@@ -1,5 +1,6 @@
 """The named zoo: sizes, names and published facts."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -118,11 +119,33 @@ def test_build_takes_changes():
 
 
 @pytest.mark.parametrize(
-    ("name", "nearest"), [("resnet55", "resnet5"), ("DenseNet121", "densenet121"), (56, "none")]
+    ("name", "nearest"),
+    [
+        ("resnet55", "resnet5"),
+        ("DenseNet121", "densenet121"),
+        (56, "none"),
+        (["resnet20"], "resnet20"),
+    ],
 )
 def test_an_unknown_name_is_answered_with_close_ones(name, nearest):
-    with pytest.raises(ValueError, match=rf"Received: name={name!r} \(nearest: .*{nearest}"):
+    with pytest.raises(ValueError, match=rf"{re.escape(repr(name))} \(nearest: .*{nearest}"):
         build(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "message"),
+    [
+        ("resnet20", "cifar10", r"None, 'fashion_mnist' or the path.*weights='cifar10'$"),
+        ("resnet20", "fashion-mnist", r"\(nearest: 'fashion_mnist'\)"),
+        ("resnet20", "Fashion_MNIST", r"\(nearest: 'fashion_mnist'\)"),
+        ("resnet50", "ImageNet", r"None, 'imagenet' or the path.*\(nearest: 'imagenet'\)"),
+        ("resnet32", "cifar10", "must be None or the path of a file"),
+        ("resnet20", "missing.keras", "a file that exists"),
+    ],
+)
+def test_weights_that_do_not_exist(name, weights, message):
+    with pytest.raises(ValueError, match=message):
+        build(name, weights=weights)
 
 
 def test_the_name_says_the_depth():

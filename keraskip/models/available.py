@@ -8,7 +8,7 @@ IMAGENET = "imagenet"
 
 
 def weights_of(name: str) -> tuple[str, ...]:
-    """What `build(name, weights=...)` takes beside a file.
+    """The names that `build(name, weights=...)` takes; it also takes a file.
 
     Args:
         name: one of `keraskip.list_models()`.

@@ -4,10 +4,11 @@ import importlib
 import re
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keraskip.models import shipped
-from keraskip.models.available import weights_of
+from keraskip.models.available import IMAGENET, weights_of
 from keraskip.models.published import ZOO, Entry
 from keraskip.tables import add_row, new_table, printed
 
@@ -57,9 +58,12 @@ def build(name: str, /, **overrides: Any) -> "keras.Model":
         A functional `keras.Model`, called `name`.
 
     Raises:
-        ValueError: for a name that is not in the zoo, or arguments that the builder refuses.
+        ValueError: for a name that is not in the zoo, for weights that the network does not have,
+            or arguments that the builder refuses.
         TypeError: for a `depth`, which the name says already, or an argument that the builder
             does not have.
+        ImportError: if `"imagenet"` needs `huggingface_hub`.
+        ConnectionError: if the Hugging Face Hub cannot be reached.
 
     Example:
 
@@ -74,6 +78,7 @@ def build(name: str, /, **overrides: Any) -> "keras.Model":
         )
     builder = getattr(importlib.import_module(BUILDERS[entry.builder]), entry.builder)
     arguments = {"name": name} | entry.arguments
+    _check_weights(name, overrides.get("weights"))
     if overrides.get("weights") in shipped.DATASETS:
         return shipped.build_with(name, builder, arguments, overrides)
     return builder(**(arguments | overrides))
@@ -81,13 +86,26 @@ def build(name: str, /, **overrides: Any) -> "keras.Model":
 
 def find(name: str) -> Entry:
     """The zoo's entry of this name; ValueError names close matches."""
-    if name not in ZOO:
+    if not isinstance(name, str) or name not in ZOO:
         close = get_close_matches(str(name).lower(), ZOO, n=4)
         raise ValueError(
             "name must be one of keraskip.list_models(). "
             f"Received: name={name!r} (nearest: {', '.join(close) or 'none'})"
         )
     return ZOO[name]
+
+
+def _check_weights(name: str, weights: Any) -> None:
+    """ValueError for a name of weights that do not exist; the builder judges all others."""
+    known = weights_of(name)
+    is_name = isinstance(weights, str) and not Path(weights).suffix and not Path(weights).exists()
+    if not is_name or weights in (*known, IMAGENET, *shipped.DATASETS):
+        return
+    close = get_close_matches(weights.lower(), known, n=1)
+    raise ValueError(
+        f"weights of {name} must be {', '.join(['None', *map(repr, known)])} or the path of a "
+        f"file. Received: weights={weights!r}" + (f" (nearest: {close[0]!r})" if close else "")
+    )
 
 
 def overview(pattern: str = "*") -> str:
