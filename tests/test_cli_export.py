@@ -132,7 +132,9 @@ def test_other_formats_predict_the_same(run, artefact, pictures, tmp_path, forma
     [
         (["resnet55"], "nearest: resnet5"),
         (["nowhere.keras"], "There is no file nowhere.keras"),
-        (["nowhere.keras", "--weights", "imagenet"], "--weights is for a name"),
+        (["nowhere.keras", "--weights", "imagenet"], "a .keras file has its own"),
+        (["resnet20:fashion_mnist", "--weights", "x.h5"], "not by both. Received: resnet20:fash"),
+        (["resnet20:cifar10"], "None, 'fashion_mnist' or the path of a file"),
         (["resnet20", "--format", "onnx", "--signature", "uint8"], "--signature is for savedmodel"),
         (["resnet20", "--quantization", "int8"], "--quantization is for litert"),
         (["resnet20", "--format", "litert", "--quantization", "int8"], "needs images: --dataset"),

@@ -83,6 +83,7 @@ def test_a_file_of_which_that_is_not_known(network, picture, tmp_path):
     done = called("predict", f"resnet20:{tmp_path / 'mine.weights.h5'}", picture[0])
     assert done.returncode == 2
     assert "how images are prepared" in done.stderr
+    assert "such as resnet20:fashion_mnist" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,8 @@ def test_a_file_of_which_that_is_not_known(network, picture, tmp_path):
         ("resnet55:imagenet", "nearest: resnet5"),
         ("resnet20:imagenet", "weights='imagenet' exist for ResNet50"),
         ("resnet20:missing.keras", "weights='missing.keras'"),
+        ("resnet20:cifar10", "None, 'fashion_mnist' or the path of a file"),
+        ("f.keras:fashion_mnist", "a .keras file has its own. Received: f.keras with weights"),
     ],
 )
 def test_bad_input_is_one_line(source, message):

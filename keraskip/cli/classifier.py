@@ -1,10 +1,10 @@
-"""What `keraskip predict` classifies with: an artefact, a named network, a trained one."""
+"""Classifies for `keraskip predict`, by an artefact, a named network or a trained one."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from keraskip.cli.sources import check_source, model_of
+from keraskip.cli.sources import check_source, model_of, parted
 from keraskip.cli.terminal import import_keras_quietly
 
 # The best classes of an image file with their scores, the best first: as many as asked for.
@@ -16,7 +16,7 @@ def classifier_of(source: str) -> Classify:
 
     Raises:
         ValueError: for another source, weights that the network cannot take, a network that gives
-            no scores, and weights of which it is not known how their images were prepared.
+            no scores, and weights whose preprocessing is not known.
     """
     if source.endswith(".keras") and Path(source).is_file():
         return _of_network(source, None)
@@ -24,7 +24,7 @@ def classifier_of(source: str) -> Classify:
         from keraskip.export.opened import Artefact
 
         return Artefact(source).best
-    name, _, weights = source.partition(":")
+    name, weights = parted(source)
     if not weights:
         raise ValueError(f"{_rule(name)}. Received: {source}, which does not exist")
     check_source(name, weights)
@@ -32,7 +32,7 @@ def classifier_of(source: str) -> Classify:
 
 
 def _rule(name: str) -> str:
-    """What `predict` takes, with weights of this network if there are some."""
+    """The rule for a source of `predict`, with weights of this network if there are some."""
     from keraskip.models.available import weights_of
     from keraskip.models.zoo import list_models
 
@@ -61,13 +61,14 @@ def _of_network(network: str, weights: str | None) -> Classify:
     contract = contract_of(model)
     if contract.classes is None:
         raise ValueError(
-            "Classes are of a network with one score for each. "
+            "predict needs a network whose only output is one score for each class. "
             f"Received: outputs {contract.outputs}"
         )
     if steps is None:
         raise ValueError(
             "It must be known how images are prepared for these weights: a run folder around the "
-            "file says so, or an artefact exported with preprocessing=. "
+            "file says so, an artefact exported with preprocessing=, or the name of published "
+            "weights as in NAME:WEIGHTS, such as resnet20:fashion_mnist. "
             f"Received: {weights or network}"
         )
     names = origin.class_names if origin else None

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from keraskip.checks import check_choice
-from keraskip.cli.sources import check_source, images_of, model_of
+from keraskip.cli.sources import check_source, images_of, model_of, parted
 from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, waiting
 
 # Images to compare on.
@@ -34,7 +34,9 @@ def export(
     network: Annotated[
         str,
         typer.Argument(
-            metavar="NAME_OR_FILE", help="A .keras file, or a name from `keraskip list`."
+            metavar="NAME_OR_FILE",
+            help="A .keras file, or a name from `keraskip list`, for trained weights as "
+            "NAME:WEIGHTS, such as resnet20:fashion_mnist.",
         ),
     ],
     out: Annotated[Path, typer.Argument(help="The folder to write.")],
@@ -57,7 +59,7 @@ def export(
         Quantization | None, typer.Option(help="8-bit mode of LiteRT.", show_default="none")
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="For a name: imagenet, or a file of weights.")
+        str | None, typer.Option(help="The same as in NAME:WEIGHTS, or a file of weights.")
     ] = None,
     fold: Annotated[
         bool, typer.Option(help="Fold batch normalisation into the convolutions.")
@@ -72,6 +74,7 @@ def export(
 
     with bad_input_in_one_line():
         options = _format_options(format, signature, quantization, dataset)
+        network, weights = _named_once(network, weights)
         check_source(network, weights)
         check_target(out, overwrite)
         if class_names:
@@ -149,6 +152,17 @@ def predict(
             for rank, (name, score) in enumerate(classify(image, top)):
                 add_row(table, "" if rank else str(image), name, f"{score:.3f}")
     print(printed(table))
+
+
+def _named_once(source: str, option: str | None) -> tuple[str, str | None]:
+    """Name or file, and weights: of NAME:WEIGHTS or of the option."""
+    network, weights = parted(source)
+    if weights is not None and option is not None:
+        raise ValueError(
+            "Weights are named as NAME:WEIGHTS or by --weights, not by both. "
+            f"Received: {source} --weights {option}"
+        )
+    return network, option if weights is None else weights
 
 
 def _format_options(

@@ -14,14 +14,29 @@ if TYPE_CHECKING:
 MOST_IMAGES = 100
 
 
+def parted(source: str) -> tuple[str, str | None]:
+    """The name or file, and the weights that stand behind the colon of NAME:WEIGHTS.
+
+    The path of a .keras file may have a colon, too, such as that of a drive.
+    """
+    from keraskip.models.zoo import list_models
+
+    name, colon, weights = source.partition(":")
+    is_file = source.endswith(".keras") and name not in list_models()
+    return (name, weights) if colon and not is_file else (source, None)
+
+
 def check_source(network: str, weights: str | None) -> None:
     """ValueError or OSError unless `network` is a file or a name; loads no Keras."""
     from keraskip.models.zoo import find
 
     if not network.endswith(".keras"):
         find(network)
-    elif weights:
-        raise ValueError("--weights is for a name; a .keras file has its own.")
+    elif weights is not None:
+        raise ValueError(
+            "Weights are for a name; a .keras file has its own. "
+            f"Received: {network} with weights {weights}"
+        )
     elif not Path(network).is_file():
         raise FileNotFoundError(f"There is no file {network}.")
 
@@ -49,29 +64,19 @@ def images_of(dataset: str) -> tuple["np.ndarray", "Preprocessing"]:
     import numpy as np
 
     from keraskip.data import load_data
+    from keraskip.export.preprocessing import preprocessing_of
 
     data: Dataset = load_data(dataset)
     indices = np.unique(np.linspace(0, len(data.train) - 1, MOST_IMAGES).astype(int))
     mean, deviation = data.mean_and_deviation
     images = (data.train.read(indices) - mean) / deviation
-    return images, _normalization(mean, deviation, data.white)
+    return images, preprocessing_of(mean, deviation, data.white)
 
 
 def _origin(folder: Path) -> tuple[Path | None, "Preprocessing | None"]:
     """The folder and the run's preprocessing, if the folder holds a run."""
-    from keraskip.runs import INFO_FILE, read_info
+    from keraskip.export.preprocessing import preprocessing_of_run
+    from keraskip.runs import INFO_FILE
 
-    if not (folder / INFO_FILE).is_file():
-        return None, None
-    known = read_info(folder).get("normalization")
-    return folder, known and _normalization(known["mean"], known["deviation"], known["white"])
-
-
-def _normalization(mean: "np.ndarray", deviation: "np.ndarray", white: float) -> "Preprocessing":
-    """The normalisation of a data set, for images of 0 to 255."""
-    import numpy as np
-
-    from keraskip.export.preprocessing import Preprocessing
-
-    scale = 255 / white
-    return Preprocessing(np.multiply(mean, scale).tolist(), np.multiply(deviation, scale).tolist())
+    is_run = (folder / INFO_FILE).is_file()
+    return (folder, preprocessing_of_run(folder)) if is_run else (None, None)
