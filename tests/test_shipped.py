@@ -2,6 +2,7 @@
 
 import configparser
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -14,10 +15,14 @@ import pytest
 from fashion_archives import CLASSES, MD5, read_part
 from PIL import Image
 
-from keraskip import Preprocessing, build, build_resnet, describe
+from keraskip import Preprocessing, build, build_resnet, describe, fold_batch_norm
+from keraskip.export.card import describe as describe_card
+from keraskip.export.contract import contract_of
+from keraskip.export.request import request_for
 from keraskip.models import shipped
 from keraskip.models.origin import origin_of
 from keraskip.models.zoo import ZOO
+from keraskip.runs import INFO_FILE, SCHEMA_VERSION
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("KERASKIP_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -64,14 +69,31 @@ def test_the_first_test_images(resnet20, first_images):
 def test_predict_takes_the_name(first_images, tmp_path):
     # The command needs it; the environments of other backends are without.
     pytest.importorskip("typer")
-    from keraskip.cli.classifier import classifier_of
+    from test_cli import called
 
     images, labels = first_images
-    picture = tmp_path / "picture.png"
-    Image.fromarray(images[0, ..., 0]).save(picture)
-    ((name, score),) = classifier_of("resnet20:fashion_mnist")(picture, 1)
-    assert name == CLASSES[labels[0]] == "Ankle boot"
-    assert score > 0.9
+    Image.fromarray(images[0, ..., 0]).save(tmp_path / "picture.png")
+    done = called("predict", "resnet20:fashion_mnist", tmp_path / "picture.png", "--top", "1")
+    assert done.returncode == 0, done.stderr
+    *name, score = done.stdout.splitlines()[-1].split()[1:]
+    assert " ".join(name) == CLASSES[labels[0]] == "Ankle boot"
+    assert float(score) > 0.9
+
+
+@pytest.mark.slow
+def test_an_export_of_a_name_has_preprocessing_and_classes(tmp_path):
+    pytest.importorskip("typer")
+    pytest.importorskip("tensorflow")
+    from test_cli import called
+
+    done = called("export", "resnet20:fashion_mnist", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    card = json.loads((tmp_path / "out" / "model_card.json").read_text())
+    assert card["class_names"] == list(CLASSES)
+    assert card["preprocessing"]["mean"] == card_of("resnet20")["mean"]
+    assert "Fashion-MNIST" in card["weights"]
+    readme = (tmp_path / "out" / "README.md").read_text()
+    assert "Images of 0 to 255 are scaled" in readme
 
 
 @pytest.mark.slow
@@ -101,6 +123,24 @@ def test_without_the_classifier(resnet20):
     assert origin_of(base).class_names is None
 
 
+def test_folding_hands_the_origin_on(resnet20):
+    assert origin_of(fold_batch_norm(resnet20)) is origin_of(resnet20)
+
+
+def test_a_run_goes_before_the_weights(resnet20, tmp_path):
+    facts = {"normalization": {"mean": [0.5], "deviation": [0.25], "white": 1.0}, "epochs": []}
+    (tmp_path / INFO_FILE).write_text(json.dumps(facts | {"schema_version": SCHEMA_VERSION}))
+    request = request_for(resnet20, run=tmp_path)
+    assert request.preprocessing == Preprocessing(mean=[127.5], deviation=[63.75])
+    assert request.class_names == []
+    weights = [describe_card(resnet20, contract_of(resnet20), run, None)["weights"]
+               for run in (tmp_path, None)]  # fmt: skip
+    assert weights == [None, origin_of(resnet20).source]
+    given = request_for(resnet20, run=tmp_path, preprocessing=Preprocessing())
+    assert given.preprocessing == Preprocessing()
+    assert request_for(resnet20).class_names == list(CLASSES)
+
+
 @pytest.mark.slow
 def test_a_memory_efficient_densenet_takes_them():
     images = np.random.default_rng(0).normal(size=(2, 28, 28, 1)).astype("float32")
@@ -114,13 +154,25 @@ def test_a_memory_efficient_densenet_takes_them():
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
+SIZE = r"for images of shape \(28, 28, 1\)\. Received: "
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("resnet20", {"input_shape": (32, 32, 3)}, r"\(28, 28, 1\) in 10 classes.*\(32, 32, 3\)"),
-        ("resnet20", {"input_shape": (None, None, 1)}, r"Received: input_shape=\(None, None, 1\)"),
-        ("resnet20", {"classes": 5}, r"in 10 classes; include_top=False.*classes=5 \(nearest: 10"),
-        ("resnet20", {"activation": "tanh"}, "are of resnet20 as it is. Received: activation"),
+        ("resnet20", {"input_shape": (32, 32, 3)}, SIZE + r"input_shape=\(32, 32, 3\) \(nearest"),
+        ("resnet20", {"input_shape": (None, None, 1)}, SIZE + r"input_shape=\(None, None, 1\)"),
+        (
+            "resnet20",
+            {"input_shape": (32, 32, 1), "include_top": False},
+            SIZE + r"input_shape=\(32, 32, 1\) \(nearest: \(28, 28, 1\)\)$",
+        ),
+        ("resnet20", {"input_shape": (1, 28, 28)}, r"\(height, width, channels\).*\(28, 28, 1\)\)"),
+        ("resnet20", {"input_shape": [[28, 28, 1]]}, r"input_shape must be \(height.*\[28, 28, 1"),
+        ("resnet20", {"classes": 5}, r"for 10 classes; include_top=False.*classes=5 \(nearest: 10"),
+        ("resnet20", {"classes": 0, "include_top": False}, "classes must be at least 1"),
+        ("resnet20", {"activation": "tanh"}, "activation='relu'. Received: activation='tanh'"),
+        ("resnet20", {"shortcut": "B"}, "resnet20 as it is, with shortcut='A'. Received: shortcut"),
         ("resnet32", {}, "exist for .*resnet20.*Received: weights='fashion_mnist' for resnet32"),
     ],
 )
@@ -129,14 +181,59 @@ def test_other_networks_are_refused(name, changes, message):
         build(name, weights=DATASET, **changes)
 
 
+def test_the_order_of_channels_is_named(monkeypatch):
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
+    monkeypatch.setattr("keraskip.models.image_shape.channel_index", lambda: 0)
+    with pytest.raises(ValueError, match=r"\(channels, height, width\).*nearest: \(1, 28, 28\)"):
+        build("resnet20", weights=DATASET, input_shape=(28, 28, 1))
+
+
+def test_an_input_tensor_of_another_shape_is_named():
+    with pytest.raises(ValueError, match=SIZE + r"input_tensor of shape \(None, 32, 32, 3\)"):
+        build("resnet20", weights=DATASET, input_tensor=keras.Input((32, 32, 3)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"clases": 5}, "unexpected keyword.*'clases'"), ({"classes": 10.0}, "must be an integer")],
+)
+def test_arguments_of_another_kind_are_refused(changes, message):
+    with pytest.raises(TypeError, match=message):
+        build("resnet20", weights=DATASET, **changes)
+
+
 def test_a_builder_points_to_the_name():
     with pytest.raises(ValueError, match=r"keraskip.build\('resnet20', weights='fashion_mnist'\)"):
         build_resnet(20, weights=DATASET)
 
 
-def test_own_size_and_classes_may_be_named():
-    model = build("plain20", weights=DATASET, input_shape=[28, 28, 1], classes=np.int64(10))
-    assert model.output_shape == (None, 10)
+def test_own_values_may_be_named_and_others_that_leave_the_variables(resnet20):
+    changes = {"shortcut": "A", "variant": "v1", "block": "basic", "input_shape": [28, 28, 1]}
+    changes |= {"classes": np.int64(10), "stochastic_depth_rate": 0.5, "zero_init_residual": True}
+    model = build("resnet20", weights=DATASET, **changes)
+    for ours, theirs in zip(values(model), values(resnet20), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def scores_of(model, images):
+    return keras.ops.convert_to_numpy(model(images, training=False))
+
+
+def test_prefix_half_precision_and_input_tensor(resnet20):
+    """They change names and rounding, and neither the order of the weights nor the answers."""
+    images = np.random.default_rng(0).normal(size=(4, 28, 28, 1)).astype("float32")
+    changes = {"prefix": "left_", "input_tensor": keras.Input((28, 28, 1))}
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = build("resnet20", weights=DATASET, **changes)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert model.weights[0].path.startswith("left_")
+    for ours, theirs in zip(values(model), values(resnet20), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert origin_of(model) is None
+    np.testing.assert_allclose(scores_of(model, images), scores_of(resnet20, images), atol=0.02)
 
 
 def test_an_altered_file_is_refused(monkeypatch, tmp_path):
@@ -154,7 +251,7 @@ def test_weights_of_another_network_are_refused():
     card = card_of("resnet20")
     file = shipped.FOLDER / DATASET / "resnet20.npz"
     with pytest.raises(ValueError, match="must have the shapes of the network's"):
-        shipped.fill(build_resnet(8), shipped.read_weights(file, card["sha256"]), True)
+        shipped.fill_in_order(build_resnet(8), shipped.read_weights(file, card["sha256"]), True)
 
 
 def test_plain_residual_and_dense_networks_have_weights():

@@ -8,11 +8,13 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keraskip.checks import check_integer
 from keraskip.models.origin import Origin, note_origin
 
 if TYPE_CHECKING:
@@ -20,12 +22,15 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).with_name("weights")
 DATASETS = ("fashion_mnist",)
-CLASSIFIER = "predictions/"
-# What may be asked for without making another network of it.
+CLASSIFIER_PREFIX = "predictions/"
+# These changes leave the variables as they are.
 CHANGES = (
     "weights", "input_shape", "classes", "include_top", "pooling", "classifier_activation",
     "input_tensor", "name", "prefix", "memory_efficient", "dropout_rate", "kernel_initializer",
+    "stochastic_depth_rate", "zero_init_residual",
 )  # fmt: skip
+# In these networks a builder's None stands for them.
+DEFAULTS = {"shortcut": "A", "block": "basic"}
 
 
 def cards_of(network: str) -> dict[str, dict[str, Any]]:
@@ -59,9 +64,10 @@ def build_with(
         network: a name of the zoo.
         builder: builds it.
         arguments: the arguments that make it the network of this name.
-        changes: what the caller wants besides.
+        changes: further arguments of the caller.
 
     Raises:
+        TypeError: for an argument that the builder does not have.
         ValueError: for a network without such weights, for changes that they do not fit, and for a
             file that was altered.
     """
@@ -73,10 +79,14 @@ def build_with(
             f"Received: weights={dataset!r} for {network}"
         )
     size = _size_of(card)
-    _check_changes(card, size, changes)
+    own = signature(builder).bind(**arguments)
+    signature(builder).bind(**{**arguments, **changes})
+    own.apply_defaults()
+    _check_changes(card, own.arguments, changes)
+    _check_size(dataset, size, changes)
     model = builder(**{**arguments, **changes, **size, "weights": None})
     has_top = changes.get("include_top", True)
-    fill(model, read_weights(FOLDER / dataset / f"{network}.npz", card["sha256"]), has_top)
+    fill_in_order(model, read_weights(FOLDER / dataset / f"{network}.npz", card["sha256"]), has_top)
     if changes.get("input_tensor") is None:
         note_origin(model, _origin(card, has_top))
     return model
@@ -99,12 +109,14 @@ def read_weights(file: Path, sha256: str) -> dict[str, np.ndarray]:
         return {name: arrays[name] for name in arrays.files}
 
 
-def fill(model: "keras.Model", values: Mapping[str, np.ndarray], has_top: bool) -> None:
+def fill_in_order(model: "keras.Model", values: Mapping[str, np.ndarray], has_top: bool) -> None:
     """Gives a model the weights of a file, which lists them in the same order.
 
     A prefix and memory-efficient blocks change the names, but not the order.
     """
-    kept = {name: v for name, v in values.items() if has_top or not name.startswith(CLASSIFIER)}
+    kept = {
+        name: v for name, v in values.items() if has_top or not name.startswith(CLASSIFIER_PREFIX)
+    }
     theirs = [(name, value.shape) for name, value in kept.items()]
     ours = [(weight.path, tuple(weight.shape)) for weight in model.weights]
     if [shape for _, shape in theirs] != [shape for _, shape in ours]:
@@ -126,29 +138,49 @@ def _size_of(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_changes(
-    card: Mapping[str, Any], size: Mapping[str, Any], changes: Mapping[str, Any]
+    card: Mapping[str, Any], own: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> None:
-    """ValueError for what the weights do not fit."""
-    name, dataset = card["network"], card["weights"]
+    """ValueError for a change that makes another network."""
     for change, value in changes.items():
-        if change not in CHANGES:
+        choices = (own[change], DEFAULTS.get(change)) if own[change] is None else (own[change],)
+        # By type as well: True == 1.
+        is_own = any(type(value) is type(choice) and value == choice for choice in choices)
+        if change not in CHANGES and not is_own:
             raise ValueError(
-                f"weights={dataset!r} are of {name} as it is. Received: {change}={value!r}"
-            )
-    for argument, own in size.items():
-        wanted = changes.get(argument)
-        is_used = argument != "classes" or changes.get("include_top", True)
-        if is_used and wanted is not None and _numbers(wanted) != _numbers(own):
-            raise ValueError(
-                f"weights={dataset!r} are for images of shape {size['input_shape']} in "
-                f"{size['classes']} classes; include_top=False, pooling='avg' takes all but the "
-                f"classifier, for a new one behind it. Received: {argument}={wanted!r} "
-                f"(nearest: {own!r})"
+                f"weights={card['weights']!r} fit {card['network']} as it is, with "
+                f"{change}={choices[-1]!r}. Received: {change}={value!r}"
             )
 
 
-def _numbers(value: Any) -> list[Any]:
-    return np.ravel(np.asarray(value, object)).tolist()
+def _check_size(dataset: str, size: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """ValueError for images of another shape, or other classes."""
+    from keraskip.models.image_shape import check_order, check_shape
+
+    rule, shape = f"weights={dataset!r} are for images of shape", size["input_shape"]
+    if (wanted := changes.get("input_shape")) is not None and check_shape(wanted) != shape:
+        check_order(check_shape(wanted))
+        raise ValueError(
+            f"{rule} {shape}. Received: input_shape={tuple(wanted)} (nearest: {shape})"
+        )
+    # The builder refuses an input_tensor without a shape.
+    tensor = tuple(getattr(changes.get("input_tensor"), "shape", (None, *shape)))
+    if tensor[1:] != shape:
+        raise ValueError(
+            f"{rule} {shape}. Received: input_tensor of shape {tensor} (nearest: {(None, *shape)})"
+        )
+    if changes.get("classes") is not None:
+        _check_classes(dataset, size["classes"], changes)
+
+
+def _check_classes(dataset: str, own: int, changes: Mapping[str, Any]) -> None:
+    """ValueError for another number of classes, which does not matter without the classifier."""
+    classes = check_integer("classes", changes["classes"], minimum=1)
+    if classes != own and changes.get("include_top", True):
+        raise ValueError(
+            f"weights={dataset!r} are for {own} classes; include_top=False, pooling='avg' takes "
+            "all but the classifier, for a new one behind it. "
+            f"Received: classes={classes} (nearest: {own})"
+        )
 
 
 def _origin(card: Mapping[str, Any], has_top: bool) -> Origin:

@@ -33,7 +33,7 @@ from shipped_weights import right_answers
 
 import keraskip
 from keraskip.data import load_data
-from keraskip.models.shipped import FOLDER
+from keraskip.models.shipped import FOLDER, fill_in_order, read_weights
 from keraskip.runs import read_info
 
 DATASET = "fashion_mnist"
@@ -80,13 +80,12 @@ def pack(run, normalization, test, out):
     info = read_info(run)
     check_run(run, info, normalization)
     network = info["trial"]["name"]
-    trained = keras.models.load_model(run / "model.keras")
+    trained = keraskip.load_model(run / "model.keras")
     file = out / f"{network}.npz"
     write_weights(trained, file)
     shipped = keraskip.build(network, input_shape=(28, 28, 1), classes=10)
     check_same_layers(trained, shipped)
-    with np.load(file, allow_pickle=False) as values:
-        shipped.set_weights([values[name].astype("float32") for name in values.files])
+    fill_in_order(shipped, read_weights(file, hash_of(file)), has_top=True)
     before, right = info["test"][-1]["accuracy"], right_answers(shipped, *test, normalization)
     if abs(right.mean() - before) > MOST_LOST + 1e-6:
         raise ValueError(f"{network} has another accuracy: {before} became {right.mean()}")
@@ -121,6 +120,10 @@ def write_weights(model, file):
     np.savez_compressed(file, **halved)
 
 
+def hash_of(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def card_of(info, network, file, right):
     settings = info["trial"]
     last = info["epochs"][-1]
@@ -128,7 +131,7 @@ def card_of(info, network, file, right):
     return {
         "network": network,
         "weights": DATASET,
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "sha256": hash_of(file),
         "bytes": file.stat().st_size,
         "precision": "kernels in float16, all else in float32",
         "input_shape": [28, 28, 1],
