@@ -30,7 +30,7 @@ CHANGES = (
     "stochastic_depth_rate", "zero_init_residual",
 )  # fmt: skip
 # In these networks a builder's None stands for them.
-DEFAULTS = {"shortcut": "A", "block": "basic"}
+DEFAULTS = {"shortcut": "A", "block": "basic", "filters": (16, 32, 64)}
 
 
 def cards_of(network: str) -> dict[str, dict[str, Any]]:
@@ -143,12 +143,13 @@ def _check_changes(
     """ValueError for a change that makes another network."""
     for change, value in changes.items():
         choices = (own[change], DEFAULTS.get(change)) if own[change] is None else (own[change],)
+        value = tuple(value) if isinstance(value, list) else value
         # By type as well: True == 1.
         is_own = any(type(value) is type(choice) and value == choice for choice in choices)
         if change not in CHANGES and not is_own:
             raise ValueError(
-                f"weights={card['weights']!r} fit {card['network']} as it is, with "
-                f"{change}={choices[-1]!r}. Received: {change}={value!r}"
+                f"weights={card['weights']!r} fit {card['network']} as it is. "
+                f"Received: {change}={value!r} (nearest: {choices[-1]!r})"
             )
 
 
