@@ -1,12 +1,15 @@
 """Weights of other classes than the network's are refused in a sentence with both numbers."""
 
+import keras
 import numpy as np
 import pytest
 from members import FAMILIES
 from test_builders import SMALL, randomize
 from test_refusals import counted_layers
+from torch_files import write_safetensors
 
 from keraskip.models.available import weights_of
+from keraskip.models.heads import classes_in
 from keraskip.models.pretrained import APPLICATIONS
 from keraskip.models.zoo import ZOO
 
@@ -23,6 +26,11 @@ def files(tmp_path_factory):
     build(**SMALL, include_top=False).save(folder / "none.keras")
     (folder / "cut.keras").write_bytes((folder / "ten.keras").read_bytes()[:5000])
     (folder / "cut.weights.h5").write_bytes((folder / "ten.weights.h5").read_bytes()[:5000])
+    for head in "fc", "classifier":
+        tensors = {f"{head}.weight": np.zeros((10, 4), "f4")}
+        write_safetensors(folder / f"{head}.safetensors", tensors)
+    write_safetensors(folder / "none.safetensors", {"conv1.weight": np.zeros(1, "f4")})
+    (folder / "cut.safetensors").write_bytes((folder / "fc.safetensors").read_bytes()[:-1])
     return folder, ten
 
 
@@ -31,10 +39,14 @@ def files(tmp_path_factory):
     [
         (
             "ten.keras",
-            r"are of 10 classes.* of 5 classes: include_top=.*=5 \(nearest: 10\)$",
+            r"have 10 classes.* has 5 classes: include_top=.*=5 \(nearest: 10\)$",
         ),
-        ("ten.weights.h5", r"are of 10 classes.* of 5 classes: include_top=False"),
-        ("none.keras", r"have no classifier.* of 5 classes: include_top=False, .*classes=5$"),
+        ("ten.weights.h5", r"have 10 classes.* has 5 classes: include_top=False"),
+        ("fc.safetensors", r"have 10 classes.* has 5 classes: .*=5 \(nearest: 10\)$"),
+        ("classifier.safetensors", r"have 10 classes.* has 5 classes: include_top=False"),
+        ("none.safetensors", r"have no classifier.* has 5 classes: include_top=False"),
+        ("cut.safetensors", r"cut\.safetensors is cut"),
+        ("none.keras", r"have no classifier.* has 5 classes: include_top=False, .*classes=5$"),
         ("cut.keras", r"a whole file.*cut\.keras"),
         ("cut.weights.h5", r"a whole file.*cut\.weights\.h5"),
     ],
@@ -58,6 +70,12 @@ def test_all_but_the_classifier_fits(files, name):
 
 def test_a_network_without_a_classifier_takes_its_file(files):
     assert build(**SMALL, include_top=False, weights=files[0] / "none.keras")
+
+
+def test_of_several_dense_layers_none_is_taken_for_the_classifier(tmp_path):
+    dense = [keras.layers.Dense(units) for units in (7, 3)]
+    keras.Sequential([keras.Input((2,)), *dense]).save_weights(tmp_path / "two.weights.h5")
+    assert classes_in(tmp_path / "two.weights.h5") is None
 
 
 def test_the_networks_that_are_said_to_have_weights_have_them():

@@ -100,6 +100,14 @@ def test_another_file_than_the_pinned_one_is_refused(served, monkeypatch):
     assert hashlib.sha256(Hub.content).hexdigest() in message
 
 
+def test_a_file_that_was_damaged_in_the_cache_is_cured_by_what_the_refusal_says(served):
+    blob = fetch("resnet18").resolve()
+    blob.write_bytes(Hub.content[:-1] + b"x")
+    named = refusal_of(ValueError).rpartition(", in ")[2]
+    hub.Path(named).unlink()
+    assert fetch("resnet18").read_bytes() == Hub.content
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -220,7 +228,7 @@ def test_each_network_is_found(monkeypatch, network):
         ("densenet161", {"conventions": "keras"}, "for DenseNet161"),
         ("densenet264", {}, "for densenet264"),
         ("plain18", {}, "another network"),
-        ("resnet18", {"classes": 10}, r"of 10 classes: include_top=False.*classes=10"),
+        ("resnet18", {"classes": 10}, r"has 10 classes: include_top=False.*classes=10"),
         ("resnet18", {"input_shape": (64, 64, 1)}, "need 3 channels"),
     ],
 )

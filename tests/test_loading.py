@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+import zipfile
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -125,6 +126,51 @@ def test_files_that_are_none(tmp_path):
         load_model(tmp_path)
     with pytest.raises(TypeError, match="path=3"):
         load_model(3)
+
+
+WEIGHTS = "model.weights.h5"
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    """The bytes of each part of a file."""
+    file = tmp_path_factory.mktemp("whole") / "small.keras"
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]).save(file)
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def flipped(data, position):
+    return data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "message"),
+    [
+        ("file", lambda data, at: flipped(data, at + 100), f"is damaged in {WEIGHTS}"),
+        ("file", lambda data, at: flipped(data, data.index(b"PK\1\2")), "is damaged .*directory"),
+        ("file", lambda data, at: flipped(data, data.index(b"PK\1\2") + 11), "compression"),
+        ("file", lambda data, at: data[:-1], "is cut"),
+        (WEIGHTS, lambda data, at: data[: len(data) // 2], r"cannot be read \(OSError"),
+        (WEIGHTS, lambda data, at: None, f"has no {WEIGHTS}"),
+    ],
+    ids=["weights", "directory", "method", "cut", "half", "none"],
+)
+def test_damaged_files_are_refused_in_one_sentence(content, tmp_path, where, change, message):
+    file = tmp_path / "damaged.keras"
+    parts = dict(content)
+    if where == WEIGHTS:
+        parts[WEIGHTS] = change(parts[WEIGHTS], 0)
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in parts.items():
+            if data is not None:
+                archive.writestr(name, data)
+    if where == "file":
+        whole = file.read_bytes()
+        file.write_bytes(change(whole, whole.index(parts[WEIGHTS])))
+    with pytest.raises(ValueError, match=rf"whole .keras file.*damaged\.keras'.*{message}") as said:
+        load_model(file)
+    assert "\n" not in str(said.value)
 
 
 @pytest.mark.slow

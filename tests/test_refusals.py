@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keraskip import build_densenet, build_plain, build_resnet
+from keraskip.models.image_shape import check_order
+from keraskip.models.styled_layers import check_one_class
 
 ALL = (build_plain, build_resnet, build_densenet)
 RESIDUAL = (build_plain, build_resnet)
@@ -51,6 +53,8 @@ BAD_VALUES = (
     (ALL,      {"input_shape": (3, 224, 200)},
      r"\(height, width, channels\), .*'channels_last'.*\(3, 224, 200\) \(nearest: \(224, 200, 3\)"),
     (ALL,      {"input_shape": (1, 28, 28)},      r"\(1, 28, 28\) \(nearest: \(28, 28, 1\)"),
+    (ALL,      {"input_shape": (3, None, 224)},   r"\(3, None, 224\) \(nearest: \(None, 224, 3\)"),
+    (ALL,      {"input_shape": (3, 4, 224)},      r"\(3, 4, 224\) \(nearest: \(4, 224, 3\)"),
     (ALL,      {"weights": "missing.keras"},      r"weights='missing.keras'"),
     (ALL,      {"weights": __file__},             r"'.safetensors'\);.*state dict"),
     (ALL,      {"weights": "imagenet"},           r"ResNet50, .*build\('resnet50'"),
@@ -85,6 +89,7 @@ BAD_TYPES = (
     (ALL,      {"input_shape": 32},               r"tuple of three.*input_shape=32"),
     (ALL,      {"input_shape": (32, 32.0, 3)},    r"input_shape\[1\]=32.0"),
     (ALL,      {"input_tensor": np.ones((1, 8, 8, 3))}, r"symbolic.*ndarray"),
+    (ALL,      {"weights": np.array([1, 2])},     r"weights of type ndarray"),
     (ALL,      {"weights": 3},                    r"weights of type int"),
     (RESNET,   {"stochastic_depth_rate": "a"},    r"number.*stochastic_depth_rate='a'"),
     (RESNET,   {"zero_init_residual": 1},         r"zero_init_residual=1"),
@@ -125,6 +130,16 @@ def test_refused_before_a_layer_is_made(builder, arguments, error, message):
     with counted_layers() as new_layers, pytest.raises(error, match=message):
         builder(**(smallest(builder) | arguments))
     assert not new_layers
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", None, lambda x: x > 3])
+def test_one_class_takes_what_depends_on_the_number(activation):
+    check_one_class(activation)
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 8), (3, 3, 64), (1, 2, 3), (8, None, 3), (3, None, 4)])
+def test_narrow_images_are_not_taken_for_the_other_order(shape):
+    check_order(shape)
 
 
 def test_layers_are_counted():

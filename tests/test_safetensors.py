@@ -52,6 +52,12 @@ def entry(shape, offsets, dtype="F32"):
         (with_header({"a": entry([2], [0, 4])}, bytes(4)), "as many bytes as its shape says"),
         (with_header({"a": entry([1], [0, 4], "F8")}, bytes(4)), "needs a type of"),
         (with_header({"a": entry([-1], [4, 0])}, bytes(4)), "as its shape says"),
+        (with_header({"a": entry([1.5], [0, 4])}, bytes(4)), "as its shape says"),
+        (with_header({"a": entry([1], [0, 4.5])}, bytes(4)), "as its shape says"),
+        (with_header({"a": entry([float("inf")], [0, 4])}, bytes(4)), "as its shape says"),
+        (with_header({"a": entry([1], [0, float("inf")])}, bytes(4)), "as its shape says"),
+        (with_header({"a": entry([0, 2**70], [0, 0])}), "as its shape says"),
+        (with_header({"a": entry([1] * 99, [0, 4])}, bytes(4)), "as its shape says"),
         (with_header({"a": "b"}), "as its shape says"),
         (
             with_header({"a": entry([1], [0, 4]), "b": entry([1], [2, 6])}, bytes(6)),

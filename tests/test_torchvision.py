@@ -173,11 +173,24 @@ def test_the_stored_logits_are_those_of_the_reference(name):
 def test_a_file_fills_a_network_without_a_head_and_a_memory_efficient_one(tmp_path, dense):
     model, tensors = dense
     file = write_safetensors(tmp_path / "dense.safetensors", tensors)
-    more = {"memory_efficient": True, "include_top": False, "classes": None}
+    more = {"memory_efficient": True, "include_top": False, "classes": None, "prefix": "left-"}
     headless = SMALL["dense"][0](input_shape=shape_of(45, 38), weights=file, **more)
     *ours, _, _ = model.get_weights()
     for expected, found in zip(ours, headless.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("prefix", ["", "left-", "transition_", "transition1_"])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("block1_layer2_recomputed/composite2/conv/kernel", "denseblock1.denselayer2.conv2.weight"),
+        ("block1_layer2_recomputed2/composite1/norm/beta", "denseblock1.denselayer2.norm2.bias"),
+        ("transition1_recomputed/composite1/norm/gamma", "transition1.norm.weight"),
+    ],
+)
+def test_memory_efficient_layers_have_names_with_any_prefix(prefix, path, name):
+    assert torch_name(prefix + path, dense_name) == f"features.{name}"
 
 
 def test_the_older_names_of_dense_networks_and_counters(dense):
@@ -238,7 +251,7 @@ def test_files_that_do_not_fit_are_refused(dense, change, message):
 
 
 def test_layers_that_torchvision_lacks_are_named(tmp_path):
-    file = write_safetensors(tmp_path / "none.safetensors", {"conv1.weight": np.zeros(1, "f4")})
+    file = write_safetensors(tmp_path / "none.safetensors", {"fc.weight": np.zeros((10, 4), "f4")})
     with pytest.raises(ValueError, match=r"head_norm/gamma \(torchvision has no such layer\)"):
         build_resnet(variant="preact", stage_blocks=(1,), filters=(4,), weights=file)
 
@@ -247,3 +260,14 @@ def test_tensors_are_for_conventions_of_the_papers(tmp_path):
     file = write_safetensors(tmp_path / "none.safetensors", {})
     with pytest.raises(ValueError, match=r"conventions='keras' \(nearest: 'paper'\)"):
         build("densenet121", weights=file)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("resnet50", {}), ("resnet50", {"conventions": "paper"}), ("resnet50v2", {})],
+)
+def test_tensors_are_for_bottlenecks_with_the_stride_of_torchvision(tmp_path, name, changes):
+    """Names and shapes would fit in resnet50 with the conventions of the paper."""
+    file = write_safetensors(tmp_path / "none.safetensors", {})
+    with pytest.raises(ValueError, match=r"build\('resnet50v1.5'\).*nearest: variant='v1.5', con"):
+        build(name, weights=file, **changes)

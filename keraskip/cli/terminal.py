@@ -29,7 +29,7 @@ def ending_with_its_reader() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is left goes nowhere; at its end Python would complain about it.
+        # The rest of the output goes nowhere; at its end Python would complain about it.
         with open(os.devnull, "w") as devnull:
             os.dup2(devnull.fileno(), sys.stdout.fileno())
         raise typer.Exit(ENDED_BY_READER) from None

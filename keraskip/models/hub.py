@@ -20,8 +20,8 @@ class Pin(NamedTuple):
 
 
 # Commits and hashes are those that public projects have pinned these files to; nobody has compared
-# them with the Hub for this package. If one is wrong, the file is refused. Of the networks with
-# None neither is known here: their file is what `main` has on the day, and a warning says so.
+# them with the Hub for this package. If one is wrong, the file is refused. Networks
+# with None come from the branch `main`, whatever it holds on the day, and a warning says so.
 PINS: dict[str, Pin | None] = {
     "resnet18": Pin(
         "bbd144b3e5565108aad885f145491d11bc6ce807",
@@ -101,6 +101,7 @@ def _check_hash(path: Path, where: str, pin: Pin | None) -> None:
         )
     elif found != pin.sha256:
         raise ValueError(
-            f"{FILE} of {where} must have the SHA-256 {pin.sha256}; delete the file to download "
-            f"it again. Received: {found}, in {path}"
+            f"{FILE} of {where} must have the SHA-256 {pin.sha256}; delete the file below to "
+            # In the cache, `path` is a link; without it, the same content would be linked again.
+            f"download it again. Received: {found}, in {path.resolve()}"
         )

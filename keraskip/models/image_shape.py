@@ -40,14 +40,15 @@ def check_shape(shape: Any) -> tuple:
 def check_order(shape: tuple) -> None:
     """Refuses the shape of a picture in the other order of channels.
 
-    Such a shape has the channels of a picture where an image has a side, and more pixels in both
-    other places. For an image that is really as narrow there is `input_tensor`.
+    Such a shape has the channels of a picture where an image has a side, a longer side in the
+    middle, and more than a picture has in the place of the channels. For an image that is really
+    as narrow there is `input_tensor`.
     """
     at_end = channel_index() == -1
     others = shape[1:] if at_end else shape[:-1]
-    most = max(PICTURE_CHANNELS)
-    narrow = shape[0] if at_end else shape[-1]
-    if narrow not in PICTURE_CHANNELS or any(side is None or side <= most for side in others):
+    narrow, middle, channels = shape if at_end else shape[::-1]
+    is_picture = narrow in PICTURE_CHANNELS and (middle is None or middle > narrow)
+    if not is_picture or channels <= max(PICTURE_CHANNELS):
         return
     nearest = (*others, narrow) if at_end else (narrow, *others)
     order = keras.config.image_data_format()

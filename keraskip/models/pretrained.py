@@ -10,6 +10,7 @@ from keraskip.models.densenet_layout import DenseLayout
 from keraskip.models.frame import Frame
 from keraskip.models.heads import check_classes, classes_in
 from keraskip.models.hub import PINS, fetch, repository
+from keraskip.models.keras_files import fill_from_keras
 from keraskip.models.origin import Origin, imagenet_classes, note_origin, of_mode
 from keraskip.models.residual_layout import ResidualLayout
 from keraskip.models.safetensors import read_safetensors
@@ -35,7 +36,7 @@ TORCHVISION_IMAGES = of_mode("torch") | {"crop": 224 / 256, "interpolation": "bi
 def find(weights: Weights, frame: Frame, layout: Layout) -> Path | None:
     """The file of the weights, None for those that Keras fetches itself.
 
-    Refuses weights that the network cannot take or that are not to be had, before it is built.
+    Refuses weights that the network cannot take, or that do not exist, before it is built.
     """
     if not isinstance(weights, str | os.PathLike):
         raise TypeError(
@@ -57,12 +58,8 @@ def find(weights: Weights, frame: Frame, layout: Layout) -> Path | None:
             "safetensors.torch.save_file writes a state dict of PyTorch. "
             f"Received: weights={file!r}"
         )
-    if file.endswith(TENSORS) and layout.style.conventions != "paper":
-        raise ValueError(
-            "Tensors of PyTorch are for conventions='paper', which has the constants and biases "
-            f"of torchvision. Received: weights={file!r}, "
-            f"conventions={layout.style.conventions!r} (nearest: 'paper')"
-        )
+    if file.endswith(TENSORS):
+        _check_torch(file, layout)
     check_classes(file, classes_in(weights), frame)
     return Path(weights)
 
@@ -79,7 +76,7 @@ def load(
         name_of = residual_name if isinstance(layout, ResidualLayout) else dense_name
         fill(model, read_safetensors(file), name_of, file)
     else:
-        model.load_weights(file)
+        fill_from_keras(model, file, frame.include_top)
     if weights == "imagenet" and frame.input_tensor is None:
         note_origin(model, _imagenet_origin(frame, layout))
 
@@ -95,6 +92,27 @@ def _imagenet_origin(frame: Frame, layout: Layout) -> Origin:
     pin = PINS[network]
     where = f"{repository(network)}, revision {pin.revision if pin else 'main, not pinned'}"
     return Origin(f"torchvision, IMAGENET1K_V1, from {where}", TORCHVISION_IMAGES, names)
+
+
+def _check_torch(file: str, layout: Layout) -> None:
+    """ValueError for a network whose layers compute something else than torchvision's."""
+    conventions = layout.style.conventions
+    has_bottlenecks = isinstance(layout, ResidualLayout) and layout.block == "bottleneck"
+    variant = getattr(layout, "variant", None)
+    # With another stride names and shapes would fit, and the network compute something else.
+    if has_bottlenecks and layout.stem == "imagenet" and variant != "v1.5":
+        raise ValueError(
+            "Tensors of PyTorch are for bottlenecks with the stride of torchvision, in the 3x3 "
+            "convolution: variant='v1.5' and conventions='paper', as build('resnet50v1.5') has "
+            f"them. Received: weights={file!r}, variant={variant!r}, "
+            f"conventions={conventions!r} (nearest: variant='v1.5', conventions='paper')"
+        )
+    if conventions != "paper":
+        raise ValueError(
+            "Tensors of PyTorch are for conventions='paper', which has the constants and biases "
+            f"of torchvision. Received: weights={file!r}, "
+            f"conventions={conventions!r} (nearest: 'paper')"
+        )
 
 
 def _check_imagenet(frame: Frame, layout: Layout) -> None:

@@ -6,6 +6,7 @@ The format: https://github.com/huggingface/safetensors, "Format".
 import json
 import os
 from math import prod
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,14 @@ def _header(content: np.ndarray, path: str | os.PathLike) -> tuple[int, dict[str
 def _entry(entry: Any, name: str, path: str | os.PathLike) -> tuple[np.dtype, tuple, tuple]:
     """Type and shape of a tensor, and where its bytes begin and end."""
     try:
-        dtype, shape = np.dtype(TYPES[entry["dtype"]]), tuple(map(int, entry["shape"]))
-        first, stop = map(int, entry["data_offsets"])
-        if min(shape, default=0) < 0 or stop - first != prod(shape) * dtype.itemsize:
+        # `index` refuses numbers with a fraction, which `int` would cut.
+        dtype, shape = np.dtype(TYPES[entry["dtype"]]), tuple(map(index, entry["shape"]))
+        first, stop = map(index, entry["data_offsets"])
+        # Makes no array, and refuses what no array may have.
+        np.broadcast_to(np.zeros((), dtype), shape)
+        if stop - first != prod(shape) * dtype.itemsize:
             raise ValueError
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ValueError(
             f"Each tensor needs a type of {tuple(TYPES)} and as many bytes as its shape says. "
             f"Received: {name!r} with {entry} in {os.fspath(path)}"

@@ -56,9 +56,9 @@ def torch_name(path: str, name_of: Callable[[str], str | None]) -> str | None:
     """The name of a weight in torchvision, from its path such as `stem_conv/kernel`."""
     # A memory-efficient layer holds layers of its own: `block1_layer1_recomputed/composite2/conv`
     # is `block1_layer1_conv2`. With dropout each is apart: `_recomputed2/composite1`.
-    if match := re.fullmatch(r"(\w+)_recomputed(\d*)/composite(\d)/(\w+)/(\w+)", path):
+    if match := re.fullmatch(r"(.+)_recomputed(\d*)/composite(\d)/(\w+)/(\w+)", path):
         start, apart, number, kind, variable = match.groups()
-        number = "" if "transition" in start else apart or number
+        number = "" if re.search(r"transition\d+$", start) else apart or number
         path = f"{start}_{kind}{number}/{variable}"
     layer, _, variable = path.rpartition("/")
     name = name_of(layer)
