@@ -160,3 +160,8 @@ def test_published_facts(entry):
     assert entry.source
     assert entry.recipe
     assert all(1 < error < 40 for error in entry.errors.values())
+
+
+def test_weights_that_have_no_name():
+    with pytest.raises(TypeError, match="weights of type ndarray"):
+        build("resnet20", weights=np.array([1, 2]))

@@ -78,8 +78,9 @@ def build(name: str, /, **overrides: Any) -> "keras.Model":
         )
     builder = getattr(importlib.import_module(BUILDERS[entry.builder]), entry.builder)
     arguments = {"name": name} | entry.arguments
-    _check_weights(name, overrides.get("weights"))
-    if overrides.get("weights") in shipped.DATASETS:
+    weights = overrides.get("weights")
+    _check_weights(name, weights)
+    if isinstance(weights, str) and weights in shipped.DATASETS:
         return shipped.build_with(name, builder, arguments, overrides)
     return builder(**(arguments | overrides))
 
