@@ -21,7 +21,7 @@ def weights_of(name: str) -> tuple[str, ...]:
     >>> weights_of("resnet50")
     ('imagenet',)
     """
-    # The networks that copy keras.applications have its weights, others those of torchvision.
+    # The networks that copy keras.applications have its weights, others have torchvision's.
     is_keras = ZOO[name].arguments.get("conventions") == "keras"
     imagenet = (IMAGENET,) if is_keras or name.removesuffix("v1.5") in PINS else ()
     return imagenet + tuple(cards_of(name))

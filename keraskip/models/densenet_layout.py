@@ -101,7 +101,7 @@ class DenseLayout:
         return f"densenet{self.depth}" if self._is_published("paper") else None
 
     def _is_published(self, conventions: str) -> bool:
-        """Whether blocks and layers are those of Table 1."""
+        """Whether Table 1 has these blocks and layers."""
         if self.stem != "imagenet":
             return False
         published = replace(

@@ -47,7 +47,7 @@ def classes_in(file: str | os.PathLike) -> int | None:
 
 
 def _classes_in_tensors(file: str | os.PathLike) -> int | None:
-    """The same for a file of PyTorch, of which only the header is read."""
+    """The same for a file of PyTorch; only its header is read."""
     tensors = read_safetensors(file)
     kernels = [tensors[name] for name in TORCH_CLASSIFIERS if name in tensors]
     if not kernels:

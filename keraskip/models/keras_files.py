@@ -81,7 +81,7 @@ def shapes_in(file: str | os.PathLike) -> Shapes | None:
 
 
 def _note(found: Shapes, path: str, item) -> None:
-    """Adds the shape of a weight at `conv2d_3/vars/0` to those of its layer."""
+    """Adds the shape of a weight at `conv2d_3/vars/0` to the shapes of its layer."""
     if hasattr(item, "shape") and SEEDS not in path:
         found.setdefault(path.split("/")[0], []).append(tuple(item.shape))
 
@@ -105,7 +105,7 @@ def _by_key(model: keras.Model) -> Iterator[tuple[str, keras.layers.Layer]]:
 
 
 def _left_over(model: keras.Model, shapes: Shapes, has_top: bool) -> Shapes:
-    """The weights in a file that no layer takes, but for those of a classifier."""
+    """The weights in a file that no layer takes; without a classifier, its weights do not count."""
     taken = {key for key, _ in _by_key(model)} | (set() if has_top else {CLASSIFIER})
     return {key: value for key, value in shapes.items() if key not in taken}
 

@@ -67,7 +67,7 @@ def of_mode(mode: str) -> dict[str, Any]:
 def imagenet_classes() -> tuple[str, ...]:
     """The names of the 1000 classes of ImageNet.
 
-    They are those of `keras.applications.imagenet_utils.decode_predictions`, in its order.
+    `keras.applications.imagenet_utils.decode_predictions` has the same, in this order.
     """
     lines = Path(__file__).with_name("imagenet_classes.txt").read_text("ascii").splitlines()
     return tuple(line.split(" ", 1)[1] for line in lines)

@@ -1,4 +1,4 @@
-"""Weights from a file, the ImageNet weights of keras.applications, or those of torchvision."""
+"""Weights from a file, or the ImageNet weights of keras.applications or torchvision."""
 
 import os
 from pathlib import Path
