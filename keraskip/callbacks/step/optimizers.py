@@ -1,6 +1,7 @@
 """The changes that Keras' optimizers make to gradients before they use them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from math import prod
 from typing import Any
 
@@ -60,7 +61,8 @@ def accumulated(
 
 def clipped(optimizer: keras.optimizers.Optimizer, grads: list) -> list:
     """The gradients after the optimizer's own clipping; the same list if it does none."""
-    return _updating(optimizer)._clip_gradients(grads)
+    with _kept_apart(optimizer):
+        return _updating(optimizer)._clip_gradients(grads)
 
 
 def aside(optimizer: keras.optimizers.Optimizer, grads: list) -> list:
@@ -71,11 +73,17 @@ def aside(optimizer: keras.optimizers.Optimizer, grads: list) -> list:
     """
     if keras.backend.backend() != "tensorflow":
         return grads
+    with _kept_apart(optimizer):
+        return [_product_again(grad) for grad in grads]
+
+
+def _kept_apart(optimizer: keras.optimizers.Optimizer) -> AbstractContextManager:
+    """On TensorFlow, keeps what is computed from being merged with what the optimizer computes."""
+    if keras.backend.backend() != "tensorflow":
+        return nullcontext()
     import tensorflow as tf
 
-    # The control dependency keeps the copy from being merged with the original.
-    with tf.control_dependencies([tf.convert_to_tensor(optimizer.iterations)]):
-        return [_product_again(grad) for grad in grads]
+    return tf.control_dependencies([tf.convert_to_tensor(optimizer.iterations)])
 
 
 def is_product(tensor: Any) -> bool:
