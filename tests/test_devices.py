@@ -51,9 +51,9 @@ TENSORFLOW = (
         if "replicas" in way:
             scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
         if "large" in way:
-            from keraskip.callbacks.step import blocks, large_weight
+            from keraskip.callbacks.step import apart
 
-            large_weight.LARGE, blocks.BLOCK = 1, 16
+            apart.LARGE = 1
 """,
 )
 JAX = (

@@ -231,17 +231,15 @@ def options_of(options, **others):
     return options | others | made_new
 
 
-SIZES = ("sizes as they are", *["all large"] * (BACKEND == "tensorflow"))
+SIZES = ("all joined", *["all apart"] * (BACKEND == "tensorflow"))
 
 
 @pytest.fixture(params=quick(SIZES[:1], SIZES))
 def sizes(request, monkeypatch):
-    """On TensorFlow large weights are measured in a way of their own."""
-    if request.param == "all large":
-        from keraskip.callbacks.step import blocks, large_weight
+    """On TensorFlow some weights are measured where they lie."""
+    from keraskip.callbacks.step import apart
 
-        monkeypatch.setattr(large_weight, "LARGE", 1)
-        monkeypatch.setattr(blocks, "BLOCK", 16)
+    monkeypatch.setattr(apart, "LARGE", 1 if request.param == "all apart" else 2**30)
 
 
 @pytest.mark.usefixtures("sizes")

@@ -10,12 +10,13 @@ from keraskip.callbacks.columns import STATISTICS
 from keraskip.callbacks.step.statistics import JoinedWeights
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-COMPILED = ["joined, compiled", "large, compiled"] * ON_TENSORFLOW
-WAYS = ["joined", *["large"] * ON_TENSORFLOW, *COMPILED]
-# To compile takes most of the time; some tests show that it changes nothing. That large weights,
-# too, are compiled: `test_a_weight_of_several_blocks`.
+COMPILED = ["joined, compiled", "apart, compiled"] * ON_TENSORFLOW
+# Beside weights that stay apart there are mostly others.
+WAYS = ["joined", *["apart", "apart but for the rest"] * ON_TENSORFLOW, *COMPILED]
+# To compile takes most of the time; some tests show that it changes nothing. That weights apart,
+# too, are compiled: `test_a_large_weight`.
 also_compiled = pytest.mark.parametrize(
-    "measured", quick({*WAYS} - {"large, compiled"}, WAYS), indirect=True
+    "measured", quick({*WAYS} - {"apart, compiled"}, WAYS), indirect=True
 )
 
 
@@ -30,7 +31,8 @@ def measured(request):
             for place, array in enumerate(gradient)
             if array is not None
         }
-        weights = of_kind(request.param, variables)
+        apart = (len(variables) - ("rest" in request.param)) * ("apart" in request.param)
+        weights = JoinedWeights(variables, STATISTICS, apart)
 
         def table():
             values = [ops.convert_to_tensor(array) for array in before]
@@ -46,26 +48,6 @@ def measured(request):
         return dict(zip(STATISTICS, found.T, strict=True))
 
     return measured
-
-
-class EachByItself:
-    """Large weights, in the place of joined ones."""
-
-    def __init__(self, variables):
-        from keraskip.callbacks.step.large_weight import LargeWeight
-
-        self.weights = [LargeWeight([variable]) for variable in variables]
-
-    def before(self, *given):
-        return [weight.before(*given) for weight in self.weights]
-
-    def table(self, seen, *given):
-        pairs = zip(self.weights, seen, strict=True)
-        return ops.concatenate([weight.table(view, *given) for weight, view in pairs])
-
-
-def of_kind(way, variables):
-    return JoinedWeights(variables, STATISTICS) if "joined" in way else EachByItself(variables)
 
 
 @pytest.fixture
@@ -100,11 +82,10 @@ BETWEEN = [pytest.param(size, marks=pytest.mark.slow) for size in (1e-30, 1e20)]
 
 
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="of TensorFlow alone")
-@pytest.mark.parametrize("measured", ["large, compiled"], indirect=True)
-@pytest.mark.parametrize("size", [2**15 + 16, 2**15 + 1])
-def test_a_weight_of_several_blocks(measured, size):
+@pytest.mark.parametrize("measured", ["apart, compiled"], indirect=True)
+def test_a_large_weight(measured):
     random = np.random.default_rng(0)
-    gradient, before, update = random.normal(size=(3, 2, size)).astype("float32")
+    gradient, before, update = random.normal(size=(3, 2, 2**20 + 1)).astype("float32")
     update[:, ::3] = 0
     gradient[1, [0, -1]] = np.inf
     after = before + update

@@ -81,7 +81,7 @@ class Less(keras.layers.Layer):
 def noted(folder, share):
     """What is noted while a network is trained and its verdict put into a sentence."""
     keras.utils.set_random_seed(0)
-    # A kernel of 2^16 elements is measured by itself, a smaller one in the matrix.
+    # A kernel of 2^16 elements is measured where it lies, a smaller one in the matrix.
     hidden = [
         keras.layers.Dense(units, "tanh", name=f"hidden_{number}")
         for number, units in enumerate([6, 256, 256, 6])

@@ -204,7 +204,7 @@ class Capture:
         if not optimizer.built:
             optimizer.build(variables)
         seen = self._measurement.before(optimizer, grads, variables, variables)
-        tap.apply(self._measurement.handed_on(seen, grads), variables)
+        tap.apply(grads, variables)
         scalars = [*seen.scalars, tap.number]
         self._ring.write(self._measurement.row(seen, variables), _joined(scalars), tap.number)
 

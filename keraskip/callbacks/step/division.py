@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keraskip.callbacks.columns import STATISTICS
-from keraskip.callbacks.step.large_weight import LargeWeight, are_large
+from keraskip.callbacks.step.apart import are_apart
 from keraskip.callbacks.step.sparse_rows import SparseRows
 from keraskip.callbacks.step.statistics import JoinedWeights
 
@@ -17,11 +17,12 @@ class Parts(NamedTuple):
 
     Attributes:
         members: they who measure, each some of the weights.
-        order: puts their tables, one below the other, into the order of the row.
+        order: puts their tables, one below the other, into the order of the row; None where
+            they are in it.
     """
 
     members: list[Any]
-    order: np.ndarray
+    order: np.ndarray | None
 
 
 class Division:
@@ -34,10 +35,10 @@ class Division:
 
     def __init__(self, weights: Sequence[keras.Variable], statistics: Sequence[str]) -> None:
         self._weights, self._statistics = list(weights), tuple(statistics)
-        # All other statistics need matrices.
+        # All other statistics need a matrix.
         usual = keras.backend.backend() == "tensorflow" and self._statistics == STATISTICS
-        self._are_large = are_large(self._weights) if usual else [False] * len(self._weights)
-        self._alone: dict[tuple, LargeWeight | SparseRows] = {}
+        self._apart = are_apart(self._weights) if usual else [False] * len(self._weights)
+        self._by_rows: dict[int, SparseRows] = {}
         self._parts: dict[frozenset[int], Parts] = {}
 
     def parts(self, sparse: frozenset[int]) -> Parts:
@@ -47,21 +48,20 @@ class Division:
         return self._parts[sparse]
 
     def _divided(self, sparse: frozenset[int]) -> Parts:
-        rows, members = [], []
-        for row, weight in enumerate(self._weights):
-            if id(weight) in sparse or self._are_large[row]:
-                rows.append([row])
-                members.append(self._by_itself(row, id(weight) in sparse))
-        rest = [row for row in range(len(self._weights)) if [row] not in rows]
-        if rest or not rows:
+        every = range(len(self._weights))
+        by_rows = [row for row in every if id(self._weights[row]) in sparse]
+        rest = [row for row in every if row not in by_rows]
+        apart = [row for row in rest if self._apart[row]]
+        rest = apart + [row for row in rest if row not in apart]
+        members: list[Any] = [self._measured_by_rows(row) for row in by_rows]
+        if rest or not by_rows:
             weights = [self._weights[row] for row in rest]
-            members.append(JoinedWeights(weights, self._statistics))
-            rows.append(rest)
-        return Parts(members, np.argsort(np.concatenate(rows)))
+            members.append(JoinedWeights(weights, self._statistics, len(apart)))
+        rows = [*by_rows, *rest]
+        return Parts(members, None if rows == sorted(rows) else np.argsort(rows))
 
-    def _by_itself(self, row: int, is_sparse: bool) -> Any:
-        """Who measures one weight; the same one in each step."""
-        kind: Any = SparseRows if is_sparse else LargeWeight
-        if (row, kind) not in self._alone:
-            self._alone[row, kind] = kind([self._weights[row]])
-        return self._alone[row, kind]
+    def _measured_by_rows(self, row: int) -> SparseRows:
+        """Who measures a weight by its rows; the same one in each step."""
+        if row not in self._by_rows:
+            self._by_rows[row] = SparseRows([self._weights[row]])
+        return self._by_rows[row]

@@ -78,12 +78,6 @@ class Measurement:
         views = [member.before(variables, measured, values) for member in parts.members]
         return SeenStep(parts, views, scalars, updating)
 
-    def handed_on(self, seen: SeenStep, grads: Sequence[Any]) -> Sequence[Any]:
-        """The same gradients, for the optimizer."""
-        for member, view in zip(seen.parts.members, seen.views, strict=True):
-            grads = member.handed_on(view, grads)
-        return grads
-
     def row(self, seen: SeenStep, variables: Sequence[keras.Variable]) -> Any:
         """The statistics after the step, with NaN for weights that got no gradient."""
         # An effective gradient exists only where there is an update.
@@ -92,9 +86,9 @@ class Measurement:
             member.table(view, variables, seen.updating, exist)
             for member, view in zip(seen.parts.members, seen.views, strict=True)
         ]
-        if len(tables) == 1:
-            return tables[0]
-        return ops.take(ops.concatenate(tables), seen.parts.order, axis=0)
+        table = tables[0] if len(tables) == 1 else ops.concatenate(tables)
+        order = seen.parts.order
+        return table if order is None else ops.take(table, order, axis=0)
 
     def _gradients(
         self, optimizer: keras.optimizers.Optimizer, grads: Sequence[Any], variables: Sequence[Any]

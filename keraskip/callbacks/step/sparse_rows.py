@@ -78,10 +78,6 @@ class SparseRows:
             self._sums_before(),
         )
 
-    def handed_on(self, seen: SeenRows, grads: Sequence[Any]) -> Sequence[Any]:
-        """The gradients for the optimizer, unchanged."""
-        return grads
-
     def table(
         self, seen: SeenRows, variables: Sequence[keras.Variable], updated: Any, exist: Any = True
     ) -> Any:

@@ -1,6 +1,6 @@
 """The statistics of weights in one training step: few operations on the matrix of all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -9,9 +9,11 @@ from keras import ops
 
 from keraskip.callbacks.columns import DECADE_COLUMNS, DECADES, STATISTICS, columns_of
 from keraskip.callbacks.step import optimizers
+from keraskip.callbacks.step.apart import PartlyJoined
 from keraskip.callbacks.step.choice import quick_or_exact
 from keraskip.callbacks.step.earlier_gradients import EarlierGradients
-from keraskip.callbacks.step.matrix import Layout, Places
+from keraskip.callbacks.step.matrix import Layout
+from keraskip.callbacks.step.places import Places
 
 # IEEE 754: below this, float16 loses digits.
 SMALLEST_NORMAL_FLOAT16 = 2.0**-14
@@ -37,16 +39,21 @@ class JoinedWeights:
     Args:
         variables: the weights, of any kind, in the order of the rows.
         statistics: names from `keraskip.callbacks.columns`.
+        apart: how many weights, the first ones, are measured where they are; only with the
+            statistics of `STATISTICS`.
     """
 
-    def __init__(self, variables: Sequence[keras.Variable], statistics: Sequence[str]) -> None:
+    def __init__(
+        self, variables: Sequence[keras.Variable], statistics: Sequence[str], apart: int = 0
+    ) -> None:
         self._row_of = {id(variable): row for row, variable in enumerate(variables)}
         # Weights of several types go into one matrix, with all their digits.
         precise = any(variable.dtype == "float64" for variable in variables)
         self._dtype = "float64" if precise else "float32"
         self._statistics = tuple(statistics)
-        self._layout = Layout([tuple(variable.shape) for variable in variables])
-        self._earlier = EarlierGradients(self._layout, statistics)
+        shapes = [tuple(variable.shape) for variable in variables]
+        layout: Any = PartlyJoined(shapes, apart) if apart else Layout(shapes)
+        self._layout, self._earlier = layout, EarlierGradients(layout, statistics)
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -68,10 +75,6 @@ class JoinedWeights:
         gradient = self._layout.join(by_row, "float32", "gradient")
         by_row = {row: values[index] for row, index in indices.items()}
         return SeenJoined(indices, gradient, self._layout.join(by_row, self._dtype, "before"))
-
-    def handed_on(self, seen: SeenJoined, grads: Sequence[Any]) -> Sequence[Any]:
-        """The gradients for the optimizer, unchanged: the matrix is a copy."""
-        return grads
 
     def table(
         self, seen: SeenJoined, variables: Sequence[keras.Variable], updated: Any, exist: Any = True
@@ -119,13 +122,12 @@ def measure(
         updated: whether there was an update; without one, its norm and the frozen share are NaN.
         statistics: names from `STATISTICS` and `FURTHER`.
     """
-    gradient = ops.cast(gradient, "float32")
     known = dict(zip(STATISTICS, usual_statistics(layout, gradient, before, after), strict=True))
     if updated is not True:
         for name in ("update_norm", "frozen"):
             known[name] = ops.where(updated, known[name], float("nan"))
     if "zeros" in statistics:
-        known["zeros"] = layout.share(layout.count(gradient == 0), of_zero=True)
+        known["zeros"] = layout.share_of_zeros(gradient == 0)
     if "below_float16" in statistics:
         known["below_float16"] = share_below_float16(layout, gradient)
     if "histogram" in statistics:
@@ -133,22 +135,33 @@ def measure(
     return {column: known[column] for column in columns_of(statistics) if column in known}
 
 
-def usual_statistics(layout: Layout, gradient: Any, before: Any, after: Any) -> list:
+def usual_statistics(layout: Any, gradient: Any, before: Any, after: Any) -> list:
     """The statistics of `STATISTICS`, each `[W]`, with few passes over the matrices."""
-    change = after - before
-    old, moved = ops.cast(before, "float32"), ops.cast(change, "float32")
+    change = _each(ops.subtract, after, before)
+    old, moved = (_each(_as_float32, x) for x in (before, change))
     sums = layout.squares([gradient, moved, old])
     norms, largest = ops.sqrt(sums), layout.largest(gradient)
     nothing = ops.zeros_like(largest)
     quick = norms[:, 0], largest, nothing, norms[:, 1], nothing - 1
     is_exact = layout.are_exact(sums[:, :2])
-    found = quick_or_exact(is_exact, quick, _exact, *layout.given, gradient, change)
+    tensors = keras.tree.flatten([gradient, change])
+    found = quick_or_exact(is_exact, quick, layout.exact, *layout.given, *tensors)
     norm, largest, nonfinite, update, frozen = found
     # The squares of signs count what changed.
-    changed = ops.round(layout.squares([ops.sign(_for_last_reader(moved, frozen))])[:, 0])
+    signs = _each(lambda x: ops.sign(_for_last_reader(x, frozen)), moved)
+    changed = ops.round(layout.squares([signs])[:, 0])
     frozen = ops.where(frozen < 0, layout.share(layout.sizes - changed), frozen)
     # The squares of weights do not underflow.
     return [norm, largest, nonfinite, norms[:, 2], update, frozen]
+
+
+def _each(function: Callable, *parts: Any) -> Any:
+    """What a function gives for a matrix, or for each part of what stands for one."""
+    return keras.tree.map_structure(function, *parts)
+
+
+def _as_float32(x: Any) -> Any:
+    return ops.cast(x, "float32")
 
 
 def _for_last_reader(x: Any, after: Any) -> Any:
@@ -159,19 +172,6 @@ def _for_last_reader(x: Any, after: Any) -> Any:
 
     with tf.control_dependencies([after]):
         return tf.identity(x)
-
-
-def _exact(
-    rows: Any, owner: Any, sizes: Any, gradient: Any, change: Any
-) -> tuple[Any, Any, Any, Any, Any]:
-    """The same, but for the norm of the weight, however extreme the numbers are."""
-    places = Places(rows, owner, sizes)
-    nonfinite = places.count(ops.logical_not(ops.isfinite(gradient)))
-    norm, largest = places.norm_and_largest(gradient)
-    update, _ = places.norm_and_largest(ops.cast(change, "float32"))
-    # `w + dw == w` in the weight's own dtype.
-    frozen = places.share(places.count(change == 0), of_zero=True)
-    return norm, largest, nonfinite, update, frozen
 
 
 def share_below_float16(places: Places, x: Any) -> Any:
