@@ -76,7 +76,7 @@ def load(
         name_of = residual_name if isinstance(layout, ResidualLayout) else dense_name
         fill(model, read_safetensors(file), name_of, file)
     else:
-        fill_from_keras(model, file, frame.include_top)
+        fill_from_keras(model, file, frame)
     if weights == "imagenet" and frame.input_tensor is None:
         note_origin(model, _imagenet_origin(frame, layout))
 
