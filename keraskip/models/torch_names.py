@@ -75,8 +75,8 @@ def fill(
 
     Args:
         model: a network of this package.
-        tensors: the tensors by torchvision's names. Those of a classifier are left out if the
-            model has none.
+        tensors: the tensors by torchvision's names. A model without a classifier leaves the
+            classifier's tensors out.
         name_of: `residual_name` or `dense_name`.
         source: the file, for messages.
 
