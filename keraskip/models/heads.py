@@ -8,8 +8,9 @@ from keraskip.models.keras_files import CLASSIFIER
 from keraskip.models.safetensors import read_safetensors
 from keraskip.models.stored_layers import stored_layers
 
-# The kernels of torchvision's classifiers, whose first axis is the classes.
+# The kernels of torchvision's classifiers, whose first axis is the classes, and its first kernels.
 TORCH_CLASSIFIERS = ("fc.weight", "classifier.weight")
+TORCH_STEMS = ("conv1.weight", "features.conv0.weight")
 
 
 def check_classes(weights: str, count: int | None, frame: Frame) -> None:
@@ -52,5 +53,6 @@ def _classes_in_tensors(file: str | os.PathLike) -> int | None:
     tensors = read_safetensors(file)
     kernels = [tensors[name] for name in TORCH_CLASSIFIERS if name in tensors]
     if not kernels:
-        return 0
+        # Other names are refused later, with ours beside them.
+        return 0 if any(name in tensors for name in TORCH_STEMS) else None
     return len(kernels[0]) if kernels[0].ndim else None
