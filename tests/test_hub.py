@@ -228,6 +228,15 @@ def test_imagenet_weights_bring_what_an_export_needs(tmp_path, monkeypatch):
     assert (none.preprocessing, none.class_names) == (Preprocessing(), [])
 
 
+def test_without_a_pin_the_commit_of_the_file_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(PINS, "resnet18", None)
+    monkeypatch.setattr(pretrained, "fetch", lambda network: tmp_path / COMMIT / "x.safetensors")
+    monkeypatch.setattr(pretrained, "read_safetensors", lambda file: {})
+    monkeypatch.setattr(pretrained, "fill", lambda *arguments: None)
+    model = build("resnet18", weights="imagenet", kernel_initializer="zeros")
+    assert origin_of(model).source.endswith(f"revision {COMMIT}, not pinned by keraskip")
+
+
 @pytest.mark.parametrize("network", PINS)
 def test_each_network_is_found(monkeypatch, network):
     """The zoo's network of the papers is torchvision's; no layer is made."""
