@@ -61,10 +61,10 @@ def fetch(network: str) -> Path:
     Raises:
         ImportError: without `huggingface_hub`.
         ConnectionError: if the file is neither in the cache nor to be had.
-        ValueError: if the file is not the pinned one.
+        ValueError: if the file does not have the pinned hash, or the one that the cache names.
 
     Warns:
-        UserWarning: for a network that is not pinned.
+        UserWarning: for a network without a pin, with the commit and the hash of its file.
     """
     try:
         from huggingface_hub import try_to_load_from_cache
