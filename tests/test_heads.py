@@ -30,6 +30,7 @@ def files(tmp_path_factory):
         tensors = {f"{head}.weight": np.zeros((10, 4), "f4")}
         write_safetensors(folder / f"{head}.safetensors", tensors)
     write_safetensors(folder / "none.safetensors", {"conv1.weight": np.zeros(1, "f4")})
+    write_safetensors(folder / "other.safetensors", {"module.fc.weight": np.zeros((5, 4), "f4")})
     (folder / "cut.safetensors").write_bytes((folder / "fc.safetensors").read_bytes()[:-1])
     return folder, ten
 
@@ -70,6 +71,11 @@ def test_all_but_the_classifier_fits(files, name):
 
 def test_a_network_without_a_classifier_takes_its_file(files):
     assert build(**SMALL, include_top=False, weights=files[0] / "none.keras")
+
+
+def test_names_that_torchvision_does_not_have_are_shown(files):
+    with pytest.raises(ValueError, match=r"\(conv1.weight\).*module.fc.weight"):
+        build(**SMALL, classes=5, weights=files[0] / "other.safetensors")
 
 
 def test_of_several_dense_layers_none_is_taken_for_the_classifier(tmp_path):

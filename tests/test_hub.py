@@ -19,18 +19,21 @@ from keraskip.models.hub import PINS, Pin, fetch
 from keraskip.models.origin import imagenet_classes, origin_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-PATH = f"/timm/resnet18.tv_in1k/resolve/{COMMIT}/model.safetensors"
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Answers for one file, which may be longer by its answers to HEAD and to GET than it is."""
+    """Answers for one file, by its commit and its branch.
 
-    content, requests = b"", 0
+    The file may be longer by the answers to HEAD and to GET than it is.
+    """
+
+    content, commit, requests = b"", COMMIT, 0
     more = {"HEAD": 0, "GET": 0}  # noqa: RUF012  replaced in tests
 
     def do_HEAD(self):
         type(self).requests += 1
-        if not self.path.startswith("/timm/resnet18.tv_in1k/") or COMMIT not in self.path:
+        *_, revision, name = self.path.split("/")
+        if revision not in (self.commit, "main") or name != "model.safetensors":
             self.send_response(404)
             self.send_header("X-Error-Code", "RevisionNotFound")
             self.send_header("Content-Length", "0")
@@ -39,7 +42,7 @@ class Hub(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(self.content) + self.more[self.command]))
         self.send_header("ETag", f'"{hashlib.sha256(self.content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Repo-Commit", self.commit)
         self.end_headers()
         return True
 
@@ -134,12 +137,37 @@ def test_offline_without_the_file(served, monkeypatch):
     assert "weights= also takes the path" in message
 
 
-def test_a_network_that_is_not_pinned_says_so(served, monkeypatch):
+@pytest.fixture
+def unpinned(served, monkeypatch):
+    """The hub, for a network without a pin, and the words of the warning."""
     monkeypatch.setitem(PINS, "resnet18", None)
-    monkeypatch.setitem(globals(), "COMMIT", "main")
     digest = hashlib.sha256(Hub.content).hexdigest()
-    with pytest.warns(UserWarning, match=f"tv_in1k are not pinned.*SHA-256 {digest}"):
-        fetch("resnet18")
+    return f"no revision of timm/resnet18.tv_in1k: .* commit {COMMIT} with the SHA-256 {digest}"
+
+
+def test_without_a_pin_the_first_file_is_kept(unpinned, monkeypatch):
+    with pytest.warns(UserWarning, match=unpinned):
+        path = fetch("resnet18")
+    # The branch moves on.
+    monkeypatch.setattr(Hub, "commit", "f" * 40)
+    monkeypatch.setattr(Hub, "content", Hub.content[:-1] + b"x")
+    before = Hub.requests
+    with pytest.warns(UserWarning, match=unpinned):
+        assert fetch("resnet18") == path
+    assert Hub.requests == before
+
+
+def test_without_a_pin_a_file_that_was_damaged_in_the_cache_is_refused(unpinned):
+    with pytest.warns(UserWarning, match=unpinned):
+        blob = fetch("resnet18").resolve()
+    if blob.name == "model.safetensors":
+        pytest.skip("no links here, and so no hash in the name of a file")
+    blob.write_bytes(Hub.content[:-1] + b"x")
+    message = refusal_of(ValueError)
+    assert f"must have the SHA-256 {hashlib.sha256(Hub.content).hexdigest()}" in message
+    blob.unlink()
+    with pytest.warns(UserWarning, match=unpinned):
+        assert fetch("resnet18").read_bytes() == Hub.content
 
 
 def test_without_the_package_its_extra_is_named(monkeypatch):
@@ -168,7 +196,7 @@ def test_pins_are_of_their_form():
         assert int(pin.sha256, 16)
 
 
-def test_classes_are_those_of_keras():
+def test_classes_are_the_ones_of_keras():
     """Keras pins the MD5 of the file that `decode_predictions` downloads; it has the same."""
     lines = hub.Path(hub.__file__).with_name("imagenet_classes.txt").read_text("ascii").split()
     pairs = zip(lines[::2], lines[1::2], strict=True)
@@ -195,14 +223,23 @@ def test_imagenet_weights_bring_what_an_export_needs(tmp_path, monkeypatch):
     request = request_for(model)
     assert request.preprocessing == steps
     assert request.class_names == list(imagenet_classes())
-    assert PINS["resnet18"].revision in origin_of(model).source
+    assert origin_of(model).source.endswith(f"revision {PINS['resnet18'].revision}")
     none = request_for(model, preprocessing=Preprocessing(), class_names=[])
     assert (none.preprocessing, none.class_names) == (Preprocessing(), [])
 
 
+def test_without_a_pin_the_commit_of_the_file_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(PINS, "resnet18", None)
+    monkeypatch.setattr(pretrained, "fetch", lambda network: tmp_path / COMMIT / "x.safetensors")
+    monkeypatch.setattr(pretrained, "read_safetensors", lambda file: {})
+    monkeypatch.setattr(pretrained, "fill", lambda *arguments: None)
+    model = build("resnet18", weights="imagenet", kernel_initializer="zeros")
+    assert origin_of(model).source.endswith(f"revision {COMMIT}, not pinned by keraskip")
+
+
 @pytest.mark.parametrize("network", PINS)
 def test_each_network_is_found(monkeypatch, network):
-    """The zoo's network of the papers is that of torchvision; no layer is made."""
+    """The zoo's network of the papers is torchvision's; no layer is made."""
     depth = int(network.removeprefix("resnet").removeprefix("densenet"))
     name = f"{network}v1.5" if depth in (50, 101, 152) else network
     seen = []

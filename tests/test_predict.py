@@ -1,6 +1,7 @@
 """`keraskip predict NAME:WEIGHTS`, without an export."""
 
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from test_builders import randomize
 from test_cli import called
 
 from keraskip import Preprocessing
+from keraskip.cli.sources import model_of
 from keraskip.models.origin import _ORIGINS, Origin, of_mode
 from keraskip.runs.info import INFO_FILE, SCHEMA_VERSION
 
@@ -84,6 +86,22 @@ def test_a_file_of_which_that_is_not_known(network, picture, tmp_path):
     assert done.returncode == 2
     assert "how images are prepared" in done.stderr
     assert "such as resnet20:fashion_mnist" in done.stderr
+
+
+def test_a_warning_is_one_line(monkeypatch, small):
+    """Such as the one about weights without a pin."""
+    printed = []
+
+    def build(name, weights):
+        # As Python prints a warning that no filter takes.
+        printed.append(warnings.formatwarning("kept", UserWarning, "hub.py", 1))
+        return small
+
+    monkeypatch.setattr("keraskip.models.zoo.build", build)
+    usual = warnings.formatwarning
+    model_of("resnet101v1.5", "imagenet")
+    assert printed == ["keraskip: kept\n"]
+    assert warnings.formatwarning is usual
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,11 @@ def entry(shape, offsets, dtype="F32"):
         (b"", "whole safetensors file.*a header of 0 bytes in 0"),
         (b"PK\x03\x04 a pickle of PyTorch", "header cannot be read"),
         (with_header(b"no json"), "header cannot be read"),
-        (with_header([1]), "header cannot be read"),
+        (with_header([["a", entry([1], [0, 4])]], bytes(4)), r"cannot be read \(it is \[\['a'"),
+        (
+            with_header(b'{"a": {}, "b": {"shape": null, "shape": null}}'),
+            r"cannot be read \(it has 'shape' twice",
+        ),
         (with_header({"a": entry([2], [0, 8])}, bytes(6)), "is cut.* 77 bytes. Received: 75"),
         (with_header({"a": entry([2], [0, 8])}, bytes(9)), "cut or longer"),
         (with_header({"a": entry([2], [0, 4])}, bytes(4)), "as many bytes as its shape says"),
@@ -59,6 +63,10 @@ def entry(shape, offsets, dtype="F32"):
         (with_header({"a": entry([0, 2**70], [0, 0])}), "as its shape says"),
         (with_header({"a": entry([1] * 99, [0, 4])}, bytes(4)), "as its shape says"),
         (with_header({"a": "b"}), "as its shape says"),
+        (
+            with_header({"a" * 999: entry([1] * 9999, [0, 4])}, bytes(4)),
+            "'a{40,60}.*a' with .{,99} in",
+        ),
         (
             with_header({"a": entry([1], [0, 4]), "b": entry([1], [2, 6])}, bytes(6)),
             "belong to one tensor. Received: 'b' from byte 2 on, the one before ends at 4",

@@ -332,6 +332,12 @@ def test_a_wheel_holds_them_and_works_alone(tmp_path):
     subprocess.run([*wheel, "-w", tmp_path, source], check=True)
     (packed,) = tmp_path.glob("keraskip-*.whl")
     shutil.unpack_archive(packed, tmp_path / "site", "zip")
+    weights = tmp_path / "site" / "keraskip" / "models" / "weights"
+    ours, theirs = (
+        {path.relative_to(folder) for path in folder.rglob("*.*")}
+        for folder in (shipped.FOLDER, weights)
+    )
+    assert ours == theirs > set()
     code = (
         "import keraskip, numpy as np; print(keraskip.__file__);"
         "model = keraskip.build('resnet20', weights='fashion_mnist');"

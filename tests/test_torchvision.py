@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from members import quick
 from torch_files import random_tensor, write_safetensors
 
 from keraskip import build, build_densenet, build_resnet
@@ -116,8 +117,7 @@ def test_small_networks_compute_the_same(tmp_path, name):
     assert_same_answers(answers(model, batch), answers_of_torch(network, batch))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("name", quick(["resnet18", "resnet50v1.5", "densenet121"], LARGE))
 def test_large_networks_compute_the_same(tmp_path, name):
     network, tensors = reference(*LARGE[name])
     file = write_safetensors(tmp_path / "large.safetensors", tensors)
@@ -232,11 +232,19 @@ NAME = "features.denseblock1.denselayer2.conv1.weight"
             "Each tensor must be there once",
         ),
         (
+            lambda tensors: tensors.update({NAME: np.float32(0)}),
+            r"block1_layer2_conv1/kernel of \(1, 1, 12, 16\). Received: \(\) for tensor",
+        ),
+        (
+            lambda tensors: tensors.update({"line\nbreak": np.zeros(2, "float32")}),
+            r"tensors without a weight: 'line\\nbreak'$",
+        ),
+        (
             lambda tensors: [tensors.pop(name) for name in list(tensors) if "layer1" in name],
             r"and \d+ more; tensors",
         ),
     ],
-    ids=["missing", "extra", "shape", "twice", "many"],
+    ids=["missing", "extra", "shape", "twice", "scalar", "newline", "many"],
 )
 def test_files_that_do_not_fit_are_refused(dense, change, message):
     model, tensors = dense

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keraskip.cli.terminal import warnings_in_one_line
+
 if TYPE_CHECKING:
     import keras
     import numpy as np
@@ -52,7 +54,8 @@ def model_of(
     from keraskip.models.available import weights_of
     from keraskip.models.zoo import build
 
-    model = build(network, weights=weights)
+    with warnings_in_one_line():
+        model = build(network, weights=weights)
     # Weights with a name bring their preprocessing along; a file may lie in a run folder.
     if weights is None or weights in weights_of(network):
         return model, None, None

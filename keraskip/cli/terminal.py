@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,17 @@ def bad_input_in_one_line() -> Iterator[None]:
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"keraskip: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
+
+
+@contextmanager
+def warnings_in_one_line() -> Iterator[None]:
+    """Prints warnings like errors, without the line of code that gives them."""
+    usual = warnings.formatwarning
+    warnings.formatwarning = lambda message, *rest, **more: f"keraskip: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 @contextmanager

@@ -76,18 +76,18 @@ def build_densenet(
         weights: `None` for random ones, the path of a file, or `"imagenet"`. A `.keras` or
             `.weights.h5` file is of Keras; a `.safetensors` file has the tensors of a network of
             PyTorch with torchvision's names, for `conventions="paper"`. `"imagenet"` is for
-            `stem="imagenet"`: with `conventions="keras"` Keras downloads the weights of
-            `keras.applications` (depth 121, 169 or 201); with `conventions="paper"` and
-            `pip install 'keraskip[hub]'` the Hugging Face Hub has those of torchvision (161,
-            too). Of these, depth 121 is pinned to a commit and a hash; the others come from the
-            branch `main`, with a warning.
+            `stem="imagenet"`. With `conventions="keras"` Keras downloads the weights of
+            `keras.applications` (depth 121, 169 or 201). With `conventions="paper"` and
+            `pip install 'keraskip[hub]'` torchvision's weights come from the Hugging Face Hub
+            (depth 161, too). Depth 121 is pinned to a commit and a hash. At other depths the first
+            download is kept, and a warning names its commit and hash.
         input_tensor: symbolic tensor to use as images, for instance the output of augmentation
             layers.
         activation: any Keras activation that keeps the shape. The paper uses `"relu"`.
         normalization: `"batch"` as in the paper; `"group"` or `"layer"` (Wu & He 2018, arXiv
             1803.08494), which do not depend on the batch; or `None`, with which convolutions have
             a bias.
-        kernel_initializer: any Keras initializer, by default that of the conventions.
+        kernel_initializer: any Keras initializer; `None` leaves the choice to the conventions.
         conventions: `"paper"`, with He initialisation, or `"keras"` for the normalisation
             constants and the initialisation of `keras.applications`.
         name: name of the model, by default for instance `densenet40_k12` or `densenet_bc100_k12`.

@@ -4,11 +4,13 @@ import os
 import re
 
 from keraskip.models.frame import Frame
-from keraskip.models.keras_files import CLASSIFIER, shapes_in
+from keraskip.models.keras_files import CLASSIFIER
 from keraskip.models.safetensors import read_safetensors
+from keraskip.models.stored_layers import stored_layers
 
-# The kernels of torchvision's classifiers, whose first axis is the classes.
+# The kernels of torchvision's classifiers, whose first axis is the classes, and its first kernels.
 TORCH_CLASSIFIERS = ("fc.weight", "classifier.weight")
+TORCH_STEMS = ("conv1.weight", "features.conv0.weight")
 
 
 def check_classes(weights: str, count: int | None, frame: Frame) -> None:
@@ -38,10 +40,10 @@ def classes_in(file: str | os.PathLike) -> int | None:
     """
     if os.fspath(file).endswith(".safetensors"):
         return _classes_in_tensors(file)
-    shapes = shapes_in(file)
-    if shapes is None:
+    layers = stored_layers(file)
+    if layers is None:
         return None
-    dense = [shape for key, shape in shapes.items() if re.fullmatch(rf"{CLASSIFIER}(_\d+)?", key)]
+    dense = [x.shapes for key, x in layers.items() if re.fullmatch(rf"{CLASSIFIER}(_\d+)?", key)]
     # Of several dense layers none is known to be the classifier.
     return None if len(dense) > 1 else dense[0][0][-1] if dense else 0
 
@@ -51,5 +53,6 @@ def _classes_in_tensors(file: str | os.PathLike) -> int | None:
     tensors = read_safetensors(file)
     kernels = [tensors[name] for name in TORCH_CLASSIFIERS if name in tensors]
     if not kernels:
-        return 0
+        # Other names are refused later, with ours beside them.
+        return 0 if any(name in tensors for name in TORCH_STEMS) else None
     return len(kernels[0]) if kernels[0].ndim else None

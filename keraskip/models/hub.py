@@ -1,7 +1,7 @@
 """The ImageNet weights of torchvision, as timm keeps them on the Hugging Face Hub.
 
-The files are the first weights that torchvision has published of each network (`IMAGENET1K_V1`,
-licence BSD-3-Clause), in repositories such as https://huggingface.co/timm/resnet18.tv_in1k.
+Each file has the first weights that torchvision published of a network (`IMAGENET1K_V1`, licence
+BSD-3-Clause). The repositories have names like https://huggingface.co/timm/resnet18.tv_in1k.
 """
 
 import hashlib
@@ -13,15 +13,15 @@ FILE = "model.safetensors"
 
 
 class Pin(NamedTuple):
-    """The state of a repository: a commit, and the SHA-256 of the file in it."""
+    """A commit of a repository, and the SHA-256 of the file in it."""
 
     revision: str
     sha256: str
 
 
-# Commits and hashes are those that public projects have pinned these files to; nobody has compared
-# them with the Hub for this package. If one is wrong, the file is refused. Networks
-# with None come from the branch `main`, whatever it holds on the day, and a warning says so.
+# Other public projects pin the same commits and hashes. Nobody compared them with the Hub for this
+# package; with a wrong one, the file is refused. No project was found that pins the networks with
+# None: their first file from the branch `main` stays in the cache, and a warning names its commit.
 PINS: dict[str, Pin | None] = {
     "resnet18": Pin(
         "bbd144b3e5565108aad885f145491d11bc6ce807",
@@ -61,13 +61,13 @@ def fetch(network: str) -> Path:
     Raises:
         ImportError: without `huggingface_hub`.
         ConnectionError: if the file is neither in the cache nor to be had.
-        ValueError: if the file is not the pinned one.
+        ValueError: if the file does not have the pinned hash, or the one that the cache names.
 
     Warns:
-        UserWarning: for a network that is not pinned.
+        UserWarning: for a network without a pin, with the commit and the hash of its file.
     """
     try:
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import try_to_load_from_cache
     except ImportError:
         raise ImportError(
             "weights='imagenet' of this network come from the Hugging Face Hub and need "
@@ -75,33 +75,51 @@ def fetch(network: str) -> Path:
         ) from None
     pin = PINS[network]
     where = repository(network)
+    # Without a pin, a later state of the branch must not replace the file that is there.
+    kept = None if pin else try_to_load_from_cache(where, FILE)
     revision = pin.revision if pin else "main"
+    path = Path(kept) if isinstance(kept, str) else _download(where, revision)
+    found = _check_hash(path, where, pin)
+    if pin is None:
+        warnings.warn(
+            f"keraskip pins no revision of {where}: it keeps the first download, commit "
+            f"{commit_of(path)} with the SHA-256 {found}",
+            stacklevel=2,
+        )
+    return path
+
+
+def commit_of(path: Path) -> str:
+    """The commit of a file in the cache, `models--<repository>/snapshots/<commit>/<file>`."""
+    return path.parent.name
+
+
+def _download(where: str, revision: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
     try:
-        path = Path(hf_hub_download(where, FILE, revision=revision))
+        return Path(hf_hub_download(where, FILE, revision=revision))
     # Anything may fail in a download, and httpx, which huggingface_hub uses, has errors of its own.
     except Exception as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise ConnectionError(
             f"{FILE} of {where} at revision {revision} is not in the cache and cannot be "
-            f"downloaded; weights= also takes the path of such a file. {reason}"
+            f"downloaded; weights= also takes the path of a copy of this file. {reason}"
         ) from error
-    _check_hash(path, where, pin)
-    return path
 
 
-def _check_hash(path: Path, where: str, pin: Pin | None) -> None:
-    """ValueError unless the file is the pinned one."""
+def _check_hash(path: Path, where: str, pin: Pin | None) -> str:
+    """The SHA-256 of the file; ValueError unless it is the one it should have."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if pin is None:
-        warnings.warn(
-            f"The weights of {where} are not pinned to a revision; the file at hand has the "
-            f"SHA-256 {found}",
-            stacklevel=2,
-        )
-    elif found != pin.sha256:
+    content = path.resolve()
+    # Except on Windows, `path` is a link to a file with the hash as its name.
+    named = content.name if path.is_symlink() and len(content.name) == len(found) else found
+    expected = pin.sha256 if pin else named
+    if found != expected:
         raise ValueError(
-            f"{FILE} of {where} must have the SHA-256 {pin.sha256}; delete the file below to "
-            # In the cache, `path` is a link; without it, the same content would be linked again.
-            f"download it again. Received: {found}, in {path.resolve()}"
+            f"{FILE} of {where} must have the SHA-256 {expected}; delete the file below to "
+            # A link without its file is made anew.
+            f"download it again. Received: {found}, in {content}"
         )
+    return found

@@ -1,52 +1,36 @@
 """Weights from a file of Keras, whose layers must be the network's."""
 
-import io
 import os
-import re
-import struct
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 import keras
 
-# The shapes of a layer's weights, by the name that Keras' files have for the layer.
-Shapes: TypeAlias = dict[str, list[tuple[int, ...]]]
+from keraskip.models.frame import Frame
+from keraskip.models.stored_layers import StoredLayer, keys_of, stored_layers
 
-WEIGHTS_IN_ARCHIVE = "model.weights.h5"
-# The one dense layer of a network: its classifier.
+# The key of the one dense layer of a network: its classifier.
 CLASSIFIER = "dense"
-# The errors of zipfile and h5py for damaged bytes.
-DAMAGES = (
-    zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
-    OverflowError, KeyError, ValueError, struct.error,
-)  # fmt: skip
-# The state of a layer that draws random numbers is no weight.
-SEEDS = "seed_generator"
 
 
-def fill_from_keras(model: keras.Model, file: Path, has_top: bool) -> None:
+def fill_from_keras(model: keras.Model, file: Path, frame: Frame) -> None:
     """Gives the model the weights of a file of Keras.
+
+    Keras puts them into layers by class and number, whatever else the file says of a layer.
 
     Args:
         model: a network of this package.
         file: a `.keras` or a `.weights.h5` file.
-        has_top: whether the network has a classifier. Without one, the file may have one.
+        frame: knows whether the network has a classifier. Without one, the file may have one.
 
     Raises:
         ValueError: for a file of other layers.
     """
-    shapes = shapes_in(file)
-    # Keras would leave these out without a word.
-    extra = {} if shapes is None else _left_over(model, shapes, has_top)
-    if extra:
-        key = next(iter(extra))
-        raise ValueError(
-            _refusal(model, file, f"{_of_file(key, extra)}, the network has no such layer")
-        )
+    stored = stored_layers(file) or {}
+    reason = next(_faults(model, stored, frame), None)
+    if reason:
+        raise ValueError(_refusal(model, file, reason))
     try:
         with warnings.catch_warnings():
             # The file has the same layers in another place, which counts.
@@ -54,72 +38,43 @@ def fill_from_keras(model: keras.Model, file: Path, has_top: bool) -> None:
             model.load_weights(file)
     except (ValueError, KeyError, OSError) as error:
         keras_says = f"Keras says: {str(error).strip().splitlines()[0]}"
-        reason = next(_differences(model, shapes or {}), keras_says)
+        reason = next(_differences(model, stored), keras_says)
         raise ValueError(_refusal(model, file, reason)) from error
 
 
-def shapes_in(file: str | os.PathLike) -> Shapes | None:
-    """The shapes of the weights in a file, None for a file of an older version of Keras.
-
-    Raises:
-        ValueError: for a broken file.
-    """
-    import h5py
-
-    try:
-        with h5py.File(io.BytesIO(_weights_in(Path(file)))) as content:
-            if "layers" not in content:
-                return None
-            found: Shapes = {}
-            content["layers"].visititems(lambda path, item: _note(found, path, item))
-            return found
-    except DAMAGES as error:
-        raise ValueError(
-            "weights must be a whole file, as model.save or model.save_weights writes it. "
-            f"Received: weights={os.fspath(file)!r} ({error})"
-        ) from None
-
-
-def _note(found: Shapes, path: str, item) -> None:
-    """Adds the shape of a weight at `conv2d_3/vars/0` to the shapes of its layer."""
-    if hasattr(item, "shape") and SEEDS not in path:
-        found.setdefault(path.split("/")[0], []).append(tuple(item.shape))
-
-
-def _weights_in(file: Path) -> bytes:
-    """The content of the file, or of the weights in a .keras file."""
-    if file.suffix == ".h5":
-        return file.read_bytes()
-    with zipfile.ZipFile(file) as archive:
-        return archive.read(WEIGHTS_IN_ARCHIVE)
+def _faults(model: keras.Model, stored: Mapping[str, StoredLayer], frame: Frame) -> Iterator[str]:
+    """What Keras would take without a word, from a file of another network."""
+    taken = {key for key, _ in _by_key(model)} | (set() if frame.include_top else {CLASSIFIER})
+    for key in stored:
+        if key not in taken:
+            yield f"{_of_file(key, stored)}, the network has no such layer"
+    ours = {layer.name.removeprefix(frame.prefix) for layer in model.layers if layer.weights}
+    for key, layer in _by_key(model):
+        theirs = stored.get(key, StoredLayer())
+        # Any prefix fits, and any name that none of our layers has.
+        fits = (theirs.name or "").endswith(layer.name.removeprefix(frame.prefix))
+        if not fits and (theirs.name or "").endswith(tuple(ours)):
+            yield f"{key} of the file is {theirs.name}, in the network {layer.name}"
+        strides = getattr(layer, "strides", None)
+        if theirs.strides not in (None, strides):
+            yield f"{layer.name} of the file has strides {theirs.strides}, of the network {strides}"
 
 
 def _by_key(model: keras.Model) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """The layers with their names in a file: the class, numbered from its second layer on."""
-    seen: dict[str, int] = {}
-    for layer in model.layers:
-        words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
-        kind = re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
-        number = seen[kind] = seen.get(kind, -1) + 1
-        yield (f"{kind}_{number}" if number else kind), layer
+    """The layers with their keys in a file."""
+    return zip(keys_of(type(x).__name__ for x in model.layers), model.layers, strict=True)
 
 
-def _left_over(model: keras.Model, shapes: Shapes, has_top: bool) -> Shapes:
-    """The weights in a file that no layer takes; without a classifier, its weights do not count."""
-    taken = {key for key, _ in _by_key(model)} | (set() if has_top else {CLASSIFIER})
-    return {key: value for key, value in shapes.items() if key not in taken}
-
-
-def _differences(model: keras.Model, shapes: Mapping[str, list]) -> Iterator[str]:
+def _differences(model: keras.Model, stored: Mapping[str, StoredLayer]) -> Iterator[str]:
     """Layers with other weights than in the file, from first to last."""
     for key, layer in _by_key(model):
         ours = [tuple(weight.shape) for weight in layer.weights]
-        if sorted(ours) != sorted(shapes.get(key, [])):
-            yield f"{_of_file(key, shapes)}, {layer.name} of the network has {_told(ours)}"
+        if sorted(ours) != sorted(stored.get(key, StoredLayer()).shapes):
+            yield f"{_of_file(key, stored)}, {layer.name} of the network has {_told(ours)}"
 
 
-def _of_file(key: str, shapes: Mapping[str, list]) -> str:
-    return f"{key} of the file has {_told(shapes.get(key, []))}"
+def _of_file(key: str, stored: Mapping[str, StoredLayer]) -> str:
+    return f"{key} of the file has {_told(stored.get(key, StoredLayer()).shapes)}"
 
 
 def _told(shapes: list[tuple[int, ...]]) -> str:

@@ -9,12 +9,11 @@ from typing import Any
 import keras
 
 import keraskip.models.recompute  # noqa: F401  registers its layers
-from keraskip.models.keras_files import DAMAGES
 from keraskip.models.large_graphs import deep_graphs
+from keraskip.models.stored_layers import CONFIG, DAMAGES
 
 SUFFIX = ".keras"
 # Every file of Keras holds its configuration and one of these files of weights.
-CONFIG = "config.json"
 WEIGHTS = {"model.weights.h5", "model.weights.npz"}
 
 

@@ -9,7 +9,7 @@ import keras
 from keraskip.models.densenet_layout import DenseLayout
 from keraskip.models.frame import Frame
 from keraskip.models.heads import check_classes, classes_in
-from keraskip.models.hub import PINS, fetch, repository
+from keraskip.models.hub import PINS, commit_of, fetch, repository
 from keraskip.models.keras_files import fill_from_keras
 from keraskip.models.origin import Origin, imagenet_classes, note_origin, of_mode
 from keraskip.models.residual_layout import ResidualLayout
@@ -76,21 +76,23 @@ def load(
         name_of = residual_name if isinstance(layout, ResidualLayout) else dense_name
         fill(model, read_safetensors(file), name_of, file)
     else:
-        fill_from_keras(model, file, frame.include_top)
+        fill_from_keras(model, file, frame)
     if weights == "imagenet" and frame.input_tensor is None:
-        note_origin(model, _imagenet_origin(frame, layout))
+        note_origin(model, _imagenet_origin(frame, layout, file))
 
 
-def _imagenet_origin(frame: Frame, layout: Layout) -> Origin:
+def _imagenet_origin(frame: Frame, layout: Layout, file: Path | None) -> Origin:
     """Source, preprocessing and classes of the ImageNet weights of this network."""
     names = imagenet_classes() if frame.include_top else None
-    if layout.application:
-        is_dense, is_v2 = isinstance(layout, DenseLayout), layout.application.endswith("V2")
+    if file is None:
+        application = layout.application or ""
+        is_dense, is_v2 = isinstance(layout, DenseLayout), application.endswith("V2")
         mode = "torch" if is_dense else "tf" if is_v2 else "caffe"
-        return Origin(f"keras.applications.{layout.application}", of_mode(mode), names)
+        return Origin(f"keras.applications.{application}", of_mode(mode), names)
     network = layout.torchvision or ""
     pin = PINS[network]
-    where = f"{repository(network)}, revision {pin.revision if pin else 'main, not pinned'}"
+    revision = pin.revision if pin else f"{commit_of(file)}, not pinned by keraskip"
+    where = f"{repository(network)}, revision {revision}"
     return Origin(f"torchvision, IMAGENET1K_V1, from {where}", TORCHVISION_IMAGES, names)
 
 

@@ -79,18 +79,19 @@ def build_resnet(
             `.weights.h5` file is of Keras; a `.safetensors` file has the tensors of a network of
             PyTorch with torchvision's names, for `conventions="paper"`. Names and shapes do not say
             where a bottleneck has its stride; torchvision's need `variant="v1.5"`. `"imagenet"` is
-            for `stem="imagenet"`: Keras downloads the weights of `keras.applications`
-            (`conventions="keras"`, depth 50, 101 or 152), and with `pip install 'keraskip[hub]'`
-            the Hugging Face Hub has those of torchvision (depth 18 or 34; 50, 101 or 152 with
-            `variant="v1.5"`). Of these, depth 18, 34 and 50 are pinned to a commit and a hash;
-            the others come from the branch `main`, with a warning.
+            for `stem="imagenet"`. With `conventions="keras"` Keras downloads the weights of
+            `keras.applications` (depth 50, 101 or 152). With `conventions="paper"` and
+            `pip install 'keraskip[hub]'` torchvision's weights come from the Hugging Face Hub
+            (depth 18 or 34; 50, 101 or 152 with `variant="v1.5"`). Depth 18, 34 and 50 are pinned
+            to a commit and a hash. At other depths the first download is kept, and a warning names
+            its commit and hash.
         input_tensor: symbolic tensor to use as images, for instance the output of augmentation
             layers.
         activation: any Keras activation that keeps the shape. The papers use `"relu"`.
         normalization: `"batch"` as in the papers; `"group"` or `"layer"` (Wu & He 2018, arXiv
             1803.08494), which do not depend on the batch; or `None`, with which convolutions have
             a bias.
-        kernel_initializer: any Keras initializer, by default that of the conventions.
+        kernel_initializer: any Keras initializer; `None` leaves the choice to the conventions.
         stochastic_depth_rate: share of batches in training that skip the last block. The rate
             falls linearly to the first (Huang et al. 2016, arXiv 1603.09382, section 3: 0.5).
         zero_init_residual: start each block as its shortcut. The last weight of the residual

@@ -139,7 +139,7 @@ class ResidualLayout:
         return f"resnet{self.depth}"
 
     def _is_published(self, conventions: str) -> bool:
-        """Whether stages, skips and layers are those of He 2015, Table 1."""
+        """Whether stages, skips and layers follow He 2015, Table 1."""
         if self.stem != "imagenet":
             return False
         published = replace(

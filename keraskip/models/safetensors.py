@@ -5,6 +5,8 @@ The format: https://github.com/huggingface/safetensors, "Format".
 
 import json
 import os
+import reprlib
+from collections import Counter
 from math import prod
 from operator import index
 from pathlib import Path
@@ -20,6 +22,15 @@ TYPES: dict[str, Any] = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": ml_dtypes.bfloat16,
     "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?",
 }  # fmt: skip
+
+# A file may hold names and shapes of any length; in a message they stay short.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 100
+
+
+def shown(value: Any) -> str:
+    """What stands in a file, short and on one line."""
+    return _SHORT.repr(value)
 
 
 def read_safetensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -54,7 +65,10 @@ def _header(content: np.ndarray, path: str | os.PathLike) -> tuple[int, dict[str
     try:
         if not length <= min(LONGEST_HEADER, len(content) - LENGTH_BYTES):
             raise ValueError(f"a header of {length} bytes in {len(content)}")
-        header = dict(json.loads(content[LENGTH_BYTES:start].tobytes()))
+        text = content[LENGTH_BYTES:start].tobytes()
+        header = json.loads(text, object_pairs_hook=_without_repeats)
+        if not isinstance(header, dict):
+            raise TypeError(f"it is {shown(header)}")
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
             f"weights must be a whole safetensors file. Received: {os.fspath(path)}, whose header "
@@ -62,6 +76,15 @@ def _header(content: np.ndarray, path: str | os.PathLike) -> tuple[int, dict[str
         ) from None
     header.pop("__metadata__", None)
     return start, header
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of two entries with one name, `dict` would keep the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        (name, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"it has {shown(name)} twice")
+    return found
 
 
 def _entry(entry: Any, name: str, path: str | os.PathLike) -> tuple[np.dtype, tuple, tuple]:
@@ -77,7 +100,7 @@ def _entry(entry: Any, name: str, path: str | os.PathLike) -> tuple[np.dtype, tu
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ValueError(
             f"Each tensor needs a type of {tuple(TYPES)} and as many bytes as its shape says. "
-            f"Received: {name!r} with {entry} in {os.fspath(path)}"
+            f"Received: {shown(name)} with {shown(entry)} in {os.fspath(path)}"
         ) from None
     return dtype, shape, (first, stop)
 
@@ -88,7 +111,7 @@ def _check_order(entries: dict[str, tuple], path: str | os.PathLike) -> None:
     for name, (_, _, (first, stop)) in sorted(entries.items(), key=lambda item: item[1][2]):
         if first != position:
             raise ValueError(
-                f"Each byte must belong to one tensor. Received: {name!r} from byte {first:,} on, "
-                f"the one before ends at {position:,}, in {os.fspath(path)}"
+                f"Each byte must belong to one tensor. Received: {shown(name)} from byte {first:,} "
+                f"on, the one before ends at {position:,}, in {os.fspath(path)}"
             )
         position = stop

@@ -14,9 +14,9 @@ from keras import layers
 
 from keraskip.checks import check_choice, check_usable
 
-# Momentum and epsilon of batch normalisation. The Torch code of the authors of He 2016 and of
-# DenseNet has the first pair. Keras' default momentum of 0.99 leaves the moving averages useless
-# after a short run.
+# Momentum and epsilon of batch normalisation. The authors of He 2016 and of DenseNet have the first
+# pair in their Torch code. Keras' default momentum of 0.99 leaves the moving averages useless after
+# a short run.
 BATCH_NORM = {"paper": (0.9, 1e-5), "keras": (0.99, 1.001e-5)}
 # He et al. 2015b (arXiv 1502.01852), which all the papers follow; Keras' default is Glorot's.
 INITIALIZER = {"paper": "he_normal", "keras": "glorot_uniform"}
@@ -26,7 +26,7 @@ GROUP_NORM_EPSILON = 1e-5
 
 NORMALIZATIONS = ("batch", "group", "layer", None)
 CONVENTIONS = ("paper", "keras")
-# The convolutions of a normalised network that have a bias.
+# Which convolutions of a normalised network have a bias.
 BIASES = ("none", "all", "unless normalised next")
 
 Activation: TypeAlias = "str | Callable | None"
@@ -82,15 +82,15 @@ def convolve(
 ):
     """A convolution that keeps the map's size, or divides it by `strides`.
 
-    A strided convolution is padded alike on every side, as in the authors' Torch code. With Keras'
-    `"same"`, which pads only below and to the right, its centre would lie one pixel beside the
+    A strided convolution is padded alike on every side, as in the authors' Torch code. Keras'
+    `"same"` pads only below and to the right: the kernel would be centred one pixel beside the
     pixel that the identity shortcut takes.
 
     `normalized` says that a normalisation follows at once.
     """
     if strides > 1 and size > 1:
         x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
-    # Normalisation subtracts the mean, and a bias with it. Its beta replaces the bias.
+    # Normalisation subtracts a bias together with the mean, and its beta replaces the bias.
     biased = style.bias == "all" or (style.bias != "none" and not normalized)
     return layers.Conv2D(
         filters,
@@ -141,7 +141,7 @@ def try_activation(activation: Activation, shape: tuple[int, ...] = (1, 2, 2, 2)
 
 
 def check_one_class(activation: Activation) -> None:
-    """Refuses an activation that gives the same for any one number, as a softmax gives 1."""
+    """Refuses an activation that turns any single number into the same one, as softmax does."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras warns of such a softmax, too.
         outputs = keras.activations.get(activation)(keras.ops.linspace(-10.0, 10.0, 41)[:, None])

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keraskip.models.safetensors import shown
+
 VARIABLES = {
     "kernel": "weight", "gamma": "weight", "bias": "bias", "beta": "bias",
     "moving_mean": "running_mean", "moving_variance": "running_var",
@@ -19,8 +21,9 @@ VARIABLES = {
 # How often a statistic was updated: torchvision counts the batches, and nothing is computed of it.
 COUNTER = "num_batches_tracked"
 HEADS = ("fc.", "classifier.")
-# So that a message stays one line.
+# So that a message stays short.
 MOST_NAMES = 3
+LONGEST_NAME = 100
 
 
 def residual_name(layer: str) -> str | None:
@@ -75,8 +78,8 @@ def fill(
 
     Args:
         model: a network of this package.
-        tensors: the tensors by torchvision's names. Those of a classifier are left out if the
-            model has none.
+        tensors: the tensors by torchvision's names. A model without a classifier leaves the
+            classifier's tensors out.
         name_of: `residual_name` or `dense_name`.
         source: the file, for messages.
 
@@ -110,8 +113,8 @@ def _by_present_names(
         present = re.sub(r"\b(norm|conv)\.(\d)\.", r"\1\2.", name)
         if present in given:
             raise ValueError(
-                f"Each tensor must be there once. Received: {present!r} twice in "
-                f"{os.fspath(source)}, once as {name!r}"
+                f"Each tensor must be there once. Received: {shown(present)} twice in "
+                f"{os.fspath(source)}, once as {shown(name)}"
             )
         if not present.endswith(COUNTER):
             given[present] = tensor
@@ -127,7 +130,7 @@ def _check_names(
         ((path, name) for path, name in wanted.items() if name not in given),
         key=lambda pair: pair[1] is not None,
     )
-    extra = sorted(set(given) - set(wanted.values()))
+    extra = [_plain(name) for name in sorted(set(given) - set(wanted.values()))]
     if missing or extra:
         raise ValueError(
             f"Each weight of the network needs its tensor in {os.fspath(source)}, and each tensor "
@@ -149,6 +152,11 @@ def _both(path: str, name: str | None) -> str:
     return f"{path} ({name or 'torchvision has no such layer'})"
 
 
+def _plain(name: str) -> str:
+    """The name as it is, unless it is empty, long or of more than one line."""
+    return name if name.isprintable() and 0 < len(name) <= LONGEST_NAME else shown(name)
+
+
 def _some(names: list[str]) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
@@ -157,7 +165,9 @@ def _some(names: list[str]) -> str:
 
 def _keras_layout(tensor: np.ndarray, path: str) -> np.ndarray:
     """Kernels have output and input channels first in PyTorch, last in Keras."""
-    return tensor.transpose(*range(2, tensor.ndim), 1, 0) if path.endswith("/kernel") else tensor
+    if not path.endswith("/kernel") or tensor.ndim < 2:
+        return tensor
+    return tensor.transpose(*range(2, tensor.ndim), 1, 0)
 
 
 def _ending(layer: str, names: Mapping[str, str]) -> str | None:

@@ -156,8 +156,8 @@ def card_of(info, network, file, right):
         },
         "right_of_the_first_200_test_images": int(right[:FIRST].sum()),
         "notes": [
-            "Accuracies are of the last epoch, without a choice by the test images; that of the "
-            "training images is the mean over the epoch, shifted and mirrored.",
+            "Accuracies are of the last epoch, without a choice by the test images; for the "
+            "training images, shifted and mirrored, it is the mean over the epoch.",
             "One seed: there is no deviation over seeds.",
             "keraskip.study.run_study trained the trials that the command names.",
         ],

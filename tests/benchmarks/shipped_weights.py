@@ -23,7 +23,7 @@ BATCH = 500
 
 
 def right_answers(model, images, labels, card):
-    """Whether the model finds the class of each image; mean and deviation are those of a card."""
+    """Whether the model is right about each image; the card tells mean and deviation."""
     steps = keraskip.Preprocessing(card["mean"], card["deviation"])
     answers = model.predict(steps(images, (None, None)), batch_size=BATCH, verbose=0)
     return np.argmax(answers, axis=1) == labels
