@@ -135,7 +135,7 @@ def _mean_of_known(values: Sequence[float]) -> float:
 
 
 def _losses(learnings: list[Learning]) -> str:
-    """The loss at start and end, beside that of a constant guess."""
+    """The loss at start and end, beside the loss of a constant guess."""
     known = [each for each in learnings if each.start and each.end]
     if not known:
         return ""
