@@ -55,12 +55,12 @@ def test_towers_have_colours_and_names_on_the_large_chart():
 
 
 def test_an_axis_names_its_layers_where_there_is_room():
-    label = depth_label(rows_of(("0", ["model/first", "model/second"])))
+    label = depth_label(rows_of(("0", ["model/first", "model/second"])), "width")
     assert '{"1": "first", "2": "second"}' in label
-    assert label.startswith("(width < 126 ?")
+    assert label.startswith("(width < 98 ?")
     # Two layers at a depth have no place for two names.
-    assert "i1" not in depth_label(rows_of(IMAGE, TEXT))
-    twice = depth_label(rows_of(("0", ["encoder/dense", "decoder/dense"])))
+    assert "i1" not in depth_label(rows_of(IMAGE, TEXT), "width")
+    twice = depth_label(rows_of(("0", ["encoder/dense", "decoder/dense"])), "width")
     assert "encoder/dense" in twice
 
 

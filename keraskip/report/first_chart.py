@@ -91,8 +91,10 @@ def _across(rows: pd.DataFrame, names: str) -> Chart:
     first, last = float(depths.min()), float(depths.max())
     left = f"{first} - {names} / (width - {names}) * {max(last - first, 1)}"
     scale = {"domain": [expression(left), last], "nice": False, "zero": False}
+    label = depth_label(rows, f"width - {names}")
     axis = {
-        "labelExpr": f"datum.value < {first} || datum.value % 1 ? '' : {depth_label(rows)}",
+        "labelExpr": f"datum.value < {first} || datum.value % 1 ? '' : {label}",
+        "labelFlush": False,
         "tickOpacity": expression(f"datum.value < {first} ? 0 : 1"),
         "tickMinStep": 1,
         "grid": False,

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from keraskip.analysis.profiles import hidden_weights
 from keraskip.report.chart_kinds import TOOLTIP
 from keraskip.report.vega import HALO, PROFILES, Chart, channel, faceted, filtered
 from keraskip.runs import Run
 
-# Cells overlap a little: a browser leaves seams between them otherwise.
-CELL = {"type": "rect", "width": {"band": 1.04}, "height": {"band": 1.04}}
-# Of the map of a single run, in pixels.
-MOST_HEIGHT = 480
+# The map of a single run has a height by its layers, in pixels; those of several are as high.
+LAYER, LEAST_HEIGHT, MOST_HEIGHT, HEIGHT = 18, 120, 480, 180
+# Pixels by which cells overlap: a browser leaves seams between them otherwise.
+OVERLAP = 1.5
 # Long names of layers differ at their ends.
 ENDING = "length(datum.label) > 20 ? '…' + slice(datum.label, -19) : datum.label"
 
@@ -26,28 +27,39 @@ def heat_map(
         signal: whose profiles are drawn.
         blamed: for each run the layers that are written on the map, and why.
     """
-    few_labels = {"labelOverlap": "greedy", "labelSeparation": 3}
+    tests = filtered(f"datum.signal == '{signal}'")
+    rows = max(len(hidden_weights(run, signal)) for run in runs)
+    height = min(max(LEAST_HEIGHT, LAYER * rows), MOST_HEIGHT) if len(runs) == 1 else HEIGHT
+    bands = {"width": {"band": 1.05}, "height": {"band": 1 + OVERLAP * rows / height}}
+    cells = {"mark": {"type": "rect", **bands}, "encoding": _colours()}
+    layers = [cells, *_named_layers(blamed or {})]
+    chart: Chart = {"transform": tests, "encoding": _places(), "layer": layers}
+    if len(runs) == 1:
+        return {"data": PROFILES, **chart, "height": height}
+    names = [run.name for run in runs]
+    facet = channel("run:N", title=None, sort=names, header={"labelLimit": 280})
+    return faceted(facet, PROFILES, "y", **chart)
+
+
+def _places() -> dict[str, Chart]:
+    """The axes."""
+    few_labels = {"labelOverlap": "greedy", "labelSeparation": 3, "ticks": False, "labelPadding": 6}
+    upwards = {"field": "depth", "op": "min", "order": "descending"}
+    return {
+        "x": channel("steps:N", title="steps", sort={"field": "moment"}, axis=few_labels),
+        "y": channel("layer:N", title=None, sort=upwards, axis={**few_labels, "labelExpr": ENDING}),
+    }
+
+
+def _colours() -> dict[str, Any]:
+    """The colour of a cell, and what it says."""
     colour = channel(
         "rms:Q",
         title="RMS gradient",
         scale={"type": "log", "scheme": "viridis"},
         legend={"format": ".0e", "orient": "top"},
     )
-    upwards = {"field": "depth", "op": "min", "order": "descending"}
-    places = {
-        "x": channel("steps:N", title="steps", sort={"field": "moment"}, axis=few_labels),
-        "y": channel("layer:N", title=None, sort=upwards, axis={**few_labels, "labelExpr": ENDING}),
-    }
-    colours = {"color": colour, "tooltip": [channel("steps:N"), *TOOLTIP]}
-    tests = filtered(f"datum.signal == '{signal}'")
-    layers = [{"mark": CELL, "encoding": colours}, *_named_layers(blamed or {})]
-    chart: Chart = {"transform": tests, "encoding": places, "layer": layers}
-    if len(runs) == 1:
-        rows = len(hidden_weights(runs[0], signal))
-        return {"data": PROFILES, **chart, "height": min(max(120, 18 * rows), MOST_HEIGHT)}
-    names = [run.name for run in runs]
-    facet = channel("run:N", title=None, sort=names, header={"labelLimit": 280})
-    return faceted(facet, PROFILES, "y", **chart)
+    return {"color": colour, "tooltip": [channel("steps:N"), *TOOLTIP]}
 
 
 def _named_layers(blamed: Mapping[str, Mapping[str, str]]) -> list[Chart]:

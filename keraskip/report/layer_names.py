@@ -38,11 +38,12 @@ def by_way(ways: Mapping[str, str]) -> Chart:
     return {"condition": {"test": test, **colour}, "value": "#7f7f7f"}
 
 
-def depth_label(rows: pd.DataFrame) -> str:
+def depth_label(rows: pd.DataFrame, width: str) -> str:
     """A depth on the axis, with the name of its layer below it where all names have room.
 
     Args:
-        rows: what the chart draws.
+        rows: of the profiles that the chart draws.
+        width: of the axis, as an expression.
     """
     number = "format(datum.value, 'd')"
     layers = rows.drop_duplicates(["depth", "layer"])
@@ -51,5 +52,5 @@ def depth_label(rows: pd.DataFrame) -> str:
     last_parts = [name.rpartition("/")[2] for name in layers["layer"]]
     names = last_parts if len(set(last_parts)) == len(last_parts) else layers["layer"].to_list()
     name_at = dict(zip(map("{:g}".format, layers["depth"]), names, strict=True))
-    room = LETTER * max(map(len, names)) * (len(names) + 1)
-    return f"(width < {room} ? {number} : [{number}, {json.dumps(name_at)}[{number}]])"
+    room = LETTER * (max(map(len, names)) + 1) * len(names)
+    return f"({width} < {room} ? {number} : [{number}, {json.dumps(name_at)}[{number}]])"
