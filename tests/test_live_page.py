@@ -72,50 +72,43 @@ def page(training, tmp_path):
         browser.close()
 
 
-def wait_for_step(page, step):
-    """Until the page has drawn this step and sits where its reader left it."""
-    page.wait_for_function(
-        "step => Number(document.getElementById('moment').dataset.labels.split(/[ –]/).at(-1))"
-        " >= step && document.body.dataset.drawn && document.body.dataset.moment === '2'",
-        arg=step,
-    )
-
-
-STATE = """() => ({
-  scroll: window.scrollY, moment: document.getElementById("moment").value,
-  hidden: [...document.querySelectorAll("input[name=run]")].map((box) => box.checked),
-  open: [...document.querySelectorAll("details[open]")].map((part) => part.id),
-  focus: document.activeElement.closest("details")?.id,
-})"""
+# In one task of the browser each, so that the page cannot load itself anew in between.
+LEFT = {"scroll": 300, "moment": "2", "hidden": "1", "open": ["runs", "signal"], "focus": "method"}
+SET = """() => {
+  if (!document.body.dataset.drawn) return false;
+  for (const part of document.querySelectorAll("details"))
+    part.open = ["runs", "signal"].includes(part.id);
+  const slider = document.getElementById("moment"), box = document.querySelector("[name=run]");
+  slider.value = 2;
+  slider.dispatchEvent(new Event("input"));
+  box.checked = false;
+  box.dispatchEvent(new Event("change"));
+  document.querySelector("#method summary").focus();
+  window.scrollTo(0, 300);
+  return window.scrollY === 300;
+}"""
+# Whether the page has drawn this step, is as its reader left it, and follows the training or not.
+IS_LEFT = """([left, step, isLive]) => {
+  const { drawn, moment, hidden, reloadAfter } = document.body.dataset;
+  const labels = document.getElementById("moment").dataset.labels.split(/[ –]/);
+  const state = {
+    scroll: window.scrollY, moment, hidden,
+    open: [...document.querySelectorAll("details[open]")].map((part) => part.id),
+    focus: document.activeElement.closest("details")?.id,
+  };
+  return drawn && Number(labels.at(-1)) >= step && Boolean(reloadAfter) === isLive
+    && JSON.stringify(state) === JSON.stringify(left);
+}"""
 
 
 def test_a_page_follows_a_training_to_its_end(training, page, tmp_path):
     steps = 1797 // 32 + 1
     page.wait_for_selector("body[data-reload-after][data-drawn='1']")
-    page.locator("#moment").evaluate(
-        "slider => { slider.value = 2; slider.dispatchEvent(new Event('input')) }"
-    )
-    wait_for_step(page, (WAITS[0] + 1) * steps - 1)
     assert page.locator(".hint").first.text_content().startswith("The training is running")
-    page.evaluate("for (const id of ['runs', 'signal']) document.getElementById(id).open = true")
-    page.locator("input[name=run]").set_checked(False)
-    page.locator("#method summary").focus()
-    page.evaluate("window.scrollTo(0, 300)")
-    left = page.evaluate(STATE)
-    assert left == {
-        "scroll": 300,
-        "moment": "2",
-        "hidden": [False],
-        "open": ["runs", "signal"],
-        "focus": "method",
-    }
-    for epoch, shown in zip(WAITS, (WAITS[1] + 1, EPOCHS), strict=True):
+    page.wait_for_function(SET)
+    for epoch in WAITS:
+        page.wait_for_function(IS_LEFT, arg=[LEFT, (epoch + 1) * steps - 1, True])
         (tmp_path / f"after{epoch}").touch()
-        wait_for_step(page, shown * steps - 1)
-        page.wait_for_function(f"window.scrollY === {left['scroll']}")
-        assert page.evaluate(STATE) == left
-    page.wait_for_selector("body:not([data-reload-after])[data-drawn]")
-    page.wait_for_function(f"window.scrollY === {left['scroll']}")
-    assert page.evaluate(STATE) == left
+    page.wait_for_function(IS_LEFT, arg=[LEFT, EPOCHS * steps - 1, False])
     assert page.locator("h1").text_content().startswith("mine learns")
     assert [part.wait() for part in training] == [0, 0]
