@@ -163,6 +163,19 @@ def test_of_many_networks_those_that_fail_come_first(stalled, learns):
     assert f"{len(more)} more networks" in comparison._repr_html_()
 
 
+def test_of_many_that_learn_those_with_an_ill_signal_come_first_and_few_are_named(learns):
+    heights = 10.0 ** (-8 + 0.4 * np.arange(20)).repeat(2)
+    fading = run_of(falling(), info=classifier(), layers=20, grad_norm=heights, grad_max=heights)
+    well = [replace(learns, path=Path(f"well{n}"), info=fading.info) for n in range(2)]
+    ill = [replace(fading, path=Path(f"fading{n}")) for n in range(6)]
+    comparison = keraskip.compare(*well, *ill)
+    answer = answer_of(comparison)
+    assert answer.headline == "All 8 networks learn."
+    assert answer.detail == "Their signals: vanishing in fading0, fading1, fading2 and 3 more."
+    shown, _ = cards_of(comparison)
+    assert [card.name for card in shown] == [run.path.name for run in (*ill, *well)]
+
+
 def test_the_terminal_has_answer_table_and_at_most_three_lines_a_cause(stalled, learns):
     comparison = keraskip.compare(named(stalled, "a_name_of_twenty_one", **trial("plain")), learns)
     text = str(comparison)

@@ -29,13 +29,13 @@ def of_rows(run, rows):
 
 def test_a_run_without_losses_says_so_and_how_to_get_them(tmp_path):
     said = sentence(made_run(tmp_path, chain(4), SIZES))
-    assert "whether it learns is unknown (no loss was recorded: `fit` hands it over" in said
+    assert "Whether it learns is unknown (no loss was recorded: `fit` hands it over" in said
     assert "Remedy" not in said
 
 
 def test_a_run_without_losses_whose_signal_vanishes_has_that_finding(tmp_path):
     said = sentence(made_run(tmp_path, chain(4), 10.0 ** np.arange(-9, 1, 2)))
-    assert "whether it learns is unknown (no loss was recorded" in said
+    assert "Whether it learns is unknown (no loss was recorded" in said
     assert "The signal shrinks by 6.0 orders" in said
 
 
@@ -56,14 +56,14 @@ def test_few_steps_are_too_few(tmp_path, rows, said):
 def test_every_50th_step_is_enough_where_there_are_many(tmp_path):
     run = made_run(tmp_path, chain(4), SIZES, scalars=FALLING)
     run = replace(run, steps=50 * run.steps)
-    assert "it learns (the loss goes from 2.33 to 0.638" in sentence(run)
+    assert "It learns (the loss goes from 2.33 to 0.638" in sentence(run)
 
 
 def test_steps_may_be_missing(tmp_path):
     """A stretch that was not recorded counts as time, and not as scatter."""
     run = made_run(tmp_path, chain(4), SIZES, scalars=FALLING)
     kept = np.r_[0:20, 40:STEPS]
-    assert "it learns" in sentence(of_rows(run, kept))
+    assert "It learns" in sentence(of_rows(run, kept))
 
 
 def test_an_accuracy_is_said_once_where_learning_is_unknown(tmp_path):
@@ -71,7 +71,7 @@ def test_an_accuracy_is_said_once_where_learning_is_unknown(tmp_path):
     info = {"classes": 10, "epochs": epochs}
     run = made_run(tmp_path, chain(4), SIZES, scalars={"loss": 2.3}, info=info)
     said = sentence(replace(of_rows(run, np.arange(30)), info={**run.info, **info}))
-    assert "whether it learns is unknown (30 steps are too few to tell; loss 2.3" in said
+    assert "Whether it learns is unknown (30 steps are too few to tell; loss 2.3" in said
     assert "accuracy 0.12" not in said
 
 

@@ -44,7 +44,7 @@ PROBES = [
     {"epoch": 0, "probe": "signal", "layer": f"layer{NASTY}", "depth": 1, "value": 0.5},
     {"epoch": 0, "probe": "time", "layer": f"layer{NASTY}", "depth": 1, "value": [0.1, "nan", 1.0]},
 ]
-CHARTS = "first learning backward kernel heat frozen ratio probes time".split()
+CHARTS = "first learning held_out backward kernel heat frozen ratio probes time".split()
 EPOCHS = [{"epoch": n, "steps": 20, "accuracy": 0.1, "val_accuracy": 0.1} for n in range(2)]
 
 

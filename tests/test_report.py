@@ -49,7 +49,7 @@ def test_table_lines_up(runs):
 def test_findings_carry_their_numbers(runs):
     finding = keraskip.compare(runs[0]).findings[0]
     assert re.search(r"fading is vanishing: .*shrinks 16,000,000-fold", finding)
-    assert finding.endswith("the accuracy stays at chance (0.10, chance 0.10).")
+    assert finding.endswith("The accuracy stays at chance (0.10, chance 0.10).")
 
 
 def test_what_happens_in_step_0_alone_is_said(tmp_path):
@@ -176,7 +176,7 @@ def test_a_diagnosis_is_everywhere(failing, tmp_path):
     kinds = [finding.kind for finding in comparison.diagnoses[0]]
     assert kinds[0] == "learning rate 0"
     assert comparison.table().splitlines()[2].split()[1:3] == ["healthy", "frozen"]
-    assert "it is frozen (the loss goes from 2.32 to 2.3, a constant" in comparison.findings[0]
+    assert "It is frozen (the loss goes from 2.32 to 2.3, a constant" in comparison.findings[0]
     assert "run: Frozen: updates change nothing" in comparison.findings[1]
     for name in ("report.md", "report.html"):
         assert "Frozen: updates change nothing" in comparison.save(tmp_path / name).read_text()
@@ -195,11 +195,11 @@ def test_a_diagnosis_is_everywhere(failing, tmp_path):
 def test_a_network_that_learns_has_no_finding_and_says_so(tmp_path):
     comparison = keraskip.compare(run_of(falling(), info={**INFO, **classifier()}, layers=20))
     assert comparison.diagnoses == [[]]
-    assert "it learns (the loss goes from 2.31 to 0.395" in comparison.findings[0]
+    assert "It learns (the loss goes from 2.31 to 0.395" in comparison.findings[0]
     assert "What is wrong" not in comparison._repr_html_()
 
 
 def test_seeds_that_differ_in_learning_are_counted(failing):
     learns = run_of(falling(), info=failing.info, layers=20)
     runs = [replace(failing, path=Path("net_seed0")), replace(learns, path=Path("net_seed1"))]
-    assert "of 2 seeds, 1 frozen, 1 learning" in keraskip.compare(*runs).findings[0]
+    assert "Of 2 seeds, 1 frozen, 1 learning" in keraskip.compare(*runs).findings[0]

@@ -58,8 +58,8 @@ def test_a_network_that_learns_is_not_only_called_dead(tmp_path):
     kernel = np.where(np.arange(9) < 4, 0, 1e-3)
     found = sentence(tmp_path, bias, kernel_rms=kernel, accuracy=0.97, info={"classes": 10})
     assert " is dead: " in found
-    assert "; yet it learns (" in found
-    assert "it trains to an accuracy of 0.97, where guessing gives 0.10" in found
+    assert " Yet it learns (" in found
+    assert "It trains to an accuracy of 0.97, where guessing gives 0.10" in found
 
 
 def test_no_gradient_is_what_a_network_has(tmp_path):
@@ -73,7 +73,7 @@ def test_no_gradient_is_what_a_network_has(tmp_path):
     ("update", "expected"),
     [
         (1e-3, "19% of the first kernel gets gradients of exactly 0, as with inputs"),
-        (1e-8, "it is frozen (updates change nothing"),
+        (1e-8, "It is frozen (updates change nothing"),
     ],
 )
 def test_dead_pixels_are_no_updates_too_small(tmp_path, update, expected):

@@ -8,7 +8,7 @@ import numpy as np
 from keraskip.analysis.contrasts import Effect
 from keraskip.analysis.verdicts import Group
 from keraskip.report.findings import Findings
-from keraskip.report.outcomes import by_outcome, counted, learns, outcome_words
+from keraskip.report.outcomes import by_outcome, counted, learns, names_of, outcome_words
 from keraskip.report.wording import times
 
 # In orders of magnitude: a signal that changes by less is all there (a factor of two).
@@ -131,4 +131,8 @@ def _about_signals(groups: Sequence[Group]) -> str:
     ill = [group for group in groups if group.verdict != "healthy"]
     if not ill:
         return f"No signal is lost on its way to the first layer. {NOTHING_WRONG}"
-    return f"Their signals: {'; '.join(f'{each.label} {each.verdict}' for each in ill)}."
+    of_verdict: dict[str, list[Group]] = {}
+    for group in ill:
+        of_verdict.setdefault(group.verdict, []).append(group)
+    parts = (f"{verdict} in {names_of(those)}" for verdict, those in of_verdict.items())
+    return f"Their signals: {'; '.join(parts)}."

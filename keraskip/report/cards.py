@@ -62,6 +62,11 @@ class Card(NamedTuple):
     run: str
     further: int
 
+    @property
+    def urgency(self) -> tuple[int, int]:
+        """Orders cards: first those that do not learn, then those whose signal is ill."""
+        return URGENT.index(self.learning.tone), URGENT.index(self.signal.tone)
+
 
 class Cards(NamedTuple):
     """The cards of a report: those on the first screen, and those in a part that opens."""
@@ -79,7 +84,7 @@ def cards_of(findings: Findings) -> Cards:
     cards = {group: _card(findings, group) for group in findings.groups}
     groups = list(cards)
     if len(groups) > BESIDE:
-        groups.sort(key=lambda group: URGENT.index(cards[group].learning.tone))
+        groups.sort(key=lambda group: cards[group].urgency)
         groups = _twins_together(groups, findings.effects)
     shown = len(groups) if len(groups) <= MANY else FEW
     ordered = [cards[group] for group in groups]
@@ -135,7 +140,7 @@ def _mean_of_known(values: Sequence[float]) -> float:
 
 
 def _losses(learnings: list[Learning]) -> str:
-    """The loss at start and end, beside that of a constant guess."""
+    """The loss at start and end, beside the loss of a constant guess."""
     known = [each for each in learnings if each.start and each.end]
     if not known:
         return ""

@@ -1,4 +1,4 @@
-"""The kinds of charts: lines over depth, heat map, training, and probes over depth and time."""
+"""The kinds of charts: lines over depth, training, and probes over depth and time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,16 @@ import pandas as pd
 
 from keraskip.analysis.verdicts import Group
 from keraskip.report.looks import with_groups
-from keraskip.report.vega import PROFILES, Chart, channel, filtered, inline
+from keraskip.report.vega import PROFILES, Chart, channel, faceted, filtered, inline
 from keraskip.runs import Run
 
 LINE = {"type": "line", "point": True}
 DEPTH = "depth of the layer, from the input"
+# An axis of few layers or epochs has ticks at halves, too: without a label.
+WHOLE = {
+    "tickMinStep": 1,
+    "labelExpr": "datum.value % 1 ? '' : format(datum.value, 'd')",
+}
 TOOLTIP = [
     *map(channel, ("run:N", "layer:N", "depth:Q")),
     channel("rms:Q", title="RMS gradient", format=".2e"),
@@ -53,7 +58,7 @@ def over_depth(signal: str, *tests: str, **encodings: Chart) -> Chart:
         "mark": LINE,
         "transform": filtered("datum.moment == moment", f"datum.signal == '{signal}'", *tests),
         "encoding": {
-            "x": channel("depth:Q", title=DEPTH, axis={"tickMinStep": 1}),
+            "x": channel("depth:Q", title=DEPTH, axis=WHOLE),
             "detail": [channel("run:N"), channel("branch:N")],
             # The longest way is the strongest line.
             "opacity": {"condition": {"test": "datum.branch == '0'", "value": 1}, "value": 0.6},
@@ -63,55 +68,29 @@ def over_depth(signal: str, *tests: str, **encodings: Chart) -> Chart:
     }
 
 
-def heat_map(names: list[str], signal: str) -> Chart:
-    """The signal of each run by depth and moment."""
-    few_labels = {"labelOverlap": "greedy", "labelSeparation": 3}
-    colour = channel(
-        "rms:Q",
-        title="RMS gradient",
-        scale={"type": "log", "scheme": "viridis"},
-        legend={"format": ".0e"},
-    )
-    encoding = {
-        "x": channel("steps:N", title="steps", sort={"field": "moment"}, axis=few_labels),
-        "y": channel("depth:O", title="depth", sort="descending", axis=few_labels),
-        "color": colour,
-        "tooltip": [channel("steps:N"), *TOOLTIP],
-    }
-    facet = channel("run:N", title=None, sort=names, header={"labelLimit": 280})
-    tests = filtered(f"datum.signal == '{signal}'")
-    return _faceted(facet, PROFILES, "y", mark={"type": "rect"}, transform=tests, encoding=encoding)
-
-
-def _faceted(facet: Chart, data: Chart, independent: str, **spec: Any) -> Chart:
-    """A small chart for each value of a column, three in a row.
+def metric_of(groups: Sequence[Group], prefix: str = "") -> str | None:
+    """Accuracy, or the loss where no run has an accuracy; None where none has either.
 
     Args:
-        facet: the column.
-        data: of all the charts.
-        independent: the axis that each has for itself.
-        spec: the chart.
+        groups: of the runs.
+        prefix: `"val_"` for held-out samples.
     """
-    return {
-        "data": data,
-        "facet": facet,
-        "columns": 3,
-        "spec": {**spec, "width": 290, "height": 180},
-        "resolve": {"scale": {independent: "independent"}},
-    }
+    known = {name for group in groups for run in group.runs for name in run.epochs}
+    names = (f"{prefix}accuracy", f"{prefix}loss")
+    return next((name for name in names if name in known), None)
 
 
-def training(groups: Sequence[Group], encodings: dict[str, Chart]) -> Chart:
-    """Training accuracy by epoch, or the loss where no run has an accuracy.
+def by_epoch(groups: Sequence[Group], metric: str, encodings: dict[str, Chart]) -> Chart:
+    """A metric by epoch.
 
     A line is the mean of the seeds of a group, and a band reaches from the least to the greatest.
     """
     runs = [run for group in groups for run in group.runs]
-    metric = "accuracy" if any("accuracy" in run.epochs for run in runs) else "loss"
     rows = with_groups(pd.concat([_epochs(run) for run in runs]), groups)
-    rows = rows.reindex(columns=["run", "group", "epoch", metric, f"val_{metric}"])
-    options: dict[str, Any] = {"title": f"training {metric}"}
-    if metric == "accuracy":
+    rows = rows.reindex(columns=["run", "group", "epoch", metric])
+    kind, name = ("held-out", metric[4:]) if metric.startswith("val_") else ("training", metric)
+    options: dict[str, Any] = {"title": f"{kind} {name}"}
+    if name == "accuracy":
         options |= {"scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
     band = {
         "y": channel(f"min({metric}):Q", **options),
@@ -119,13 +98,11 @@ def training(groups: Sequence[Group], encodings: dict[str, Chart]) -> Chart:
         "color": encodings["color"],
     }
     height = channel(f"mean({metric}):Q", **options)
-    line = {"y": height, "tooltip": _training_tooltip(metric), **encodings}
-    # An axis of few epochs has ticks at half epochs, too: without a label.
-    whole = "datum.value % 1 ? '' : format(datum.value, 'd')"
+    line = {"y": height, "tooltip": _epoch_tooltip(metric, name), **encodings}
     return {
         "data": inline(rows),
         "transform": filtered(),
-        "encoding": {"x": channel("epoch:Q", axis={"tickMinStep": 1, "labelExpr": whole})},
+        "encoding": {"x": channel("epoch:Q", axis=WHOLE)},
         "layer": [
             {"mark": {"type": "area", "opacity": 0.2}, "encoding": band},
             {"mark": LINE, "encoding": line},
@@ -137,12 +114,11 @@ def _epochs(run: Run) -> pd.DataFrame:
     return run.epochs.assign(run=run.name, epoch=run.epochs["epoch"] + 1)
 
 
-def _training_tooltip(metric: str) -> list[Chart]:
+def _epoch_tooltip(metric: str, name: str) -> list[Chart]:
     return [
         channel("group:N", title="run"),
         channel("epoch:Q"),
-        channel(f"mean({metric}):Q", title=metric, format=".3f"),
-        channel(f"mean(val_{metric}):Q", title=f"held-out {metric}", format=".3f"),
+        channel(f"mean({metric}):Q", title=name, format=".3f"),
         channel("distinct(run):Q", title="seeds"),
     ]
 
@@ -160,7 +136,7 @@ def last_probes(groups: Sequence[Group]) -> pd.DataFrame:
 def probes(rows: pd.DataFrame, encodings: dict[str, Chart]) -> Chart:
     """The values of each probe over depth."""
     encoding = {
-        "x": channel("depth:Q", title="depth"),
+        "x": channel("depth:Q", title="depth", axis=WHOLE),
         "y": channel("value:Q", title=None),
         "detail": channel("run:N"),
         "tooltip": PROBE_TOOLTIP,
@@ -168,7 +144,7 @@ def probes(rows: pd.DataFrame, encodings: dict[str, Chart]) -> Chart:
     }
     facet = channel("probe:N", title=None)
     drawn = {"mark": LINE, "transform": filtered(), "encoding": encoding}
-    return _faceted(facet, inline(rows), "y", **drawn)
+    return faceted(facet, inline(rows), "y", **drawn)
 
 
 def over_time(rows: pd.DataFrame, encodings: dict[str, Chart]) -> Chart:
@@ -188,4 +164,4 @@ def over_time(rows: pd.DataFrame, encodings: dict[str, Chart]) -> Chart:
     # A logarithm has no zero.
     tests = filtered("datum.value > 0")
     facet = channel("layer:N", title=None, sort=None)
-    return _faceted(facet, inline(drawn), "x", mark=LINE, transform=tests, encoding=encoding)
+    return faceted(facet, inline(drawn), "x", mark=LINE, transform=tests, encoding=encoding)

@@ -1,20 +1,22 @@
 """The charts of a report, with their captions: the same ones for the screen and for paper."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from keraskip.analysis.verdicts import Group
+from keraskip.report.by_step import rate_chart
 from keraskip.report.chart_kinds import (
-    heat_map,
+    by_epoch,
     last_probes,
     logarithmic,
+    metric_of,
     over_depth,
     over_time,
     probes,
     share,
-    training,
 )
 from keraskip.report.first_chart import signal_of
+from keraskip.report.heat_map import heat_map
 from keraskip.report.looks import group_encodings
 from keraskip.report.vega import Chart
 from keraskip.runs import Run
@@ -54,13 +56,19 @@ CAPTIONS = {
         "Line chart: accuracy or loss on the training samples by epoch, one line for each run. The "
         "table of verdicts has the accuracy of the last epoch.",
     ),
+    "held_out": Caption(
+        "Held-out samples",
+        "Line chart: accuracy or loss on the held-out samples by epoch, one line for each run. The "
+        "table of verdicts has the accuracy of the last epoch.",
+    ),
+    "rate": Caption("Learning rate", "Line chart: learning rate of each run by step."),
     "frozen": Caption(
-        "Frozen: elements that the update left as they were",
+        "Frozen share of each kernel",
         "Line chart: share of the elements of each kernel that the update left as they were, "
         "against depth. The table of verdicts has the share of the first kernel.",
     ),
     "ratio": Caption(
-        "Update : weight",
+        "Update / weight",
         "Line chart: norm of the update over norm of the weight of each kernel, against depth. The "
         "table of verdicts has the median.",
     ),
@@ -70,7 +78,9 @@ CAPTIONS = {
         "with normalisation, against depth.",
     ),
     "heat": Caption(
-        "Signal by layer and step", "Heat map for each run: RMS gradient by depth and steps."
+        "Signal by layer and step",
+        "Heat map for each run: RMS gradient by layer and steps. A layer that the first finding "
+        "blames is named on its row.",
     ),
     "probes": Caption(
         "Probes after the last epoch",
@@ -84,25 +94,33 @@ CAPTIONS = {
 }
 # What lies below the first screen, in parts that open: their charts.
 SECTIONS = {
-    "Learning": ("loss", "learning"),
+    "Learning": ("loss", "learning", "held_out", "rate"),
     "Signal": ("backward", "kernel", "scale_free", "heat"),
     "Updates": ("frozen", "ratio"),
     "Probes": ("probes", "time"),
 }
 
 
-def charts(groups: Sequence[Group], legend: bool = False) -> dict[str, Chart]:
+def charts(
+    groups: Sequence[Group],
+    legend: bool = False,
+    blamed: Mapping[str, Mapping[str, str]] | None = None,
+) -> dict[str, Chart]:
     """The charts by name, without the parameters and without the profiles that they draw.
 
     Args:
         groups: the groups to compare.
         legend: whether the charts name the group of each line.
+        blamed: for each run the layers that are named on its map, and why.
     """
     runs = [run for group in groups for run in group.runs]
     encodings = group_encodings(groups, legend)
     drawings = _lines(runs, encodings)
-    drawings["learning"] = training(groups, encodings)
-    drawings["heat"] = heat_map([run.name for run in runs], signal_of(groups))
+    drawings["learning"] = by_epoch(groups, metric_of(groups) or "loss", encodings)
+    held_out, rate = metric_of(groups, "val_"), rate_chart(groups, encodings)
+    drawings |= {"held_out": by_epoch(groups, held_out, encodings)} if held_out else {}
+    drawings |= {"rate": rate} if rate else {}
+    drawings["heat"] = heat_map(runs, signal_of(groups), blamed)
     rows = last_probes(groups)
     for name, drawing, part in (
         ("probes", probes, rows[rows["time"].isna()]),

@@ -88,7 +88,7 @@ def compare(*runs: str | Path | Run) -> Comparison:
     Args:
         runs: run folders, or runs that `load_run` returned. A run of several networks that are
             trained in turn, as in a GAN, is compared by its parts (`Run.parts`). Runs whose folders
-            have the same name are called by what differs in their paths, such as `exp1/run`.
+            have the same name are called by the end of their paths that differs, as `exp1/run`.
 
     Raises:
         ValueError: without runs, or if one is given twice.

@@ -97,7 +97,7 @@ class Findings:
 
     @property
     def about_groups(self) -> list[str]:
-        """One sentence for each network."""
+        """What is known about each network, in a few sentences."""
         return [_about_group(group, self.learnings_of(group)) for group in self.groups]
 
     @property
@@ -138,7 +138,7 @@ class Findings:
         return self.rows_of(CELLS)
 
     def rows_of(self, cells: dict[str, Callable[[Verdict], str]]) -> list[tuple[str, ...]]:
-        """The rows of a table with these cells, behind the second of which the learning stands."""
+        """The rows of a table with these cells; the learning stands behind the second one."""
         first, second, *others = cells.values()
         return [
             (first(each), second(each), STATES[learning.state].cell, *(of(each) for of in others))
@@ -148,7 +148,7 @@ class Findings:
 
 
 def _about_group(group: Group, learnings: Sequence[Learning]) -> str:
-    """The verdict on the signal of one network, whether it learns, and what was not judged."""
+    """Sentences on a network: its signal, whether it learns, and what was not judged."""
     seeds = f" ({len(group.runs)} seeds)" if len(group.runs) > 1 else ""
     verb = "has" if group.verdict == "no gradient" else "is"
     name = f"{group.label}{seeds}"
@@ -156,12 +156,10 @@ def _about_group(group: Group, learnings: Sequence[Learning]) -> str:
     learns = learning_words(learnings)
     if states == {"learning"} and group.verdict not in ("healthy", "inconclusive"):
         learns = f"yet {learns}"
-    why = _why(group, states)
-    sentence = (
-        f"{name} {verb} {group.verdict}: {why}; {learns}{_outcome(group, learnings[0].chance)}."
-    )
     notes = dict.fromkeys(note for verdict in group.verdicts for note in verdict.notes)
-    return " ".join([sentence, *(f"{note[0].upper()}{note[1:]}." for note in notes)])
+    further = filter(None, (learns, _outcome(group, learnings[0].chance), *notes))
+    sentence = f"{name} {verb} {group.verdict}: {_why(group, states)}."
+    return " ".join([sentence, *(f"{each[0].upper()}{each[1:]}." for each in further)])
 
 
 def _about_effect(effect: Effect, learnings_of: Callable[[Group], list[Learning]]) -> str:
@@ -178,9 +176,7 @@ def _about_degradation(degradation: Degradation) -> str:
     deep, shallow, gap = degradation.deep, degradation.shallow, degradation.gap
     seeds = f"{len(shallow.train_errors)} and {len(deep.train_errors)} seeds"
     side = "above" if gap.value > 0 else "below"
-    size = (
-        f"its training error lies {100 * abs(gap.value):.1f} points {side} that of {shallow.label}"
-    )
+    size = f"its training error lies {100 * abs(gap.value):.1f} points {side} {shallow.label}'s"
     if np.isnan(gap.margin):
         size += f"; {seeds}, and two of each are needed for an interval"
     else:
@@ -222,13 +218,15 @@ def _over_time(group: Group, attenuation: Estimate) -> str:
 
 
 def _frozen(group: Group) -> str:
-    """Which share of the first kernel stays as it is, and whether updates are too small for it."""
+    """The share of the first kernel that does not change, and why."""
     frozen = mean([verdict.first_frozen for verdict in group.verdicts]).value
     if not frozen >= NOTABLY_FROZEN:
         return ""
     ratio = float(np.median([verdict.first_update_ratio for verdict in group.verdicts]))
     if ratio < TOO_SMALL:
-        return f"; early updates are too small to change {frozen:.0%} of the first kernel"
+        return (
+            f"; early updates are too small, and {frozen:.0%} of the first kernel does not change"
+        )
     return (
         f"; {frozen:.0%} of the first kernel gets gradients of exactly 0, as with inputs that are "
         "always 0 or units that never answer"
@@ -248,11 +246,11 @@ def _outcome(group: Group, by_labels: float) -> str:
         return ""
     chance = verdicts[0].chance if np.isnan(by_labels) else by_labels
     if all(verdict.at_chance for verdict in verdicts if not np.isnan(verdict.accuracy)):
-        return f"; the accuracy stays at chance ({accuracy}, chance {chance:.2f})"
+        return f"the accuracy stays at chance ({accuracy}, chance {chance:.2f})"
     held_out = over_seeds([verdict.held_out for verdict in verdicts])
     beside = "" if np.isnan(chance) else f", where guessing gives {chance:.2f}"
     beside += f"; {held_out} on held-out samples" if held_out else ""
-    return f"; it trains to an accuracy of {accuracy}{beside}"
+    return f"it trains to an accuracy of {accuracy}{beside}"
 
 
 # The table of verdicts: the head of each column, and its cell for a run.

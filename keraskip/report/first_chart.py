@@ -10,6 +10,7 @@ from keraskip.analysis.lines import line_of
 from keraskip.analysis.profiles import SMALLEST
 from keraskip.analysis.verdicts import Group
 from keraskip.report.chart_kinds import DEPTH, over_depth
+from keraskip.report.layer_names import by_way, depth_label, ways_of
 from keraskip.report.looks import group_encodings
 from keraskip.report.name_places import LINE, places_of
 from keraskip.report.vega import Chart, channel, expression, filtered, inline
@@ -25,7 +26,8 @@ EDGE, FEWEST_ORDERS = 0.15, 3.0
 MOST_MARKS = 12
 ZERO = 2 * SMALLEST
 # Drawn where there is no gradient to draw, which leaves empty axes.
-NOTHING = {"run": "", "group": "", "moment": -1, "depth": 1.0, "rms": 1.0}
+NOTHING = {"run": "", "group": "", "branch": "0", "layer": "", "moment": -1, "depth": 1.0,
+           "rms": 1.0}  # fmt: skip
 
 
 def signal_of(groups: Sequence[Group]) -> str:
@@ -42,25 +44,36 @@ def first_chart(groups: Sequence[Group], profiles: pd.DataFrame) -> Chart:
         profiles: the profiles of the runs at all moments, with their groups. They are not a part
             of the chart.
     """
-    signal = signal_of(groups)
-    # Zeros, as behind a scalar that begins at 0, have no place on a logarithm.
-    rows = profiles[(profiles["signal"] == signal) & (profiles["rms"] > ZERO)]
-    rows = rows[np.isfinite(rows["rms"].astype(float))].astype({"rms": float})
+    signal, rows = signal_of(groups), drawn(groups, profiles)
     if rows.empty:
         rows = pd.DataFrame([NOTHING])
     low, high = (float(np.log10(end)) for end in (rows["rms"].min(), rows["rms"].max()))
     edge = max(EDGE, (FEWEST_ORDERS - (high - low)) / 2)
     low, high = low - edge, high + edge
+    ways = ways_of(rows) if len(groups) == 1 else {}
+    named = rows[rows["branch"].isin([*ways])] if ways else rows
+    named = named.assign(group=named["branch"].map(ways)) if ways else named
     order = sorted(groups, key=lambda group: group.verdict == "healthy")
-    places = places_of(rows, low, high, [group.label for group in order])
+    labels = [*ways.values()] or [group.label for group in order]
+    places = places_of(named, low, high, labels)
     gap = LEADING if places["moved"].any() else BESIDE
-    room = LETTER * max(map(len, rows["group"])) + 12
+    room = LETTER * max(map(len, labels)) + 12
     names = f"min({room} + {gap}, {MOST_OF_WIDTH} * width)"
-    across, height = _across(rows["depth"], names), _height(low, high)
+    across, height = _across(rows, names), _height(low, high)
     encodings = group_encodings(groups, legend=False)
+    if ways:
+        encodings["color"] = by_way(ways)
+        places["branch"] = places["group"].map({name: way for way, name in ways.items()})
     lines = over_depth(signal, f"datum.rms > {ZERO}", **{**encodings, "x": across, "y": height})
     shared = {"x": across, "y": height, "color": encodings["color"]}
     return {"layer": [lines, _names(places, f"{names} - {gap}", gap, shared)]}
+
+
+def drawn(groups: Sequence[Group], profiles: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the profiles that have a place on a logarithm."""
+    # Others are zeros, as behind a scalar that begins at 0.
+    rows = profiles[(profiles["signal"] == signal_of(groups)) & (profiles["rms"] > ZERO)]
+    return rows[np.isfinite(rows["rms"].astype(float))].astype({"rms": float})
 
 
 def _height(low: float, high: float) -> Chart:
@@ -72,13 +85,16 @@ def _height(low: float, high: float) -> Chart:
     return channel("rms:Q", title="size of the gradient (RMS)", scale=scale, axis=axis)
 
 
-def _across(depths: pd.Series, names: str) -> Chart:
+def _across(rows: pd.DataFrame, names: str) -> Chart:
     """The axis of the depth; left of the first layer there is room for the names."""
+    depths = rows["depth"]
     first, last = float(depths.min()), float(depths.max())
     left = f"{first} - {names} / (width - {names}) * {max(last - first, 1)}"
     scale = {"domain": [expression(left), last], "nice": False, "zero": False}
+    label = depth_label(rows, f"width - {names}")
     axis = {
-        "labelExpr": f"datum.value < {first} || datum.value % 1 ? '' : format(datum.value, 'd')",
+        "labelExpr": f"datum.value < {first} || datum.value % 1 ? '' : {label}",
+        "labelFlush": False,
         "tickOpacity": expression(f"datum.value < {first} ? 0 : 1"),
         "tickMinStep": 1,
         "grid": False,
@@ -91,8 +107,8 @@ def _names(places: pd.DataFrame, width: str, gap: str, shared: dict[str, Chart])
 
     Args:
         places: of the names.
-        width: what the names have, in pixels.
-        gap: what lies between a name and its line, in pixels.
+        width: room for the names, in pixels.
+        gap: between a name and its line, in pixels.
         shared: the channels of names and rules.
     """
     text = {
@@ -112,7 +128,7 @@ def _names(places: pd.DataFrame, width: str, gap: str, shared: dict[str, Chart])
         "transform": [
             *filtered("datum.moment == moment"),
             # A name stays until all runs of its group are switched off.
-            {"aggregate": one, "groupby": ["group"]},
+            {"aggregate": one, "groupby": [key for key in ("group", "branch") if key in places]},
         ],
         "encoding": shared,
         "layer": [

@@ -7,15 +7,12 @@ import pandas as pd
 
 from keraskip.analysis.losses import losses_of
 from keraskip.analysis.moments import Moment
+from keraskip.report.by_step import means_by_step, scale_of
 from keraskip.report.findings import Findings
 from keraskip.report.looks import group_encodings, with_groups
-from keraskip.report.vega import Chart, channel, expression, filtered, inline
+from keraskip.report.vega import HALO, Chart, channel, expression, filtered, inline
 from keraskip.runs import Run
 
-# A line is drawn through as many means at the most.
-MOST_POINTS = 150
-# Losses that differ by more are drawn on a logarithmic axis.
-WIDE = 50
 # Verdicts on a signal that does not arrive as it should.
 ILL = ("vanishing", "exploding", "dead", "no gradient")
 
@@ -35,7 +32,7 @@ def loss_chart(findings: Findings, chosen: Sequence[Moment]) -> Chart | None:
     # The shade of the chosen moment is no reason for a longer axis.
     domain = {"domain": [0, float(last) + 1], "nice": False}
     step = channel("step:Q", title="step", axis={"tickMinStep": 1}, scale=domain)
-    height = channel("loss:Q", title="loss", scale=_scale(rows["loss"]))
+    height = channel("loss:Q", title="loss", scale=scale_of(rows["loss"]), axis={"tickCount": 6})
     line = {
         "data": inline(with_groups(rows, findings.groups)),
         "mark": "line",
@@ -71,14 +68,7 @@ def _losses(run: Run) -> pd.DataFrame:
     if losses.source == "epochs":
         last = run.epochs["next_step" if "next_step" in run.epochs else "steps"] - 1
         steps = last[np.isfinite(run.epochs["loss"].astype(float))].to_numpy()
-    parts = np.array_split(np.arange(len(steps)), min(MOST_POINTS, len(steps)))
-    means = [(steps[part].mean(), losses.values[part].mean()) for part in parts]
-    return pd.DataFrame(means, columns=["step", "loss"]).assign(run=run.name)
-
-
-def _scale(values: pd.Series) -> Chart:
-    low, high = values.min(), values.max()
-    return {"type": "log"} if low > 0 and high > WIDE * low else {"zero": False}
+    return means_by_step(steps, losses.values, "loss").assign(run=run.name)
 
 
 def _shade(chosen: Sequence[Moment]) -> Chart:
@@ -113,8 +103,8 @@ def _guesses(findings: Findings, height: Chart, colour: Chart) -> Iterator[Chart
     words = {"type": "text", "align": "right", "baseline": "bottom", "dx": -4, "dy": -3}
     yield {
         "data": inline(rows.drop_duplicates("loss")),
-        "mark": words,
         "encoding": {"x": {"value": "width"}, "y": height, "text": channel("what:N")},
+        "layer": [{"mark": {**words, **HALO}}, {"mark": words}],
     }
 
 

@@ -12,16 +12,19 @@ CODE = re.compile("(`[^`\n]+`)")
 def as_markdown(findings: Findings) -> str:
     """The answer, the table, what to change, and, in a part that opens, every sentence."""
     answer = answer_of(findings)
-    return "\n\n".join(
-        [
-            f"**{_plain(answer.headline)}** {_with_code(answer.detail)}",
-            _table(findings.columns, findings.rows),
-            *_causes(findings, answer.detail),
-            "<details><summary>In words</summary>",
-            "\n".join(f"- {_with_code(sentence)}" for sentence in findings.sentences),
-            "</details>\n",
-            *_versions(findings),
-        ]
+    return (
+        "\n\n".join(
+            [
+                f"**{_plain(answer.headline)}** {_with_code(answer.detail)}",
+                _table(findings.columns, findings.rows),
+                *_causes(findings, answer.detail),
+                "<details><summary>In words</summary>",
+                "\n".join(f"- {_with_code(sentence)}" for sentence in findings.sentences),
+                "</details>",
+                *_versions(findings),
+            ]
+        ).rstrip()
+        + "\n"
     )
 
 
@@ -36,7 +39,7 @@ def _causes(findings: Findings, said: str) -> Iterator[str]:
 
 
 def _versions(findings: Findings) -> Iterator[str]:
-    """With what the runs were made, said once."""
+    """The versions of the packages, each set of them once."""
     versions = [run.info.get("versions", {}) for run in findings.runs]
     for names in dict.fromkeys(
         ", ".join(f"{name} {each[name]}" for name in each) for each in versions

@@ -60,7 +60,7 @@ def _with_room(heights: np.ndarray, ranks: Sequence[int]) -> list[int]:
 def _apart(heights: np.ndarray) -> np.ndarray:
     """Rising heights from 0 to 1, moved as little as needed to lie a line apart.
 
-    The sum of the squares of what they are moved by is the smallest possible: names that come to
+    The sum of the squared moves is the smallest possible: names that come to
     touch each other lie about the mean of their lines (pool adjacent violators, Ayer et al. 1955).
     """
     line = min(LINE, 1 / max(len(heights), 1))

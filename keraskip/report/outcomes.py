@@ -45,8 +45,8 @@ def counted(findings: Findings) -> str:
         return f"None of the {count} networks can be judged yet"
     words = f"{len(learning) or 'None'} of {count} networks learn"
     words += "s" if len(learning) == 1 else ""
-    words += f"; not {_names(failing)}" if failing and learning else ""
-    return words + (f"; undecided: {_names(undecided)}" if undecided else "")
+    words += f"; not {names_of(failing)}" if failing and learning else ""
+    return words + (f"; undecided: {names_of(undecided)}" if undecided else "")
 
 
 def by_outcome(findings: Findings) -> tuple[list[Group], list[Group], list[Group]]:
@@ -62,7 +62,8 @@ def learns(findings: Findings, group: Group) -> bool:
     return set(findings.states_of(group)) == {"learning"}
 
 
-def _names(groups: Sequence[Group]) -> str:
+def names_of(groups: Sequence[Group]) -> str:
+    """The names of networks, of many the first few."""
     names = [group.label for group in groups]
     # One name more is no longer than to say so.
     if len(names) <= MOST_NAMES + 1:

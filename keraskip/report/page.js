@@ -28,11 +28,16 @@ function rows() {
     names.map((name, index) => [name, columns[index][row]])));
 }
 
-// Paper is white.
+// Paper is white, and as wide whatever the screen is: two charts side by side on A4 and on Letter.
 let prints = false;
+const FIT = { type: "fit-x", contains: "padding" };
+const PRINTED = { first: 690, heat: 690, probes: 690, time: 690, other: 335, high: 110 };
 
-// Darker than letters may be on black (WCAG 2.2, 1.4.3), and the same hues, lighter.
-const LIGHTER = { "#d55e00": "#f27a1f", "#0072b2": "#3a9bdc", "#009e73": "#1fb98c" };
+// Darker than letters may be on black (WCAG 2.2, 1.4.3), and the same hues, lighter; and
+// the paper.
+const LIGHTER = {
+  "#d55e00": "#f27a1f", "#0072b2": "#3a9bdc", "#009e73": "#1fb98c", "#ffffff": "#161616",
+};
 const inTheDark = () => dark.matches && !prints;
 
 function coloured(specification) {
@@ -55,6 +60,9 @@ function scheme() {
   };
 }
 
+// Vega warns of axes without an extent, which they have where no run is shown, or none has values.
+const ERRORS = 1;
+
 async function set() {
   const hidden = boxes.filter((box) => !box.checked).map((box) => box.value);
   const label = slider.dataset.labels.split(" ")[slider.value];
@@ -67,15 +75,31 @@ async function set() {
 
 async function drawOne(name) {
   const specification = { ...coloured(charts[name]), datasets: { profiles } };
+  const width = prints ? PRINTED[name] ?? PRINTED.other : null;
+  if (specification.facet) arrange(specification, width);
+  else if (prints) Object.assign(specification, { width, autosize: FIT, height: 2 * PRINTED.high });
   if (name === "first") specification.height = firstHeight();
-  const options = { actions: false, renderer: "canvas", config: scheme() };
+  const options = {
+    actions: false, renderer: "canvas", config: scheme(), logLevel: ERRORS,
+  };
   views[name] = (await vegaEmbed("#chart-" + name, specification, options)).view;
+}
+
+// Small charts side by side: how many there is room for, in pixels with the words beside each.
+const SMALL = 340, WORDS = 150;
+
+function arrange(specification, width) {
+  const room = width ?? document.querySelector("main").clientWidth;
+  const columns = prints ? 3 : Math.max(1, Math.floor(room / SMALL));
+  specification.columns = columns;
+  specification.spec.width = Math.max(120, room / columns - WORDS);
+  if (prints) specification.spec.height = PRINTED.high;
 }
 
 // The first screen holds the chart and, beside or below it, the cards.
 function firstHeight() {
   const short = document.getElementById("chart-first").classList.contains("short");
-  return Math.min(short ? 240 : 400, window.innerWidth * 0.56);
+  return Math.min(short || prints ? 240 : 400, window.innerWidth * 0.56);
 }
 
 // Draws the charts that are in sight: closed parts have no width. One call waits for the other.
@@ -139,13 +163,13 @@ function beginPrint() {
   closed = parts.filter((part) => !part.open);
   closed.forEach((part) => { part.open = true; });
   prints = true;
-  draw(dark.matches);
+  draw(true);
 }
 
 function endPrint() {
   closed.forEach((part) => { part.open = false; });
   prints = false;
-  if (dark.matches) draw(true);
+  draw(true);
 }
 
 if (document.body.dataset.reloadAfter) {

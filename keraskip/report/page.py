@@ -20,15 +20,24 @@ from keraskip.report.bundle import script
 from keraskip.report.cards import cards_of
 from keraskip.report.charts import CAPTIONS, SECTIONS, charts
 from keraskip.report.findings import Findings
-from keraskip.report.first_chart import first_chart
+from keraskip.report.first_chart import drawn, first_chart
 from keraskip.report.looks import looks_of, with_groups
 from keraskip.report.loss_chart import loss_chart, shows_more
 from keraskip.report.name_places import MOST_NAMES
 from keraskip.report.vega import CONFIG, PARAMETERS, Chart
 
-# Of the compression: the highest takes ten times as long, for one part in twenty.
+# Of the compression: the highest one takes ten times as long and saves one part in twenty.
 LEVEL = 5
+# What a chart over depth draws: a column of the profiles of a signal.
+NEEDED = {
+    "backward": ("backward", "rms"),
+    "kernel": ("kernel", "rms"),
+    "ratio": ("kernel", "update_ratio"),
+    "scale_free": ("kernel", "scale_free"),
+}
 CODE = re.compile("`([^`]+)`")
+# Where a line of code may break: behind brackets, commas and the dots of names.
+BREAK, WITH_BREAK = re.compile(r"[(,]|\.(?=\D)"), r"\g<0><wbr>"
 
 
 def as_html(findings: Findings, reload_after: float | None = None) -> str:
@@ -41,7 +50,10 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
     """
     chosen = moments(findings.runs)
     profiles = with_groups(profiles_at(findings.runs, chosen), findings.groups)
-    drawings = _drawings(findings, profiles, chosen)
+    loss = loss_chart(findings, chosen)
+    nothing_else = drawn(findings.groups, profiles).empty
+    is_loss_first = loss is not None and (shows_more(findings) or nothing_else)
+    drawings = _drawings(findings, profiles, loss, is_loss_first)
     page = {"params": PARAMETERS, "config": CONFIG}
     specifications = {name: {**_full_width(each), **page} for name, each in drawings.items()}
     sections = {
@@ -53,7 +65,7 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
         "report.html.jinja",
         charts=_packed(specifications),
         profiles=_packed(_columns(profiles.assign(steps=_labels(profiles, chosen)))),
-        first=CAPTIONS["loss" if shows_more(findings) else "first"],
+        first=CAPTIONS["loss" if is_loss_first else "first"],
         unnamed=len(findings.groups) > MOST_NAMES,
         sections={section: names for section, names in sections.items() if names},
         looks=_looks(findings),
@@ -64,14 +76,31 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
 
 
 def _drawings(
-    findings: Findings, profiles: pd.DataFrame, chosen: Sequence[Moment]
+    findings: Findings, profiles: pd.DataFrame, loss: Chart | None, is_loss_first: bool
 ) -> dict[str, Chart]:
     """All charts of the page by name."""
-    loss, others = loss_chart(findings, chosen), charts(findings.groups)
-    if loss and shows_more(findings):
-        return {"first": loss, **others}
-    first = first_chart(findings.groups, profiles)
-    return {"first": first, **others, **({"loss": loss} if loss else {})}
+    others = charts(findings.groups, blamed=_blamed(findings))
+    others = {name: each for name, each in others.items() if not _is_empty(name, profiles)}
+    first = loss if is_loss_first and loss else first_chart(findings.groups, profiles)
+    return {"first": first, **others, **({"loss": loss} if loss and not is_loss_first else {})}
+
+
+def _is_empty(name: str, profiles: pd.DataFrame) -> bool:
+    """Whether a chart over depth has nothing to show, such as updates that are all zero."""
+    if name not in NEEDED:
+        return False
+    signal, column = NEEDED[name]
+    return not (profiles.loc[profiles["signal"] == signal, column] > 0).any()
+
+
+def _blamed(findings: Findings) -> dict[str, dict[str, str]]:
+    """For each run the layers that its first finding blames, with the kind of finding."""
+    pairs = zip(findings.runs, findings.diagnoses, strict=True)
+    return {
+        run.name: dict.fromkeys(diagnosis[0].layers, diagnosis[0].kind)
+        for run, diagnosis in pairs
+        if diagnosis and diagnosis[0].layers
+    }
 
 
 def rendered(findings: Findings, template: str, **more: Any) -> str:
@@ -92,7 +121,9 @@ def rendered(findings: Findings, template: str, **more: Any) -> str:
 
 def _with_code(sentence: str) -> Markup:
     """The sentence with what stands between backticks as code."""
-    return Markup(CODE.sub(r"<code>\1</code>", str(escape(sentence))))
+    parts = CODE.split(str(escape(sentence)))
+    parts[1::2] = [f"<code>{BREAK.sub(WITH_BREAK, code)}</code>" for code in parts[1::2]]
+    return Markup("".join(parts))
 
 
 def _looks(findings: Findings) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -128,6 +159,6 @@ def _columns(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _packed(data: Any) -> str:
-    """Data in a quarter of its bytes, in letters of which no name can end a script."""
+    """Data in a quarter of its bytes, as base64: no name in it can end the script element."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode("utf-8"), LEVEL, mtime=0)).decode("ascii")

@@ -82,7 +82,7 @@ def _config(legend: dict[str, int]) -> Chart:
         "view": {"stroke": None},
         "title": {"anchor": "start", "fontSize": LARGE, "offset": 4, "frame": "group"},
         "line": {"strokeWidth": 1},
-        "point": {"size": 8},
+        "point": {"size": 3},
         "axis": {**lines, **words},
         "legend": {"orient": "top", "symbolStrokeWidth": 1.2, "rowPadding": 1, **words, **legend},
     }

@@ -14,7 +14,7 @@ from keraskip.tables import add_row, new_table, printed
 WIDTH = 80
 # Between two columns.
 SPACE = 2
-# The columns of all findings that fit.
+# The columns of the table that fit into this width.
 COLUMNS = ("run", "verdict", "learning", "orders lost [95 %]", "train", "held-out")
 # Where they do not fit: other heads, and half of an interval for its two ends.
 SHORT = {"learning": "learns", "orders lost [95 %]": "orders ± 95 %"}

@@ -19,6 +19,8 @@ PARAMETERS: list[Chart] = [{"name": "hidden", "value": []}, {"name": "moment", "
 # The profiles of the runs by the name under which the page holds them, or a sheet.
 PROFILES = {"name": "profiles"}
 TYPES = {"N": "nominal", "O": "ordinal", "Q": "quantitative"}
+# Letters over lines are drawn twice, first with an edge in the colour of the paper.
+HALO: Chart = {"stroke": "#ffffff", "strokeWidth": 4, "strokeJoin": "round"}
 # As Altair has it; without, a chart is 200 pixels high.
 CONFIG = {"view": {"continuousWidth": 300, "continuousHeight": 300}}
 
@@ -51,3 +53,21 @@ def inline(rows: pd.DataFrame) -> Chart:
     # JSON has no NaN and no infinity.
     finite = rows.replace([np.inf, -np.inf], np.nan).astype(object)
     return {"values": finite.where(finite.notna(), None).to_dict("records")}
+
+
+def faceted(facet: Chart, data: Chart, independent: str, **spec: Any) -> Chart:
+    """A small chart for each value of a column, three in a row.
+
+    Args:
+        facet: the column.
+        data: of all the charts.
+        independent: the axis that each has for itself.
+        spec: the chart.
+    """
+    return {
+        "data": data,
+        "facet": facet,
+        "columns": 3,
+        "spec": {**spec, "width": 290, "height": 180},
+        "resolve": {"scale": {independent: "independent"}},
+    }

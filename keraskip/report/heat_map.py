@@ -1,0 +1,81 @@
+"""The heat map of a run: its signal by layer and step."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keraskip.analysis.profiles import hidden_weights
+from keraskip.report.chart_kinds import TOOLTIP
+from keraskip.report.vega import HALO, PROFILES, Chart, channel, faceted, filtered
+from keraskip.runs import Run
+
+# The map of a single run has a height by its layers, in pixels; those of several are as high.
+LAYER, LEAST_HEIGHT, MOST_HEIGHT, HEIGHT = 18, 120, 480, 180
+# Pixels by which cells overlap: a browser leaves seams between them otherwise.
+OVERLAP = 1.5
+# Long names of layers differ at their ends.
+ENDING = "length(datum.label) > 20 ? '…' + slice(datum.label, -19) : datum.label"
+
+
+def heat_map(
+    runs: Sequence[Run], signal: str, blamed: Mapping[str, Mapping[str, str]] | None
+) -> Chart:
+    """The signal of each run by layer and moment, the first layer at the bottom.
+
+    Args:
+        runs: the runs.
+        signal: whose profiles are drawn.
+        blamed: for each run the layers that are written on the map, and why.
+    """
+    tests = filtered(f"datum.signal == '{signal}'")
+    rows = max(len(hidden_weights(run, signal)) for run in runs)
+    height = min(max(LEAST_HEIGHT, LAYER * rows), MOST_HEIGHT) if len(runs) == 1 else HEIGHT
+    bands = {"width": {"band": 1.05}, "height": {"band": 1 + OVERLAP * rows / height}}
+    cells = {"mark": {"type": "rect", **bands}, "encoding": _colours()}
+    layers = [cells, *_named_layers(blamed or {})]
+    chart: Chart = {"transform": tests, "encoding": _places(), "layer": layers}
+    if len(runs) == 1:
+        return {"data": PROFILES, **chart, "height": height}
+    names = [run.name for run in runs]
+    facet = channel("run:N", title=None, sort=names, header={"labelLimit": 280})
+    return faceted(facet, PROFILES, "y", **chart)
+
+
+def _places() -> dict[str, Chart]:
+    """The axes."""
+    few_labels = {"labelOverlap": "greedy", "labelSeparation": 3, "ticks": False, "labelPadding": 6}
+    upwards = {"field": "depth", "op": "min", "order": "descending"}
+    return {
+        "x": channel("steps:N", title="steps", sort={"field": "moment"}, axis=few_labels),
+        "y": channel("layer:N", title=None, sort=upwards, axis={**few_labels, "labelExpr": ENDING}),
+    }
+
+
+def _colours() -> dict[str, Any]:
+    """The colour of a cell, and what it says."""
+    colour = channel(
+        "rms:Q",
+        title="RMS gradient",
+        scale={"type": "log", "scheme": "viridis"},
+        legend={"format": ".0e", "orient": "top"},
+    )
+    return {"color": colour, "tooltip": [channel("steps:N"), *TOOLTIP]}
+
+
+def _named_layers(blamed: Mapping[str, Mapping[str, str]]) -> list[Chart]:
+    """The names of some layers of some runs, each on its row, with what is wrong with it."""
+    if not blamed:
+        return []
+    why = f"({json.dumps(blamed)}[datum.run] || {{}})[datum.layer]"
+    words = {"type": "text", "align": "left", "x": 4, "fontWeight": 600}
+    named = {
+        "transform": [
+            {"filter": why},
+            {"aggregate": [{"op": "min", "field": "depth", "as": "depth"}],
+             "groupby": ["run", "layer"]},
+            {"calculate": f"datum.layer + ': ' + {why}", "as": "words"},
+        ],
+        "encoding": {"x": {"value": 0}, "text": channel("words:N")},
+    }  # fmt: skip
+    dark, light = {**words, **HALO, "stroke": "#000000"}, {**words, "color": "#fffffe"}
+    return [{**named, "mark": mark} for mark in (dark, light)]
