@@ -377,6 +377,42 @@ def test_the_culprit_is_the_layer_whose_bias_ran_away():
     assert first("dead layer").layers == ("dense_2",)
 
 
+def test_of_several_layers_that_are_dead_by_themselves_the_first_is_to_blame():
+    """With a mended last one the others would still answer 0; a small bias is no reason."""
+    dead = np.tile(1e-2 * columns(LAYERS, dict.fromkeys(range(4), 0.0)), (S, 1))
+    dead[:, 8] = 0.0
+    biased = columns(LAYERS, dict.fromkeys((1, 3), 60.0), kernels=False)
+    found = findings({"info": classifier(), "grad_norm": dead, "weight_norm": biased})[0]
+    assert found.layers == ("dense_1", "dense_3")
+    assert found.sentence.startswith("2 layers, dense_1 first, answer 0 to everything")
+    assert "the layers below only follow" in found.sentence
+    assert found.remedy.startswith("these 2 layers are dead from the start")
+    (last,) = findings({"info": classifier(), "grad_norm": dead, "weight_norm": biased**0.1})
+    assert last.layers == ("dense_3",)
+
+
+@pytest.mark.parametrize(
+    ("count", "positions", "expected"), [(S, 1, True), (2 * S, 1, False), (S, 64, False)]
+)
+def test_a_batch_of_one_sample_leaves_a_normalisation_nothing(count, positions, expected):
+    """Not if it has the positions of a map to normalise over."""
+    labels = [{**classifier()["labels"][0], "count": count}]
+    seen = [{"epoch": 0, "steps": S, "labels": labels}]
+    kinds_of_calls = {"calls": ["dense_3"], "kinds": ["BatchNormalization"]}
+    zeros = np.tile(1e-2 * columns(LAYERS, dict.fromkeys(range(4), 0.0)), (S, 1))
+    run = run_of(flat(), layers=LAYERS, grad_norm=zeros,
+                 info=classifier(labels_after=seen, **kinds_of_calls))  # fmt: skip
+    run.weights["positions"] = positions
+    sentences = [finding.sentence for finding in diagnose(run)]
+    assert any("No gradient passes dense_3" in each for each in sentences) == expected
+    assert (judge(run).verdict == "no gradient") == expected
+
+
+def test_nan_that_a_relu_turns_into_zeros_is_no_dead_layer():
+    dead = {**KNOWN["dead layer"][0], "weight_norm": np.where(STEP[:, None] > 9, np.nan, DRIFT)}
+    assert "dead layer" not in kinds(dead)
+
+
 def in_a_chain(run):
     """The run with the graph of its layers."""
     names = run.weights["layer"].tolist()
@@ -411,6 +447,31 @@ def test_a_head_that_is_not_trained_and_an_underflow_are_no_dead_layer():
     assert "dead layer" not in kinds({"info": classifier(), "grad_norm": branch})
     underflow = layered([0, 0, 0, 1e-40, 1e-30, 1e-20, 1e-10, 1])
     assert kinds({"info": classifier(), "grad_norm": underflow})[0] == "vanishing"
+
+
+def test_errors_that_are_all_alike_say_nothing_about_features():
+    """While the answers are far above those of a constant guess."""
+    case = KNOWN["input lost"][0]
+    assert kinds(case)[0] == "input lost"
+    assert "input lost" not in kinds({**case, "loss": flat(level=2 * GUESS)})
+
+
+def test_the_output_that_does_not_learn_is_named():
+    info = classifier()
+    info["outputs"].append({"layer": "number", "units": 1, "activation": "linear"})
+    info["labels"].append({"output": 1, "count": 3000, "mean": 0.0, "variance": 1.0})
+    info["training"]["loss"] = ["sparse_categorical_crossentropy", "mse"]
+
+    def found(level):
+        epochs = [{"epoch": n, "steps": 100, "number_loss": level} for n in range(3)]
+        return findings({"info": info, "loss": falling(start=3.3, end=1.4), "epochs": epochs})
+
+    assert found(0.5) == []
+    (finding,) = found(1.0)
+    assert (finding.kind, finding.layers) == ("nothing to learn", ("number",))
+    assert finding.sentence.startswith("Nothing is learned for number: number has a loss of 1,")
+    (other,) = found(3.0)
+    assert other.sentence.startswith("One of the outputs does not learn (number has a loss of 3,")
 
 
 def test_the_layer_that_drops_is_named():
