@@ -163,10 +163,26 @@ def test_a_branch_behind_a_scalar_that_begins_at_0_neither_vanishes_nor_explodes
     assert verdict.verdict == "healthy"
     assert verdict.at_start.value == pytest.approx(0, abs=1e-6)
     assert any("3 layers, the last one b3, on branches behind a weight" in n for n in verdict.notes)
-    assert gated(tmp_path, below=0.0).verdict != "healthy"
+    assert not gated(tmp_path, below=0.0).notes  # a kernel of zeros in a line
     other = gated(tmp_path, begins_at=1.0)
     assert other.verdict != "healthy"
     assert not other.notes
+
+
+def test_all_hidden_layers_may_lie_on_branches_behind_scalars(tmp_path):
+    """The identity begins at the inputs: there is no layer to compare, but a gate gets its own."""
+    names = ["b1", "gate1", "b2", "gate2", "out"]
+    shapes = [(2, 2), (1,), (2, 2), (1,), (2, 2)]
+    layers = [
+        layer(name, depth, names[depth - 2 : depth - 1], last=name == "out", kernel=shape)
+        for depth, (name, shape) in enumerate(zip(names, shapes, strict=True), 1)
+    ]
+    rms, sizes = np.tile([1e-8, 1e-2, 1e-8, 1e-2, 1e-2], (STEPS, 1)), np.ones((STEPS, 10))
+    rms[0, [0, 2]], sizes[0, [2, 6]] = 0, 0
+    biases = np.where(np.isin(names, ["gate1", "gate2"]), np.nan, rms)
+    verdict = judge(made_run(tmp_path, layers, biases, rms, weight_norm=sizes))
+    assert (verdict.verdict, verdict.attenuation) == ("inconclusive", None)
+    assert any("2 layers, the last one b2, on branches" in note for note in verdict.notes)
 
 
 def test_a_tower_that_vanishes_beside_one_that_does_not(tmp_path):

@@ -15,7 +15,8 @@ def gated_layers(silence: Silence) -> list[str]:
     Such are a learned scalar (Bachlechner et al. 2020; De & Smith 2020), a last gamma (Goyal et al.
     2017), or a last kernel (Zhang et al. 2019) of zeros. In the first step a gated layer gets a
     gradient of exactly 0, and later one as small as the gate still is, while the identity beside
-    it carries the signal on, to a layer below that gets some: its size says nothing about depth.
+    it carries the signal on: its size says nothing about depth. A kernel of zeros in a line has no
+    identity beside it, so no layer below gets a gradient in the first step, not even a gate.
     """
     run = silence.run
     rows = sound_steps(run)[:1]
@@ -29,7 +30,7 @@ def gated_layers(silence: Silence) -> list[str]:
             found.insert(0, name)
     depth = dict(zip(run.weights["layer"], run.weights["depth"], strict=True))
     lowest = min((depth[name] for name in depth if name not in zero), default=np.inf)
-    return [name for name in found if depth[name] > lowest]
+    return found if any(depth[name] > lowest for name in found) else []
 
 
 def _gates(run: Run, row: int) -> set[str]:
