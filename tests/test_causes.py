@@ -173,6 +173,10 @@ KNOWN = {
         {"info": classifier(), "weight_norm": SHRINKING},
         {"info": classifier(), "weight_norm": SHRINKING**0.2},
     ),
+    "too much dropout": (
+        {"info": classifier(dropout={"dropout": 0.5, "dropout_1": 0.9})},
+        {"info": classifier(dropout={"dropout": 0.5, "dropout_1": 0.8})},
+    ),
     "late failure": ({"info": classifier(), "loss": late_collapse()}, {"info": classifier()}),
     "exploding": (
         {"info": classifier(), "grad_norm": layered(FALL[::-1])},
@@ -472,6 +476,19 @@ def test_the_output_that_does_not_learn_is_named():
     assert finding.sentence.startswith("Nothing is learned for number: number has a loss of 1,")
     (other,) = found(3.0)
     assert other.sentence.startswith("One of the outputs does not learn (number has a loss of 3,")
+
+
+def test_the_layer_that_drops_out_most_is_named_with_the_rate_that_was_meant():
+    found = first("too much dropout")
+    assert found.layers == ("dropout_1",)
+    assert found.remedy.endswith("`keras.layers.Dropout(0.1)`")
+
+
+@pytest.mark.parametrize(("momentum", "wanted"), [(0.99, 0.99), (0.999, 0.9)])
+def test_a_momentum_that_adds_up_a_thousand_steps_does_not_stay(momentum, wanted):
+    info = with_optimizer(classifier(), learning_rate=0.1, momentum=momentum)
+    found = findings({"info": info, "loss": late_collapse()})[0]
+    assert found.remedy.endswith(f"momentum={wanted:g})`")
 
 
 def test_the_layer_that_drops_is_named():

@@ -1,7 +1,10 @@
 """Branches behind a gate: a weight that multiplies a residual branch, and begins at 0."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from keraskip.analysis.lines import Line, line_of
 from keraskip.analysis.silence import Silence
 from keraskip.analysis.windows import sound_steps
 from keraskip.runs import Run
@@ -46,6 +49,14 @@ def _layers(run: Run, holds: np.ndarray) -> list[str]:
     return [name for name in dict.fromkeys(layer) if holds[(layer == name).to_numpy()].all()]
 
 
-def unjudged(silence: Silence) -> list[str]:
-    """The layers that no profile over depth may show: heads without training, gated branches."""
-    return [*silence.heads, *gated_layers(silence)]
+def line_of_equals(silence: Silence) -> Line:
+    """The line of layers that can be compared: those without a gate, if there are any.
+
+    Where all hidden layers lie behind gates they are compared with each other, but not with the
+    output. Heads that are not trained do not count.
+    """
+    line = line_of(silence.run, [*silence.heads, *gated_layers(silence)])
+    if len(line.depth) or not gated_layers(silence):
+        return line
+    line = line_of(silence.run, silence.heads)
+    return replace(line, output=line.output[:0])

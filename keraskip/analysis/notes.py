@@ -27,8 +27,8 @@ def _gated(silence: Silence) -> Iterator[str]:
     gated = gated_layers(silence)
     if gated:
         yield (
-            f"not judged: {few(gated)} on branches behind a weight that begins at 0: they get no "
-            "gradient in the first step, and little until it has grown"
+            f"not compared with other layers: {few(gated)} on branches behind a weight that begins "
+            "at 0, as they get no gradient in the first step, and little until it has grown"
         )
 
 

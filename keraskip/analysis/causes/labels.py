@@ -12,7 +12,7 @@ KARPATHY = "Karpathy 2019, A Recipe for Training Neural Networks: overfit one ba
 # The loss equals that of a constant guess to within this share.
 SAME = 0.05
 # Above this many times its loss, the answers are no constant guess yet.
-FAR_ABOVE = 1.5
+FAR_ABOVE = 1.1
 # Random batches of different samples change the ratio by several percent.
 SAME_FEATURES = 5e-3
 FEWEST_STEPS, FEWEST_BATCHES = 15, 5
