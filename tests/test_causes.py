@@ -676,11 +676,13 @@ def test_a_cut_comes_before_the_rate_and_after_what_had_been_learned():
     assert "cut off" not in kinds({**case, "loss": late_collapse()})
 
 
-def test_time_is_blamed_where_many_steps_leave_it_open():
+def test_time_and_attention_are_blamed_where_many_steps_leave_it_open():
     """A loss that ends at the limit, 5 % below that of a guess."""
     open_end = falling(start=2.6, end=0.95 * GUESS + 0.02, noise=0.2)
     assert diagnose(probed([1e-15, 1e-8, 1.0], open_end))[0].kind == "time"
     assert diagnose(probed([0.1, 0.3, 1.0], open_end)) == []
+    starving = attention(run_of(open_end, info=classifier()))
+    assert [finding.kind for finding in diagnose(starving)] == ["attention collapse"]
 
 
 def test_what_holds_before_the_first_update_comes_first():

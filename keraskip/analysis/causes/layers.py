@@ -245,7 +245,7 @@ def _narrow(evidence: Evidence, columns: np.ndarray, depth: np.ndarray, low: int
 
 def attention_collapse(evidence: Evidence) -> Finding | None:
     """Queries and keys that get next to nothing of what values get, in a network that fails."""
-    if not (evidence.fails and len(evidence.late)):
+    if not (evidence.fails_or_leaves_it_open and len(evidence.late)):
         return None
     path = evidence.run.weights["path"]
     sizes = np.nan_to_num(evidence.run.grad_norm[evidence.late]).mean(axis=0)
