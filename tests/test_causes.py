@@ -491,6 +491,24 @@ def test_a_momentum_that_adds_up_a_thousand_steps_does_not_stay(momentum, wanted
     assert found.remedy.endswith(f"momentum={wanted:g})`")
 
 
+def test_a_feature_that_is_never_finite_is_mended_and_no_sample_left_out():
+    broken = {**DIVERGING, "info": classifier()}
+    every = findings({**broken, "input_nonfinite": 3.0})[0]
+    assert every.remedy.endswith("`x = np.nan_to_num(x, posinf=0.0, neginf=0.0)`")
+    most = np.where(STEP == 5, 0.0, 3.0)
+    assert findings({**broken, "input_nonfinite": most})[0].remedy.startswith("leave these samples")
+
+
+def test_of_several_outputs_the_one_with_large_targets_is_named():
+    info = classifier()
+    info["outputs"].append({"layer": "price", "units": 1, "activation": "linear"})
+    info["labels"].append({"output": 1, "count": 3000, "mean": 1e5, "variance": 1e8})
+    info["training"]["loss"] = ["sparse_categorical_crossentropy", "mse"]
+    found = findings({"info": info, "loss": flat(level=1e10)})[0]
+    assert found.layers == ("price",)
+    assert found.remedy.startswith("scale those of price: ")
+
+
 def test_the_layer_that_drops_is_named():
     found = first("one bad layer")
     assert found.layers == ("dense_2",)
