@@ -184,6 +184,13 @@ def test_a_loss_at_the_end_of_a_plateau_is_no_failure():
     assert state(GUESS - 1e-4 * step + 0 * loss, info=classifier()) == "not learning"
 
 
+def test_a_loss_far_above_that_of_a_guess_is_on_no_plateau():
+    """It falls faster and faster, to the loss of a guess or to 19,000 times it."""
+    falls = 1e5 - 0.7 * np.arange(300) ** 2 + np.random.default_rng(0).normal(0, 10, 300)
+    assert state(falls, info=regression(variance=4e4)) == "unknown"
+    assert state(falls, info=classifier()) == "not learning"
+
+
 @pytest.mark.parametrize(
     ("loss", "accuracy", "expected"),
     [

@@ -193,7 +193,7 @@ def _without_success(run: Run, progress: Progress) -> tuple[str, str]:
         return known, "the loss is low, and no fall since its start is certain"
     if progress.might_be_low:
         return "unknown", "the interval of the loss at the end contains the limit"
-    if losses.begins_to_fall:
+    if losses.begins_to_fall and not progress.is_far:
         return "unknown", "the loss has just begun to fall"
     if losses.still_fall and _is_lifted(losses, progress):
         return "unknown", "the loss falls, but is not below that of a constant guess"
