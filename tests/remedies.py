@@ -100,6 +100,10 @@ WAYS = [
         lambda recipe, found, text: {"penalty": float(found[1])},
     ),
     (r"keras\.layers\.BatchNormalization\([^()]*\)", _normalised),
+    (
+        r"keras\.layers\.Dropout\(([\d.]+)\)",
+        lambda recipe, found, text: {"dropout": float(found[1])},
+    ),
     # All recurrent networks of the battery give one answer for the whole sequence.
     (r"keras\.layers\.Bidirectional", lambda *_: {"both_ways": True}),
     (r"keras\.layers\.(LSTM|GRU)", lambda recipe, found, text: {"cell": found[1]}),

@@ -173,6 +173,10 @@ KNOWN = {
         {"info": classifier(), "weight_norm": SHRINKING},
         {"info": classifier(), "weight_norm": SHRINKING**0.2},
     ),
+    "too much dropout": (
+        {"info": classifier(dropout={"dropout": 0.5, "dropout_1": 0.9})},
+        {"info": classifier(dropout={"dropout": 0.5, "dropout_1": 0.8})},
+    ),
     "late failure": ({"info": classifier(), "loss": late_collapse()}, {"info": classifier()}),
     "exploding": (
         {"info": classifier(), "grad_norm": layered(FALL[::-1])},
@@ -377,6 +381,42 @@ def test_the_culprit_is_the_layer_whose_bias_ran_away():
     assert first("dead layer").layers == ("dense_2",)
 
 
+def test_of_several_layers_that_are_dead_by_themselves_the_first_is_to_blame():
+    """With a mended last one the others would still answer 0; a small bias is no reason."""
+    dead = np.tile(1e-2 * columns(LAYERS, dict.fromkeys(range(4), 0.0)), (S, 1))
+    dead[:, 8] = 0.0
+    biased = columns(LAYERS, dict.fromkeys((1, 3), 60.0), kernels=False)
+    found = findings({"info": classifier(), "grad_norm": dead, "weight_norm": biased})[0]
+    assert found.layers == ("dense_1", "dense_3")
+    assert found.sentence.startswith("2 layers, dense_1 first, answer 0 to everything")
+    assert "the layers below only follow" in found.sentence
+    assert found.remedy.startswith("these 2 layers are dead from the start")
+    (last,) = findings({"info": classifier(), "grad_norm": dead, "weight_norm": biased**0.1})
+    assert last.layers == ("dense_3",)
+
+
+@pytest.mark.parametrize(
+    ("count", "positions", "expected"), [(S, 1, True), (2 * S, 1, False), (S, 64, False)]
+)
+def test_a_batch_of_one_sample_leaves_a_normalisation_nothing(count, positions, expected):
+    """Not if it has the positions of a map to normalise over."""
+    labels = [{**classifier()["labels"][0], "count": count}]
+    seen = [{"epoch": 0, "steps": S, "labels": labels}]
+    kinds_of_calls = {"calls": ["dense_3"], "kinds": ["BatchNormalization"]}
+    zeros = np.tile(1e-2 * columns(LAYERS, dict.fromkeys(range(4), 0.0)), (S, 1))
+    run = run_of(flat(), layers=LAYERS, grad_norm=zeros,
+                 info=classifier(labels_after=seen, **kinds_of_calls))  # fmt: skip
+    run.weights["positions"] = positions
+    sentences = [finding.sentence for finding in diagnose(run)]
+    assert any("No gradient passes dense_3" in each for each in sentences) == expected
+    assert (judge(run).verdict == "no gradient") == expected
+
+
+def test_nan_that_a_relu_turns_into_zeros_is_no_dead_layer():
+    dead = {**KNOWN["dead layer"][0], "weight_norm": np.where(STEP[:, None] > 9, np.nan, DRIFT)}
+    assert "dead layer" not in kinds(dead)
+
+
 def in_a_chain(run):
     """The run with the graph of its layers."""
     names = run.weights["layer"].tolist()
@@ -411,6 +451,62 @@ def test_a_head_that_is_not_trained_and_an_underflow_are_no_dead_layer():
     assert "dead layer" not in kinds({"info": classifier(), "grad_norm": branch})
     underflow = layered([0, 0, 0, 1e-40, 1e-30, 1e-20, 1e-10, 1])
     assert kinds({"info": classifier(), "grad_norm": underflow})[0] == "vanishing"
+
+
+def test_errors_that_are_all_alike_say_nothing_about_features():
+    """While the answers are far above those of a constant guess."""
+    case = KNOWN["input lost"][0]
+    assert kinds(case)[0] == "input lost"
+    assert "input lost" not in kinds({**case, "loss": flat(level=2 * GUESS)})
+
+
+def test_the_output_that_does_not_learn_is_named():
+    info = classifier()
+    info["outputs"].append({"layer": "number", "units": 1, "activation": "linear"})
+    info["labels"].append({"output": 1, "count": 3000, "mean": 0.0, "variance": 1.0})
+    info["training"]["loss"] = ["sparse_categorical_crossentropy", "mse"]
+
+    def found(level):
+        epochs = [{"epoch": n, "steps": 100, "number_loss": level} for n in range(3)]
+        return findings({"info": info, "loss": falling(start=3.3, end=1.4), "epochs": epochs})
+
+    assert found(0.5) == []
+    (finding,) = found(1.0)
+    assert (finding.kind, finding.layers) == ("nothing to learn", ("number",))
+    assert finding.sentence.startswith("Nothing is learned for number: number has a loss of 1,")
+    (other,) = found(3.0)
+    assert other.sentence.startswith("One of the outputs does not learn (number has a loss of 3,")
+
+
+def test_the_layer_that_drops_out_most_is_named_with_the_rate_that_was_meant():
+    found = first("too much dropout")
+    assert found.layers == ("dropout_1",)
+    assert found.remedy.endswith("`keras.layers.Dropout(0.1)`")
+
+
+@pytest.mark.parametrize(("momentum", "wanted"), [(0.99, 0.99), (0.999, 0.9)])
+def test_a_momentum_that_adds_up_a_thousand_steps_does_not_stay(momentum, wanted):
+    info = with_optimizer(classifier(), learning_rate=0.1, momentum=momentum)
+    found = findings({"info": info, "loss": late_collapse()})[0]
+    assert found.remedy.endswith(f"momentum={wanted:g})`")
+
+
+def test_a_feature_that_is_never_finite_is_mended_and_no_sample_left_out():
+    broken = {**DIVERGING, "info": classifier()}
+    every = findings({**broken, "input_nonfinite": 3.0})[0]
+    assert every.remedy.endswith("`x = np.nan_to_num(x, posinf=0.0, neginf=0.0)`")
+    most = np.where(STEP == 5, 0.0, 3.0)
+    assert findings({**broken, "input_nonfinite": most})[0].remedy.startswith("leave these samples")
+
+
+def test_of_several_outputs_the_one_with_large_targets_is_named():
+    info = classifier()
+    info["outputs"].append({"layer": "price", "units": 1, "activation": "linear"})
+    info["labels"].append({"output": 1, "count": 3000, "mean": 1e5, "variance": 1e8})
+    info["training"]["loss"] = ["sparse_categorical_crossentropy", "mse"]
+    found = findings({"info": info, "loss": flat(level=1e10)})[0]
+    assert found.layers == ("price",)
+    assert found.remedy.startswith("scale those of price: ")
 
 
 def test_the_layer_that_drops_is_named():
@@ -598,11 +694,13 @@ def test_a_cut_comes_before_the_rate_and_after_what_had_been_learned():
     assert "cut off" not in kinds({**case, "loss": late_collapse()})
 
 
-def test_time_is_blamed_where_many_steps_leave_it_open():
+def test_time_and_attention_are_blamed_where_many_steps_leave_it_open():
     """A loss that ends at the limit, 5 % below that of a guess."""
     open_end = falling(start=2.6, end=0.95 * GUESS + 0.02, noise=0.2)
     assert diagnose(probed([1e-15, 1e-8, 1.0], open_end))[0].kind == "time"
     assert diagnose(probed([0.1, 0.3, 1.0], open_end)) == []
+    starving = attention(run_of(open_end, info=classifier()))
+    assert [finding.kind for finding in diagnose(starving)] == ["attention collapse"]
 
 
 def test_what_holds_before_the_first_update_comes_first():

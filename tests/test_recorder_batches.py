@@ -109,6 +109,14 @@ def test_the_policy_is_that_of_most_layers_and_factors_of_losses_are_kept():
     assert json.loads(json.dumps(facts["loss_weights"])) == [1.0, 0.5]
 
 
+def test_the_rates_of_dropout_are_kept_where_layers_are_nested_too():
+    layers = keras.layers
+    inner = keras.Sequential([layers.Dense(3), layers.SpatialDropout1D(0.9, name="maps")])
+    model = keras.Sequential([keras.Input((4, 4)), inner, layers.Dropout(0.5, name="units")])
+    model.compile("sgd", "mse")
+    assert training_facts(model)["dropout"] == {"maps": 0.9, "units": 0.5}
+
+
 def test_values_that_are_not_finite_are_counted_and_left_out(tmp_path):
     x = IMAGES.copy()
     x[BATCH, :3] = np.nan, np.inf, -np.inf

@@ -143,6 +143,49 @@ def test_a_dead_branch_beside_a_skip(tmp_path):
     assert (verdict.verdict, verdict.layers) == ("dead", ("b1", "b2"))
 
 
+def gated(tmp_path, of_branch=1e-8, begins_at=0.0, below=1e-2):
+    """Layers on a branch, multiplied by a scalar, and the sum with the identity beside it."""
+    names = ["h1", "h2", "b1", "b2", "b3", "gate", "out"]
+    layers = [
+        layer(name, depth, names[depth - 2 : depth - 1], last=name == "out")
+        for depth, name in enumerate(names, 1)
+    ]
+    rms = np.tile([below, below, *[of_branch] * 3, 1e-2, 1e-2], (STEPS, 1))
+    kernels, sizes = rms.copy(), np.ones((STEPS, 2 * len(names)))
+    rms[0, 2:5] = kernels[0, 2:5] = 0
+    sizes[0, 10] = begins_at
+    return judge(made_run(tmp_path, layers, rms, kernels, weight_norm=sizes))
+
+
+def test_a_branch_behind_a_scalar_that_begins_at_0_neither_vanishes_nor_explodes(tmp_path):
+    """The small gradients are those of the gate, and the identity carries the signal past it."""
+    verdict = gated(tmp_path)
+    assert verdict.verdict == "healthy"
+    assert verdict.at_start.value == pytest.approx(0, abs=1e-6)
+    assert any("3 layers, the last one b3, on branches behind a weight" in n for n in verdict.notes)
+    assert not gated(tmp_path, below=0.0).notes  # a kernel of zeros in a line
+    other = gated(tmp_path, begins_at=1.0)
+    assert other.verdict != "healthy"
+    assert not other.notes
+
+
+def test_all_hidden_layers_may_lie_on_branches_behind_scalars(tmp_path):
+    """The identity begins at the inputs: there are only each other to compare, not the output."""
+    names = ["b1", "gate1", "b2", "gate2", "out"]
+    shapes = [(2, 2), (1,), (2, 2), (1,), (2, 2)]
+    layers = [
+        layer(name, depth, names[depth - 2 : depth - 1], last=name == "out", kernel=shape)
+        for depth, (name, shape) in enumerate(zip(names, shapes, strict=True), 1)
+    ]
+    rms, sizes = np.tile([1e-8, 1e-2, 1e-8, 1e-2, 1e-2], (STEPS, 1)), np.ones((STEPS, 10))
+    rms[0, [0, 2]], sizes[0, [2, 6]] = 0, 0
+    biases = np.where(np.isin(names, ["gate1", "gate2"]), np.nan, rms)
+    verdict = judge(made_run(tmp_path, layers, biases, rms, weight_norm=sizes))
+    assert verdict.verdict == "healthy"
+    assert verdict.attenuation.value == pytest.approx(0, abs=1e-6)
+    assert any("2 layers, the last one b2, on branches" in note for note in verdict.notes)
+
+
 def test_a_tower_that_vanishes_beside_one_that_does_not(tmp_path):
     """Two towers that meet in `out`: the left one loses 7 orders, and is named."""
     left, right = ([f"{side}{n}" for n in range(8)] for side in ("left", "right"))

@@ -151,6 +151,10 @@ def guess_of(head: Head) -> float:
         return _entropy(head.shares)
     if head.loss in BINARY:
         means = head.labels.get("means") or [head.labels["mean"]] * (head.units == 1)
+        # The crossentropy of such labels has no lower bound.
+        mean, variance = head.labels.get("mean", np.nan), head.labels.get("variance", 0.0)
+        if mean**2 + variance > 1.01 * mean:
+            return np.nan
         entropies = [_entropy(np.array([mean, 1 - mean])) for mean in means]
         return float(np.mean(entropies)) if entropies else np.nan
     return np.nan

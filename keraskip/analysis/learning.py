@@ -12,6 +12,7 @@ from keraskip.analysis.progress import (
     FEWEST_EPOCHS,
     FEWEST_STEPS,
     LEARNED_SHARE,
+    Idle,
     Progress,
     idle_outputs,
     progress_of,
@@ -63,6 +64,8 @@ class Learning:
         chance: the accuracy of the best constant answer; NaN where it cannot be known.
         since: the first step of what cannot be recovered, for a run that diverged; else None.
         source: where the losses come from, `"steps"`, `"epochs"` or, without losses, empty.
+        idle: of several outputs that together have learned, the names of those that are no better
+            than a constant guess; the state is "learning" only if the losses of all of them fall.
     """
 
     state: str
@@ -74,6 +77,7 @@ class Learning:
     chance: float
     since: int | None
     source: str
+    idle: tuple[str, ...] = ()
 
     @property
     def fails(self) -> bool:
@@ -96,6 +100,7 @@ def learning_of(run: Run) -> Learning:
         progress.chance,
         since,
         losses.source if losses else "",
+        tuple(each.name for each in _idle(run)) if progress.is_low and progress.fell else (),
     )
 
 
@@ -120,8 +125,9 @@ def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
         said = "the loss falls, and the answers are none the better"
         return "not learning", _joined(said, progress.accuracy_words, words), None
     if progress.is_low and progress.fell:
-        idle = idle_outputs(run) if _count(run) >= FEWEST_WHILE_FALLING else ""
-        return ("not learning" if idle else "learning"), _joined(idle, words), None
+        idle = [output for output in _idle(run) if not output.falls]
+        state = "not learning" if idle else "learning"
+        return state, _joined(*map(str, idle), words), None
     if progress.is_above_chance:
         return "learning", _joined(progress.accuracy_words, words), None
     if frozen_at_the_end(run):
@@ -134,6 +140,10 @@ def _without_update(run: Run, words: str) -> tuple[str, str, int | None]:
     count = _count(run)
     state = "frozen" if count >= FEWEST_TO_FAIL else "unknown"
     return state, _joined(f"no update was made in {count} steps", words), None
+
+
+def _idle(run: Run) -> list[Idle]:
+    return idle_outputs(run) if _count(run) >= FEWEST_WHILE_FALLING else []
 
 
 def _count(run: Run) -> int:
@@ -183,7 +193,7 @@ def _without_success(run: Run, progress: Progress) -> tuple[str, str]:
         return known, "the loss is low, and no fall since its start is certain"
     if progress.might_be_low:
         return "unknown", "the interval of the loss at the end contains the limit"
-    if losses.begins_to_fall:
+    if losses.begins_to_fall and not progress.is_far:
         return "unknown", "the loss has just begun to fall"
     if losses.still_fall and _is_lifted(losses, progress):
         return "unknown", "the loss falls, but is not below that of a constant guess"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from keraskip.analysis.gates import gated_layers
 from keraskip.analysis.silence import Silence, few
 from keraskip.runs import Run
 
@@ -13,13 +14,22 @@ def notes_of(run: Run, silence: Silence) -> list[str]:
         run: a run.
         silence: its layers without a gradient.
     """
-    return [*_heads(silence), *_unrecorded(run), *_time(run)]
+    return [*_heads(silence), *_gated(silence), *_unrecorded(run), *_time(run)]
 
 
 def _heads(silence: Silence) -> Iterator[str]:
     if silence.heads:
         names = few(silence.heads)
         yield f"not judged: {names} never got a gradient, as the loss does not depend on it"
+
+
+def _gated(silence: Silence) -> Iterator[str]:
+    gated = gated_layers(silence)
+    if gated:
+        yield (
+            f"not compared with other layers: {few(gated)} on branches behind a weight that begins "
+            "at 0, as they get no gradient in the first step, and little until it has grown"
+        )
 
 
 def _unrecorded(run: Run) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What loss and accuracy have come to, beside a constant guess."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,6 +71,11 @@ class Progress:
         part = LEARNED_SHARE * abs(self.limit)
         end = self.losses.end
         return bool(end.low < self.limit - part and end.value < self.limit - part / 2)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the loss ends far above that of a constant guess, on no plateau near it."""
+        return bool(self.losses and self.losses.end.low > BLOWN_UP * self.guess > 0)
 
     @property
     def rose(self) -> bool:
@@ -153,25 +159,42 @@ class Progress:
         return f"accuracy {self.accuracy:.2f}{beside}"
 
 
-def idle_outputs(run: Run) -> str:
-    """Of several outputs, those whose loss is no lower than that of a constant guess, in words.
+class Idle(NamedTuple):
+    """An output whose loss is no lower than that of a constant guess.
 
-    By the losses of epochs, which Keras logs for each output. One that falls in most epochs, to its
-    lowest or nearly so, is on its way. Factors of the losses leave open what an output is for.
+    Attributes:
+        name: the layer.
+        loss: of the last epoch.
+        guess: of a constant guess.
+        falls: whether the loss fell in most epochs, to its lowest or nearly so.
+    """
+
+    name: str
+    loss: float
+    guess: float
+    falls: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} has a loss of {self.loss:.3g}, a constant guess {self.guess:.3g}"
+
+
+def idle_outputs(run: Run) -> list[Idle]:
+    """Of several outputs, those that are no better than a constant guess.
+
+    By the losses of epochs, which Keras logs for each output. Factors of the losses leave open what
+    an output is for.
     """
     heads = heads_of(run)
     if len(heads) < 2 or (run.info.get("training") or {}).get("loss_weights"):
-        return ""
-    said = []
+        return []
+    found = []
     for head in heads:
         name, guess = f"{head.name}_loss", guess_of(head) if head.loss and head.labels else np.nan
         losses = run.epochs[name].to_numpy(float) if name in run.epochs else np.empty(0)
         losses = losses[np.isfinite(losses)]
-        if len(losses) < FEWEST_EPOCHS or _is_falling(losses):
-            continue
-        if losses[-1] > (1 - LEARNED_SHARE) * guess:
-            said.append(f"{head.name} has a loss of {losses[-1]:.3g}, a constant guess {guess:.3g}")
-    return "; ".join(said)
+        if len(losses) >= FEWEST_EPOCHS and losses[-1] > (1 - LEARNED_SHARE) * guess:
+            found.append(Idle(head.name, float(losses[-1]), guess, _is_falling(losses)))
+    return found
 
 
 def _is_falling(losses: np.ndarray) -> bool:

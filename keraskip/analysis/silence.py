@@ -164,6 +164,8 @@ class Silence:
         The kernel behind then gets no gradient either, since its input is 0. Where that kernel gets
         one, and has no other input, the answer is not 0: its slope is, or the gradient is cut off.
         """
+        if lone_sample(self.run):
+            return False
         roles, shapes = self.run.weights["role"], self.run.weights["shape"]
         late = self._quiet[len(self._rows) - len(late_steps(self.run)) :]
         for name in self.top if self.is_graph_known else []:
@@ -184,6 +186,8 @@ class Silence:
         if not len(late) or not len(biases):
             return None
         rms = self.run.weight_norm[late[-1]][biases] / np.sqrt(weights["size"].to_numpy()[biases])
+        if not np.isfinite(rms).any():
+            return None
         is_blocked = weights["layer"].isin(self.blocked).to_numpy()[biases]
         usual = max(1.0, float(np.nanmedian(rms)))
         worst = int(np.argmax(np.where(is_blocked, rms, 0)))
@@ -211,3 +215,20 @@ class Silence:
 def few(layers: list[str]) -> str:
     """Some layers, in the order of depth, in a sentence."""
     return layers[0] if len(layers) == 1 else f"{len(layers)} layers, the last one {layers[-1]},"
+
+
+def lone_sample(run: Run) -> str:
+    """The last batch normalisation, if each gets one number for a unit; empty if none does.
+
+    The mean of one number is that number, so its shift is the answer to every sample.
+    """
+    seen = (run.info.get("labels_after") or [{}])[-1]
+    counts = [row.get("count", 0) for row in seen.get("labels") or []]
+    weights, calls = run.weights, run.info.get("calls") or []
+    if not counts or max(counts) > seen.get("steps", 0) or "positions" not in weights:
+        return ""
+    names = weights["layer"].str.split("/").str[-1]
+    positions = dict(zip(names, weights["positions"], strict=True))
+    pairs = zip(calls, run.info.get("kinds") or [], strict=False)
+    found = [name for name, kind in pairs if kind == "BatchNormalization"]
+    return next((name for name in reversed(found) if positions.get(name) == 1), "")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keraskip.analysis.estimates import Estimate, mean
-from keraskip.analysis.lines import line_of
+from keraskip.analysis.gates import line_of_equals
 from keraskip.analysis.notes import notes_of
 from keraskip.analysis.outcome import kernels_of, outcome_of
 from keraskip.analysis.outlook import Course, course_of, outlook, outlook_of
@@ -103,7 +103,7 @@ class Verdict:
 def judge(run: Run) -> Verdict:
     """The verdict on one run by `RULES`, with its numbers."""
     silence = Silence(run)
-    line = line_of(run, silence.heads)
+    line = line_of_equals(silence)
     course = course_of(line, towers(line, silence))
     answer = answer_of(run, silence, course)
     # A line through zeros says nothing.
@@ -226,7 +226,7 @@ def judge_together(runs: Sequence[Run], verdicts: Sequence[Verdict]) -> Judgemen
     if not all(len(early_steps(run)) for run in runs):
         return Judgement("inconclusive", "a run without sound steps", None)
     # The same weights in each run, also where a gradient is missing in one of them.
-    line = line_of(runs[0], Silence(runs[0]).heads)
+    line = line_of_equals(Silence(runs[0]))
     lines = [replace(line, run=run) for run in runs]
     early = outlook(lines, [early_steps(run) for run in runs])
     if all(verdict.since is not None for verdict in verdicts):

@@ -54,8 +54,20 @@ def about_learning(learning: Learning) -> str:
     if learning.start is None or learning.end is None or learning.state == "unknown":
         return f"{STATES[learning.state].clause} ({learning.reason})"
     guess = "" if np.isnan(learning.guess) else f", a constant guess has {learning.guess:.3g}"
+    alike = ", as all labels are the same" if learning.guess == 0 else ""
     course = f"the loss goes from {learning.start.value:.3g} to {learning.end.value:.3g}{guess}"
-    return f"{STATES[learning.state].clause} ({course})"
+    return f"{_clause(learning)} ({course}{alike})"
+
+
+def _clause(learning: Learning) -> str:
+    """The state; of several outputs, with the names of those that are no better than a guess."""
+    clause, names = STATES[learning.state].clause, " and ".join(learning.idle)
+    if not names or learning.state not in ("learning", "not learning"):
+        return clause
+    if learning.state == "learning":
+        return f"{clause}, but not yet {names}"
+    is_one = len(learning.idle) == 1
+    return f"its output {names} does not learn" if is_one else f"its outputs {names} do not learn"
 
 
 def about_findings(findings: Sequence[Finding]) -> str:

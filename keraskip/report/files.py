@@ -29,7 +29,7 @@ def as_json(findings: Findings) -> str:
 
     - the fields of `Verdict`: the signal;
     - `learning`, the fields of `Learning`: `state`, `reason`, `start`, `end`, `guess`,
-      `accuracy`, `chance`, `since`, `source`;
+      `accuracy`, `chance`, `since`, `source`, `idle`;
     - `diagnosis`, a list of the fields of `Finding`, the most upstream cause first: `kind`,
       `sentence`, `remedy`, `source`, `layers`, `steps` (first and last, or null), `evidence`;
       empty for a network that learns;

@@ -86,6 +86,16 @@ RATES = [
             {**TOKENS, "jump": 1000.0, "epochs": 6, "optimizer": f"{ADAM}(3e-3)"},
         ),
     ),
+    *faulty(
+        "dropout",
+        ("too much dropout",),
+        ("dense, dropout 0.95", {"depth": 3, "dropout": 0.95, "optimizer": f"{ADAM}(1e-3)"}),
+        (
+            "multi, dropout 0.95",
+            {**BOTH, "depth": 4, "dropout": 0.95, "optimizer": f"{ADAM}(1e-3)"},
+        ),
+        ("siamese, dropout 0.9", {**SIAMESE, "depth": 4, "dropout": 0.9}),
+    ),
 ]
 
 OUTPUTS = [

@@ -13,6 +13,8 @@ from keraskip.analysis.special import broken_at_first
 # Inputs of about unit variance are usual (LeCun et al. 1998, section 4.3). Raw pixels reach 255.
 LARGE_INPUT = 30.0
 LARGE_TARGET = 30.0
+# Single samples that are broken do not come in each of so many batches.
+MANY_STEPS = 10
 FAR_TO_GO = "answers that begin near 0 have far to go"
 # Times the loss of a constant guess, from which no few steps more would come down.
 FAR = 100
@@ -33,11 +35,22 @@ def inputs_not_finite(evidence: Evidence) -> Finding | None:
     return Finding(
         "inputs not finite",
         f"The inputs of step {first} were not finite ({_values(count)} in all){after}.",
-        "leave these samples out: `good = np.isfinite(x).reshape(len(x), -1).all(axis=1); "
-        + ("x, y = x[good], y[good]`" if evidence.run.info.get("labels") else "x = x[good]`"),
+        _without_them(evidence, rows),
         "IEEE 754: a sum with NaN is NaN",
         steps=(first, int(evidence.run.steps[rows[-1]])),
         evidence={"values": count, "steps": len(rows)},
+    )
+
+
+def _without_them(evidence: Evidence, rows: np.ndarray) -> str:
+    """What to do about samples with numbers that are not finite, or about features with them."""
+    if len(rows) >= MANY_STEPS and len(rows) == len(evidence.run.steps):
+        return (
+            "they are so in every step, as features are that were divided by a standard deviation "
+            "of 0: `x = np.nan_to_num(x, posinf=0.0, neginf=0.0)`"
+        )
+    return "leave these samples out: `good = np.isfinite(x).reshape(len(x), -1).all(axis=1); " + (
+        "x, y = x[good], y[good]`" if evidence.run.info.get("labels") else "x = x[good]`"
     )
 
 
@@ -188,11 +201,12 @@ def targets_too_large(evidence: Evidence) -> Finding | None:
         size = float(np.hypot(head.labels.get("mean", 0.0), np.sqrt(variance)))
         is_squared = head.loss in SQUARED
         if fails and (is_squared or head.loss in LINEAR) and size > LARGE_TARGET:
+            which = f"those of {head.name}" if len(evidence.heads) > 1 and head.name else "them"
             follows = "the squared error and its gradients are huge" if is_squared else FAR_TO_GO
             return Finding(
                 "targets too large",
                 f"The targets have a root mean square of {size:.4g}, so {follows}.",
-                "scale them: `y = (y - y.mean()) / y.std()`",
+                f"scale {which}: `y = (y - y.mean()) / y.std()`",
                 EFFICIENT,
                 layers=(head.name,) * bool(head.name),
                 evidence={"mean": head.labels.get("mean", np.nan), "variance": variance},

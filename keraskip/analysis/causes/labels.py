@@ -11,6 +11,8 @@ from keraskip.analysis.progress import idle_outputs
 KARPATHY = "Karpathy 2019, A Recipe for Training Neural Networks: overfit one batch"
 # The loss equals that of a constant guess to within this share.
 SAME = 0.05
+# Above this many times its loss, the answers are no constant guess yet.
+FAR_ABOVE = 1.1
 # Random batches of different samples change the ratio by several percent.
 SAME_FEATURES = 5e-3
 FEWEST_STEPS, FEWEST_BATCHES = 15, 5
@@ -26,13 +28,14 @@ def input_lost(evidence: Evidence) -> Finding | None:
 
     The gradient of the output's kernel is the sum over samples of features times errors, that of
     its bias the sum of the errors. Where all samples have the same features, one is the other times
-    a constant, in every batch.
+    a constant, in every batch. So it is where all errors are alike, long before the answers have
+    come to those of a constant guess; that says nothing about features.
     """
     pair = _output_weights(evidence)
     # In an epoch of few batches one batch may be like the next.
     epochs = evidence.run.epochs
     few = epochs.empty or epochs["steps"].iloc[0] < FEWEST_BATCHES
-    if evidence.learning.state != "not learning" or pair is None or few:
+    if evidence.learning.state != "not learning" or pair is None or few or _is_above(evidence):
         return None
     norms = evidence.run.grad_norm[evidence.late][:, pair].astype(float)
     norms = norms[(np.isfinite(norms) & (norms > 0)).all(axis=1)]
@@ -56,6 +59,12 @@ def input_lost(evidence: Evidence) -> Finding | None:
     )
 
 
+def _is_above(evidence: Evidence) -> bool:
+    """Whether the loss at the end is known to be far above that of a constant guess."""
+    end, guess = evidence.learning.end, evidence.learning.guess
+    return end is not None and end.value > FAR_ABOVE * guess > 0
+
+
 def _output_weights(evidence: Evidence) -> list[int] | None:
     """The columns of kernel and bias of the output; None where it is not a single plain layer."""
     weights = evidence.run.weights
@@ -69,6 +78,8 @@ def _output_weights(evidence: Evidence) -> list[int] | None:
 def nothing_to_learn(evidence: Evidence) -> Finding | None:
     """A loss that stays at that of a constant guess though updates are sound."""
     learning = evidence.learning
+    if learning.state == "not learning" and learning.idle:
+        return _for_outputs(evidence)
     if learning.state != "not learning" or learning.end is None or not learning.guess > 0:
         return None
     if abs(learning.end.value - learning.guess) > SAME * learning.guess:
@@ -90,12 +101,29 @@ def nothing_to_learn(evidence: Evidence) -> Finding | None:
     )
 
 
+def _for_outputs(evidence: Evidence) -> Finding | None:
+    """The same for those of several outputs that are idle, if their loss is that of a guess."""
+    idle = [each for each in idle_outputs(evidence.run) if not each.falls]
+    if not idle or any(each.loss > (1 + SAME) * each.guess for each in idle):
+        return None
+    names = " and ".join(each.name for each in idle)
+    return Finding(
+        "nothing to learn",
+        f"Nothing is learned for {names}: {'; '.join(map(str, idle))}.",
+        f"{OVERFIT}; the labels to look at belong to {names}",
+        KARPATHY,
+        layers=tuple(each.name for each in idle),
+        steps=evidence.span,
+        evidence={"loss": idle[0].loss, "guess": idle[0].guess},
+    )
+
+
 def unexplained(evidence: Evidence) -> Finding | None:
     """A network that does not learn, with no cause among the known ones."""
     if not evidence.fails or nothing_to_learn(evidence):
         return None
     end = evidence.learning.end
-    who = "One of the outputs" if idle_outputs(evidence.run) else "It"
+    who = "One of the outputs" if evidence.learning.idle else "It"
     return Finding(
         "unexplained",
         f"{who} does not learn ({evidence.learning.reason}), and no known cause was found.",

@@ -6,7 +6,7 @@ from keraskip.analysis.causes.level import level, sizes_at_start
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.profiles import SMALLEST, hidden_weights, log_rms_of
-from keraskip.analysis.silence import Silence
+from keraskip.analysis.silence import Silence, lone_sample
 
 # A drop of this many orders between neighbours, and this share of the whole fall, is one layer's.
 DROP, DROP_SHARE = 2.0, 0.6
@@ -80,22 +80,26 @@ def _are_in_a_row(evidence: Evidence, layers: list[str]) -> bool:
 def dead_layer(evidence: Evidence) -> Finding | None:
     """A hidden layer that lets no gradient pass, while the layer behind it has one."""
     run = evidence.run
-    dead = _stopped_at(evidence) if evidence.may_fail and len(evidence.late) else []
-    if not len(dead) or Silence(run).cut_off or empty_input(evidence):
+    # A fused ReLU turns NaN into 0.
+    is_open = evidence.may_fail and evidence.learning.since is None
+    dead = _stopped_at(evidence) if is_open and len(evidence.late) else []
+    if not len(dead) or Silence(run).cut_off or lone_sample(run) or empty_input(evidence):
         return None
-    column = _culprit(evidence, np.asarray(dead))
-    since = evidence.since(evidence.silent[:, column])
-    below = len({evidence.layer_of(other) for other in dead}) - 1
+    columns = _culprits(evidence, np.asarray(dead))
+    since = evidence.since(np.asarray(evidence.silent[:, columns].all(axis=1)))
+    names = list(dict.fromkeys(map(evidence.layer_of, columns)))
+    below = len({evidence.layer_of(other) for other in dead} - set(names))
     follow = "; the layers below only follow" if below else ""
-    name = evidence.layer_of(column)
+    several = f"{len(names)} layers, {names[0]} first, answer"
+    who = f"{names[0]} answers" if len(names) == 1 else several
     return Finding(
         "dead layer",
-        f"{name} answers 0 to everything since step {since}{follow}.",
-        _revive(evidence, since, name),
+        f"{who} 0 to everything since step {since}{follow}.",
+        _revive(evidence, since, names),
         "Lu et al. 2019, Dying ReLU and Initialization",
-        layers=(name,),
+        layers=tuple(names),
         steps=(since, int(run.steps[-1])),
-        evidence={"silent_layers": float(below + 1)},
+        evidence={"silent_layers": float(below + len(names))},
     )
 
 
@@ -146,20 +150,43 @@ def _stopped_at(evidence: Evidence) -> np.ndarray | list[int]:
     return dead if strength > CLEARLY_ALIVE else []
 
 
-def _culprit(evidence: Evidence, dead: np.ndarray) -> int:
-    """The dead layer whose bias has run away, beside its kernel; without one, the deepest."""
+def _culprits(evidence: Evidence, dead: np.ndarray) -> np.ndarray:
+    """The dead layers that are so by themselves, from the input on.
+
+    Those whose bias outweighs what inputs of unit size can add; else the one whose bias has run
+    away, beside its kernel; without one, the deepest.
+    """
     run = evidence.run
+    heavy = dead[_outweighs(evidence, dead)]
+    depth = run.weights["depth"].to_numpy()
+    if len(heavy):
+        return heavy[np.argsort(depth[heavy], kind="stable")]
     rms = run.weight_norm[evidence.late[-1]] / np.sqrt(run.weights["size"].to_numpy())
     size = np.nan_to_num(rms[dead].astype(float))
     if size.max(initial=0) > 3 * np.median(size) and size.max() > 1:
-        return int(dead[size.argmax()])
-    return int(dead[run.weights["depth"].to_numpy()[dead].argmax()])
+        return dead[[size.argmax()]]
+    return dead[[depth[dead].argmax()]]
 
 
-def _revive(evidence: Evidence, since: int, name: str) -> str:
+def _outweighs(evidence: Evidence, columns: np.ndarray) -> np.ndarray:
+    """Whether each is a bias that no input of its layer with an RMS of 1 makes up for.
+
+    A kernel adds at most its norm times that of the input (Cauchy & Schwarz).
+    """
+    weights = evidence.run.weights
+    norms = evidence.run.weight_norm[evidence.late[-1]].astype(float)
+    inputs = weights["shape"].map(lambda shape: np.prod(shape[:-1]) if len(shape) > 1 else 0)
+    # Sums over the kernels of each layer, to be set against the norm of its bias.
+    reach = (norms * np.sqrt(inputs)).groupby(weights["layer"]).sum()
+    is_bias = (weights["role"] == "bias").to_numpy()[columns]
+    return is_bias & (norms[columns] > reach[weights["layer"].iloc[columns]].to_numpy())
+
+
+def _revive(evidence: Evidence, since: int, names: list[str]) -> str:
     if since == evidence.run.steps[0]:
+        are = f"{names[0]} is" if len(names) == 1 else f"these {len(names)} layers are"
         return (
-            f'{name} is dead from the start: `bias_initializer="zeros"`, '
+            f'{are} dead from the start: `bias_initializer="zeros"`, '
             '`kernel_initializer="he_normal"`'
         )
     # Units that are centred answer to about half of the samples, so they stay alive.
@@ -218,7 +245,7 @@ def _narrow(evidence: Evidence, columns: np.ndarray, depth: np.ndarray, low: int
 
 def attention_collapse(evidence: Evidence) -> Finding | None:
     """Queries and keys that get next to nothing of what values get, in a network that fails."""
-    if not (evidence.fails and len(evidence.late)):
+    if not (evidence.fails_or_leaves_it_open and len(evidence.late)):
         return None
     path = evidence.run.weights["path"]
     sizes = np.nan_to_num(evidence.run.grad_norm[evidence.late]).mean(axis=0)

@@ -15,6 +15,9 @@ LOWEST_RATE, HIGHEST_RATE = 1e-6, 0.5
 # The same for Adam and its kin, whose update of an element is about the rate.
 HIGHEST_ADAPTIVE_RATE = 0.01
 DEFAULT_SGD = 0.01
+# Momentum m multiplies a rate by 1 / (1 - m) in the end: by more than 100 above the first of these
+# (Sutskever et al. 2013 go as far only with a schedule that begins lower).
+HIGHEST_MOMENTUM, USUAL_MOMENTUM = 0.99, 0.9
 # Adam's default is good for most (Kingma & Ba 2015, algorithm 1), so a rate that is off by no more
 # than this factor is that one.
 ABOUT = 5.0
@@ -86,10 +89,11 @@ def one_digit(value: float) -> float:
 
 
 def optimizer_line(evidence: Evidence, **settings: float) -> str:
-    """A line that makes the run's optimizer with other settings; its momentum stays."""
+    """A line that makes the run's optimizer with other settings; its momentum stays, if usual."""
     name = evidence.optimizer.get("class", "SGD")
     if evidence.optimizer.get("momentum"):
-        settings["momentum"] = float(evidence.optimizer["momentum"])
+        momentum = float(evidence.optimizer["momentum"])
+        settings["momentum"] = momentum if momentum <= HIGHEST_MOMENTUM else USUAL_MOMENTUM
     arguments = ", ".join(f"{key}={value:g}" for key, value in settings.items())
     return f"optimizer = keras.optimizers.{name}({arguments})"
 

@@ -7,7 +7,7 @@ from keraskip.analysis.causes.level import NORMALIZATION, level
 from keraskip.analysis.causes.rates import optimizer_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.silence import Silence
+from keraskip.analysis.silence import Silence, lone_sample
 
 # Four of them take off two orders.
 FEW_SIGMOIDS = 3
@@ -83,12 +83,14 @@ def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
     if not (evidence.fails and len(run.steps)) or late_failure(evidence):
         return None
     # Heads without a loss, and layers that are never called, are no reason to fail.
+    if lone_sample(run):
+        return _of_lone_samples(evidence, lone_sample(run))
     silence, layer = Silence(run), run.weights["layer"]
     is_missing = run.missing.all(axis=0) & ~layer.isin(silence.heads).to_numpy()
     never = np.flatnonzero(is_missing | layer.isin(silence.cut_off).to_numpy())
     if not len(never):
         return None
-    layers = tuple(dict.fromkeys(run.weights["layer"].iloc[never]))
+    layers = tuple(dict.fromkeys(map(str, run.weights["layer"].iloc[never])))
     which = layers[0] if len(layers) == 1 else f"{len(layers)} layers, {layers[0]} first"
     return Finding(
         "cut off",
@@ -99,6 +101,24 @@ def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
         layers=layers,
         steps=evidence.span,
         evidence={"weights": float(len(never))},
+    )
+
+
+def _of_lone_samples(evidence: Evidence, name: str) -> Finding | None:
+    """A batch normalisation that sees one sample at a time, and so answers the same to each."""
+    silent = evidence.silent[evidence.sound].all(axis=0)
+    layers = tuple(dict.fromkeys(map(str, evidence.run.weights["layer"][silent])))
+    if not layers:
+        return None
+    return Finding(
+        "cut off",
+        f"No gradient passes {name}: in a batch of one sample it subtracts the sample from itself.",
+        "larger batches, `batch_size=32` in `fit`, or `keras.layers.LayerNormalization()` in place "
+        "of each `BatchNormalization`",
+        "Ioffe & Szegedy 2015, algorithm 1",
+        layers=layers,
+        steps=evidence.span,
+        evidence={"layers": float(len(layers))},
     )
 
 

@@ -12,6 +12,8 @@ from keraskip.models.room import room_for_skips
 
 # The unit axis of a kernel of more weights than this is not looked at.
 LARGE = 2**22
+# The spatial kinds are made of the first.
+DROPOUT = (keras.layers.Dropout, keras.layers.AlphaDropout, keras.layers.GaussianDropout)
 
 
 def known_facts(model: keras.Model) -> dict[str, Any]:
@@ -28,7 +30,8 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         `training`: loss, `from_logits`, optimizer with its settings, dtype policy and metrics;
         `outputs`: layer, number of units and activation of each, and `classes` of a classifier;
         `untrained`: layers with weights that do not train, and why; `alike`: layers whose units all
-        start out the same; `recurrent`: layers that go over time steps; `calls`: names of layers in
+        start out the same; `recurrent`: layers that go over time steps; `dropout`: the rates of the
+        layers that drop out units; `calls`: names of layers in
         the order of their calls, beside them `kinds`, their classes, and `activations`; `skips`:
         what `add_skips` could do.
     """
@@ -52,6 +55,11 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         "recurrent": [
             layer.name for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)
         ],
+        "dropout": {
+            layer.name: float(layer.rate)
+            for layer in model._flatten_layers()
+            if isinstance(layer, DROPOUT)
+        },
         "calls": [call.name for call in calls],
         "kinds": [type(call.layer).__name__ for call in calls],
         "activations": [_activation(call.layer) for call in calls],
