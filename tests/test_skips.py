@@ -278,6 +278,20 @@ def test_the_mask_of_a_sequence_reaches_the_layers_of_the_twin(scale):
     np.testing.assert_allclose(padded, outputs(twin, np.array([[1, 2]], "int32")), atol=1e-6)
 
 
+@pytest.mark.parametrize("mode", ["int8", "float8"])
+def test_quantized_layers_get_a_skip_that_is_not(mode):
+    """Keras adds and scales in floating point only; float8 makes variables in another order."""
+    x = keras.Input((8,))
+    first, second, last = dense(), dense(), dense(2)
+    model = keras.Model(x, last(second(first(x))))
+    first.quantize(mode)
+    second.quantize(mode)
+    twin = add_skips(model, scale=0.5, verbose=False)
+    batch = batch_for(model)
+    by_hand = keras.ops.convert_to_numpy(last(batch + 0.5 * second(first(batch))))
+    np.testing.assert_allclose(outputs(twin, batch), by_hand, atol=1e-6)
+
+
 def test_the_twin_is_compiled_like_the_model_with_a_new_optimizer():
     model = mlp()
     assert not add_skips(model, verbose=False).compiled
