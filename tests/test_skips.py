@@ -294,7 +294,7 @@ def test_quantized_layers_get_a_skip_that_is_not(mode):
     first.quantize(mode)
     second.quantize(mode)
     twin = add_skips(model, scale=0.5, verbose=False)
-    batch = batch_for(model)
+    batch = keras.ops.convert_to_tensor(batch_for(model))
     by_hand = keras.ops.convert_to_numpy(last(batch + 0.5 * second(first(batch))))
     np.testing.assert_allclose(outputs(twin, batch), by_hand, atol=1e-6)
 
