@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras import layers
 from members import quick
-from skip_networks import DRAWN, conv, dense
+from skip_networks import DRAWN, around, conv, dense
 
 import keraskip
 from keraskip import add_skips
@@ -231,6 +231,12 @@ def test_the_table_names_each_stretch_and_why_it_has_no_skip(capsys):
     assert " ".join(rows[3][2:]) == "8 2 none: makes the output"
 
 
+def bottleneck():
+    x = keras.Input((6, 6, 4))
+    branch = around(x, conv(), conv(), conv())
+    return keras.Model(x, dense(2)(layers.Flatten()(branch)))
+
+
 # fmt: off
 BAD = (
     # model                         arguments                     message
@@ -251,6 +257,7 @@ BAD = (
     (lambda: keras.Sequential([keras.Input((8,)), dense(7), dense(6), dense(5)]), {},
                                                                   r"2 the shape changes"),
     (lambda: keraskip.build_resnet(8, input_shape=(8, 8, 1)), {}, r"6 a way leads around it alre"),
+    (bottleneck,                    {},                           r"3 a way leads around it alre"),
     (lambda: add_skips(mlp(4), verbose=False), {},                r"4 a way leads around it"),
     (lambda: keras.Sequential([keras.Input((6, 6, 4)), conv(), conv(), layers.Flatten(), dense()]),
      {"how": "concatenate"},                                      r"cannot be made wider"),
@@ -276,6 +283,20 @@ def test_the_mask_of_a_sequence_reaches_the_layers_of_the_twin(scale):
             weight.assign(np.ones(1))
     padded = outputs(twin, np.array([[1, 2, 0, 0]], "int32"))
     np.testing.assert_allclose(padded, outputs(twin, np.array([[1, 2]], "int32")), atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["int8", "float8"])
+def test_quantized_layers_get_a_skip_that_is_not(mode):
+    """Keras adds and scales in floating point only; float8 makes variables in another order."""
+    x = keras.Input((8,))
+    first, second, last = dense(), dense(), dense(2)
+    model = keras.Model(x, last(second(first(x))))
+    first.quantize(mode)
+    second.quantize(mode)
+    twin = add_skips(model, scale=0.5, verbose=False)
+    batch = keras.ops.convert_to_tensor(batch_for(model))
+    by_hand = keras.ops.convert_to_numpy(last(batch + 0.5 * second(first(batch))))
+    np.testing.assert_allclose(outputs(twin, batch), by_hand, atol=1e-6)
 
 
 def test_the_twin_is_compiled_like_the_model_with_a_new_optimizer():

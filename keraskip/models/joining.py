@@ -29,7 +29,7 @@ def merged(x, y, stretch: Stretch, wish: Wish, unique: Callable[[str], str]):
         unique: makes a name of a layer unique.
     """
     layer = stretch.last
-    options = {"dtype": getattr(layer, "dtype_policy", None)}
+    options = {"dtype": _policy(layer)}
     if wish.how == "concatenate":
         axis = 1 if is_channels_first(layer) else -1
         name = unique(f"{layer.name}_concat")
@@ -39,6 +39,13 @@ def merged(x, y, stretch: Stretch, wish: Wish, unique: Callable[[str], str]):
     if stretch.shapes[0] != stretch.shapes[1]:
         x = _projected(x, stretch, wish.project, unique(f"{layer.name}_shortcut"), options)
     return layers.Add(name=unique(f"{layer.name}_add"), **options)([x, y])
+
+
+def _policy(layer: Any) -> Any:
+    """The policy of a layer, without quantization: only layers with a kernel know how to."""
+    policy: Any = getattr(layer, "dtype_policy", None)
+    is_quantized = getattr(policy, "quantization_mode", None)
+    return policy.name.rpartition("_from_")[2] if is_quantized else policy
 
 
 def _scaled(y, scale: float | str, name: str, options: dict):

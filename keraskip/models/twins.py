@@ -1,6 +1,6 @@
 """Copies a model with skips in its graph. Names, nested models and initial values stay."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -59,7 +59,7 @@ class Copier:
         for layer, copy in self._copies.values():
             if has_graph(layer) or not getattr(layer, "variables", None):
                 continue
-            for new, old in zip(copy.variables, layer.variables, strict=True):
+            for new, old in _pairs(copy, layer):
                 new.assign(_value_for(new, old))
                 # Keras makes a path of the models and layers around when it makes the variable.
                 new._path = old.path
@@ -86,6 +86,24 @@ def _namer(taken: set[str]) -> Callable[[str], str]:
         return tried
 
     return unique
+
+
+def _pairs(copy: Any, layer: Any) -> Iterator[tuple[Any, Any]]:
+    """Each variable of a copy with the layer's: by order, unless names tell of another one.
+
+    A layer that was quantized to float8 has made its variables in another order than a copy does.
+    """
+    new, old = (
+        {_own_path(each, layer.name): each for each in one.variables} for one in (copy, layer)
+    )
+    if len(new) == len(copy.variables) and new.keys() == old.keys():
+        return ((variable, old[path]) for path, variable in new.items())
+    return zip(copy.variables, layer.variables, strict=True)
+
+
+def _own_path(variable: Any, name: str) -> str:
+    """The path of a variable below the layer of a name."""
+    return variable.path.rpartition(f"{name}/")[2]
 
 
 def _value_for(new: Any, old: Any) -> np.ndarray:

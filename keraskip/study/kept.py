@@ -4,8 +4,11 @@ Most of a short training is the tracing of its step. TensorFlow traces it once f
 network that one process trains, one after the other.
 """
 
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from keraskip.study.trial import Trial
 
@@ -46,6 +49,16 @@ def begin_anew(model: "keras.Model", fresh: "keras.Model") -> None:
     optimizers = model.optimizer, fresh.optimizer
     for ours, theirs in zip(*(each.variables for each in optimizers), strict=True):
         ours.assign(theirs.value)
+
+
+def seed_again(seed: int) -> None:
+    """Sets the seeds that Keras draws from, where a network is kept.
+
+    `keras.utils.set_random_seed` also sets TensorFlow's own, from which no network of a study
+    draws. TensorFlow then forgets how it runs the traced step, and works that out once more.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 def recorder_for(

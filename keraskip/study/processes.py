@@ -4,9 +4,8 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -120,8 +119,8 @@ def _answer(lines: IO[str]) -> tuple[str | None, str]:
 
 
 def _waited(answer: Future) -> bool:
-    """Whether the answer is there; waits for a moment."""
-    time.sleep(SECONDS_BETWEEN_LOOKS)
+    """Whether the answer is there; waits for it for a moment."""
+    wait([answer], SECONDS_BETWEEN_LOOKS)
     return answer.done()
 
 

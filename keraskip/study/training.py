@@ -12,7 +12,7 @@ from keraskip.data import Dataset, Part, load_data
 from keraskip.runs import INFO_FILE, read_info
 from keraskip.study.checkpoints import MODEL_FILE, finish, keep, restore
 from keraskip.study.devices import Setup
-from keraskip.study.kept import Kept, begin_anew, recorder_for
+from keraskip.study.kept import Kept, begin_anew, recorder_for, seed_again
 from keraskip.study.locking import locked
 from keraskip.study.trial import Trial
 
@@ -66,8 +66,9 @@ def train_trial(
     if setup.parts > 1:
         kept = None  # each trial has a strategy of its own for several devices
     taken = kept.taken_for(trial) if kept else None
-    # Keras counts names from the start in each trial.
-    keras.utils.clear_session()
+    if not taken:
+        # Keras counts names from the start in each trial.
+        keras.utils.clear_session()
     with locked(folder) if setup.writes else nullcontext(), setup.scope():
         if is_finished(folder, trial):
             # By another process, since this one looked.
@@ -76,7 +77,7 @@ def train_trial(
         model, former = _network(trial, data, steps, setup, taken)
         first = restore(model, folder)
         # Again, so that nothing depends on how many random numbers the weights took.
-        keras.utils.set_random_seed(trial.seed)
+        seed_again(trial.seed) if taken else keras.utils.set_random_seed(trial.seed)
         recorder = recorder_for(former, folder, _info(trial, data, steps), first)
         progress(first)
         _fit(model, trial, data, setup, recorder, folder, progress)
@@ -95,7 +96,9 @@ def _network(
 
     The recorder is None for a new model.
     """
-    fresh = trial.build(data, steps)
+    if taken:
+        seed_again(trial.seed)
+    fresh = trial.build_unseeded(data, steps) if taken else trial.build(data, steps)
     setup.prepare(fresh)
     # Before TensorFlow traces the step: a trace that makes variables is thrown away.
     fresh.optimizer.build(fresh.trainable_variables)

@@ -157,6 +157,13 @@ class Trial:
         """The compiled model with its initial weights, for a training of `steps` steps."""
         import keras
 
+        keras.utils.set_random_seed(self.seed)
+        return self.build_unseeded(data, steps)
+
+    def build_unseeded(self, data: Dataset, steps: int) -> "keras.Model":
+        """The compiled model with weights by the seed that is set."""
+        import keras
+
         from keraskip.models.densenet import build_densenet
         from keraskip.models.residual import build_plain, build_resnet
         from keraskip.models.skips import add_skips
@@ -168,7 +175,6 @@ class Trial:
             "densenet": build_densenet,
             "mlp": build_mlp,
         }
-        keras.utils.set_random_seed(self.seed)
         size = {"input_shape": data.input_shape, "classes": data.classes}
         model = builders[self.family](**size, **self.builder_arguments)
         if self.skips is not None:
