@@ -17,8 +17,9 @@ from uncompiled import UNCOMPILED
 import keraskip
 from keraskip import Artefact, ExportError, Preprocessing
 from keraskip.data import load_data
-from keraskip.export import parity, savedmodel
-from keraskip.export.contract import contract_of
+from keraskip.export.artefact import parity
+from keraskip.export.formats import savedmodel
+from keraskip.export.network.contract import contract_of
 
 tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
 

@@ -16,8 +16,8 @@ from keras import layers
 
 import keraskip
 from keraskip import Artefact, ExportError, Preprocessing
-from keraskip.export import drafts
-from keraskip.export.drafts import draft
+from keraskip.export.artefact import drafts
+from keraskip.export.artefact.drafts import draft
 
 tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
 pytestmark = pytest.mark.filterwarnings("ignore:.*np.object:FutureWarning")

@@ -193,11 +193,11 @@ def test_imagenet_weights_bring_what_an_export_needs(tmp_path, monkeypatch):
         crop=0.875, interpolation="bilinear",
     )  # fmt: skip
     request = request_for(model)
-    assert request.preprocessing == steps
-    assert request.class_names == list(imagenet_classes())
+    assert request["preprocessing"] == steps
+    assert request["class_names"] == list(imagenet_classes())
     assert PINS["resnet18"].revision in origin_of(model).source
     none = request_for(model, preprocessing=Preprocessing(), class_names=[])
-    assert (none.preprocessing, none.class_names) == (Preprocessing(), [])
+    assert (none["preprocessing"], none["class_names"]) == (Preprocessing(), [])
 
 
 @pytest.mark.parametrize("network", PINS)
@@ -239,7 +239,7 @@ def test_other_networks_have_no_imagenet_weights(name, changes, message):
 
 def test_other_models_bring_nothing():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    assert request_for(model).preprocessing is None
+    assert request_for(model)["preprocessing"] is None
     with pytest.raises(ValueError, match="with weights that have a name"):
         Preprocessing.of_model(model)
 

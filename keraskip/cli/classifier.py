@@ -21,7 +21,7 @@ def classifier_of(source: str) -> Classify:
     if source.endswith(".keras") and Path(source).is_file():
         return _of_network(source, None)
     if Path(source).exists():
-        from keraskip.export.opened import Artefact
+        from keraskip.export.artefact.opened import Artefact
 
         return Artefact(source).best
     name, weights = parted(source)
@@ -49,9 +49,9 @@ def _of_network(network: str, weights: str | None) -> Classify:
     import_keras_quietly()
     import keras
 
-    from keraskip.export.contract import contract_of
-    from keraskip.export.pictures import best_classes, read_picture
-    from keraskip.export.preprocessing import Preprocessing
+    from keraskip.export.artefact.pictures import best_classes, read_picture
+    from keraskip.export.network.contract import contract_of
+    from keraskip.export.network.preprocessing import Preprocessing
     from keraskip.models.origin import origin_of
 
     model, _, steps = model_of(network, weights)

@@ -70,7 +70,7 @@ def export(
 
     A file from a run folder also brings the run's normalisation and test results.
     """
-    from keraskip.export.drafts import check_target
+    from keraskip.export.artefact.drafts import check_target
 
     with bad_input_in_one_line():
         options = _format_options(format, signature, quantization, dataset)
@@ -105,15 +105,15 @@ def check(
 
     Fails if a difference is larger than an export may have.
     """
-    from keraskip.export.opened import Artefact, report
+    from keraskip.export.artefact.opened import Artefact, report
 
     with bad_input_in_one_line(), waiting(f"checking {artefact}"):
         opened = Artefact(artefact)
         differences, failure = {}, None
         if against:
             import_keras_quietly()
-            from keraskip.export.comparing import compare
-            from keraskip.export.parity import ExportError
+            from keraskip.export.artefact.comparing import compare
+            from keraskip.export.errors import ExportError
             from keraskip.models.loading import load_model
 
             try:
@@ -172,7 +172,7 @@ def _format_options(
     dataset: str | None,
 ) -> dict[str, Any]:
     """The options of the format; ValueError for an option of another format."""
-    from keraskip.export.savedmodel import SIGNATURES
+    from keraskip.export.formats.savedmodel import SIGNATURES
 
     if signature and format is not Format.savedmodel:
         raise ValueError(f"--signature is for savedmodel. Received: --format {format}")

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from keraskip.data import Dataset
-    from keraskip.export.preprocessing import Preprocessing
+    from keraskip.export.network.preprocessing import Preprocessing
 
 # The most images to take from a data set.
 MOST_IMAGES = 100
@@ -64,7 +64,7 @@ def images_of(dataset: str) -> tuple["np.ndarray", "Preprocessing"]:
     import numpy as np
 
     from keraskip.data import load_data
-    from keraskip.export.preprocessing import preprocessing_of
+    from keraskip.export.network.preprocessing import preprocessing_of
 
     data: Dataset = load_data(dataset)
     indices = np.unique(np.linspace(0, len(data.train) - 1, MOST_IMAGES).astype(int))
@@ -75,7 +75,7 @@ def images_of(dataset: str) -> tuple["np.ndarray", "Preprocessing"]:
 
 def _origin(folder: Path) -> tuple[Path | None, "Preprocessing | None"]:
     """The folder and the run's preprocessing, if the folder holds a run."""
-    from keraskip.export.preprocessing import preprocessing_of_run
+    from keraskip.export.network.preprocessing import preprocessing_of_run
     from keraskip.runs import INFO_FILE
 
     is_run = (folder / INFO_FILE).is_file()

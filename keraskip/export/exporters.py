@@ -1,47 +1,25 @@
 """The public export functions, one for each format."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import keras
 
-from keraskip.checks import check_choice, check_choices, check_integer
 from keraskip.export.exporting import export
-from keraskip.export.litert import QUANTIZATIONS
-from keraskip.export.preprocessing import Preprocessing
-from keraskip.export.request import request_for
-from keraskip.export.savedmodel import SIGNATURES
-
-
-class Common(TypedDict, total=False):
-    """The arguments that all formats share; `export_savedmodel` explains them."""
-
-    preprocessing: Preprocessing | None
-    class_names: Sequence[str] | None
-    fold_batch_norm: bool
-    samples: Any
-    input_shape: tuple[int | None, int | None, int] | None
-    run: str | Path | None
-    metrics: Mapping[str, float] | None
-    overwrite: bool
+from keraskip.export.formats.format import Options
+from keraskip.export.formats.litert import Quantization
+from keraskip.export.formats.savedmodel import Signatures
+from keraskip.export.request import Request, request_for
 
 
 def export_savedmodel(
     model: keras.Model,
     path: str | Path,
     *,
-    preprocessing: Preprocessing | None = None,
-    class_names: Sequence[str] | None = None,
     top_k: int = 5,
     signatures: Sequence[str] = ("serve",),
-    fold_batch_norm: bool = True,
-    samples: Any = None,
-    input_shape: tuple[int | None, int | None, int] | None = None,
-    run: str | Path | None = None,
-    metrics: Mapping[str, float] | None = None,
-    overwrite: bool = False,
+    **common: Unpack[Request],
 ) -> Path:
     """Writes a SavedModel, for TensorFlow without Keras and for TensorFlow Serving.
 
@@ -103,25 +81,18 @@ def export_savedmodel(
     >>> loaded = tf.saved_model.load("exported/resnet56")  # doctest: +SKIP
     >>> loaded.signatures["serving_default"](images=images)["predictions"]  # doctest: +SKIP
     """
-    check_integer("top_k", top_k, minimum=1)
-    check_choices("signatures", signatures, SIGNATURES, empty=False)
-    request = request_for(
-        model, preprocessing=preprocessing, class_names=class_names,
-        fold_batch_norm=fold_batch_norm, samples=samples, input_shape=input_shape, run=run,
-        metrics=metrics, overwrite=overwrite,
-    )  # fmt: skip
-    # Without "serve" there would be nothing to compare.
-    names = [*dict.fromkeys([*signatures, "serve"])]
-    options = {
-        "preprocessing": request.preprocessing,
-        "class_names": request.class_names,
-        "top_k": top_k,
-        "constant_weights": fold_batch_norm,
-    }
-    return export("savedmodel", model, path, request, signatures=names, **options)
+    request = request_for(model, **common)
+    options = Signatures(
+        signatures=signatures,
+        preprocessing=request["preprocessing"],
+        class_names=request["class_names"] or (),
+        top_k=top_k,
+        constant_weights=request.get("fold_batch_norm", True),
+    )
+    return export("savedmodel", model, path, request, options)
 
 
-def export_onnx(model: keras.Model, path: str | Path, **common: Unpack[Common]) -> Path:
+def export_onnx(model: keras.Model, path: str | Path, **common: Unpack[Request]) -> Path:
     """Writes `model.onnx`, with its card, into a folder; needs `pip install 'keraskip[onnx]'`.
 
     The network takes float32 images as the model does. The card has the preprocessing and the
@@ -138,7 +109,7 @@ def export_onnx(model: keras.Model, path: str | Path, **common: Unpack[Common]) 
 
     >>> export_onnx(model, "exported/resnet56_onnx")  # doctest: +SKIP
     """
-    return export("onnx", model, path, request_for(model, **common))
+    return export("onnx", model, path, request_for(model, **common), Options())
 
 
 def export_litert(
@@ -147,7 +118,7 @@ def export_litert(
     *,
     quantization: str | None = None,
     representative: Any = None,
-    **common: Unpack[Common],
+    **common: Unpack[Request],
 ) -> Path:
     """Writes `model.tflite`, with its card, into a folder; needs `pip install 'keraskip[litert]'`.
 
@@ -167,15 +138,8 @@ def export_litert(
     ...     model, "exported/small", quantization="int8", representative=images
     ... )  # doctest: +SKIP
     """
-    check_choice("quantization", quantization, QUANTIZATIONS)
-    if (quantization == "int8") != (representative is not None):
-        raise ValueError(
-            "representative images are for quantization='int8', which needs them. "
-            f"Received: quantization={quantization!r}, "
-            f"representative={'None' if representative is None else 'images'}"
-        )
+    options = Quantization(quantization=quantization, representative=representative)
     request = request_for(model, **common)
-    if request.samples is None and representative is not None:
-        request = replace(request, samples=representative)
-    options = {"quantization": quantization, "representative": representative}
-    return export("litert", model, path, request, **options)
+    if representative is not None:
+        request.setdefault("samples", representative)
+    return export("litert", model, path, request, options)

@@ -22,14 +22,15 @@ import keras
 import numpy as np
 
 import keraskip
-from keraskip.export import savedmodel
-from keraskip.export.contract import contract_of
+from keraskip.export.formats import savedmodel
+from keraskip.export.network.contract import contract_of
 
 TARGET = 1.3
 
 
 def of_constants(model, folder):
-    savedmodel.write(model, folder, contract_of(model), constant_weights=True)
+    options = savedmodel.Signatures(constant_weights=True)
+    savedmodel.write(model, folder, contract_of(model), options)
     return savedmodel.load(folder)
 
 

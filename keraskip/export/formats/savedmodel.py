@@ -1,6 +1,7 @@
 """SavedModel, the format that TensorFlow and TensorFlow Serving load without Keras."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keraskip.export.preprocessing import Preprocessing
+from keraskip.checks import check_choices, check_integer
+from keraskip.export.formats.format import Format, Options, Predict
+from keraskip.export.network.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import keras
 
-    from keraskip.export.contract import Contract
+    from keraskip.export.network.contract import Contract
 
 SIGNATURES = ("serve", "uint8", "encoded")
 RAW = SIGNATURES[1:]
@@ -26,34 +29,52 @@ BYTES = "image_bytes"
 MOST_CONSTANTS = 2**30
 
 
-def write(
-    model: "keras.Model",
-    folder: Path,
-    contract: "Contract",
-    signatures: Sequence[str] = SIGNATURES[:1],
-    preprocessing: Preprocessing | None = None,
-    class_names: Sequence[str] = (),
-    top_k: int = 5,
-    constant_weights: bool = False,
-) -> None:
-    """Writes a SavedModel with these signatures; the first one is also the default.
+@dataclass(frozen=True)
+class Signatures(Options):
+    """The choices for a SavedModel; `keraskip.export_savedmodel` explains them.
 
     Constant weights make it faster, but cannot be trained any further.
     """
+
+    signatures: Sequence[str] = SIGNATURES[:1]
+    preprocessing: Preprocessing | None = None
+    class_names: Sequence[str] = ()
+    top_k: int = 5
+    constant_weights: bool = False
+
+    def __post_init__(self) -> None:
+        check_integer("top_k", self.top_k, minimum=1)
+        check_choices("signatures", self.signatures, SIGNATURES, empty=False)
+        # Without "serve" there would be nothing to compare.
+        object.__setattr__(self, "signatures", tuple(dict.fromkeys([*self.signatures, "serve"])))
+
+    def checked(self, contract: "Contract") -> Options:
+        """ValueError unless the model's images can come as encoded files, if they are to."""
+        channels = contract.shape[-1]
+        fits = None not in contract.size and channels in ENCODED_CHANNELS
+        if "encoded" in self.signatures and not fits:
+            raise ValueError(
+                "The signature 'encoded' needs a model of images of one size, with "
+                f"{ENCODED_CHANNELS} channels. Received: input_shape={contract.shape}"
+            )
+        return self
+
+
+def write(model: "keras.Model", folder: Path, contract: "Contract", options: Signatures) -> None:
+    """Writes a SavedModel with these signatures; the first one is also the default."""
     import tensorflow as tf
 
-    constant = constant_weights and _bytes(model) < MOST_CONSTANTS
+    constant = options.constant_weights and _bytes(model) < MOST_CONSTANTS
     network = _with_constants(model, contract) if constant else partial(model, training=False)
-    scores = scoring(network, contract, class_names, top_k)
+    scores = scoring(network, contract, options.class_names, options.top_k)
     make = {"serve": _serve, "uint8": _uint8, "encoded": _encoded}
-    functions = {
-        name: make[name](scores, contract, preprocessing or Preprocessing()) for name in signatures
-    }
+    steps = options.preprocessing or Preprocessing()
+    functions = {name: make[name](scores, contract, steps) for name in options.signatures}
     module = tf.Module()
     # TensorFlow saves the variables and functions that it reaches from the module.
     module.weights = [] if constant else [variable.value for variable in model.variables]
     module.functions = functions
-    endpoints = {DEFAULT: functions[signatures[0]], **functions}
+    endpoints = {DEFAULT: functions[options.signatures[0]], **functions}
     tf.saved_model.save(module, str(folder), signatures=endpoints)
 
 
@@ -106,7 +127,7 @@ def scoring(
     return scores
 
 
-def load(folder: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def load(folder: Path) -> Predict:
     """Loads the artefact as a function of images, by TensorFlow alone."""
     import tensorflow as tf
 
@@ -175,3 +196,14 @@ def _encoded(scores: Callable, contract: "Contract", preprocessing: Preprocessin
         return scores(tf.map_fn(decoded, image_bytes, fn_output_signature=spec))
 
     return tf.function(serve, [tf.TensorSpec((None,), tf.string, BYTES)], autograph=False)
+
+
+SAVEDMODEL = Format(
+    name="savedmodel",
+    modules=("tensorflow",),
+    cure="pip install tensorflow",
+    loading='tensorflow.saved_model.load("FOLDER").signatures["serve"]({input}=images)',
+    write=write,
+    load=load,
+    tolerance=1e-5,
+)

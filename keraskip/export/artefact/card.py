@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keraskip.checks import check_number
-from keraskip.export.drafts import CARD_FILE
+from keraskip.export.artefact.drafts import CARD_FILE
+from keraskip.export.formats import FORMATS
 from keraskip.models.origin import origin_of
 from keraskip.runs import INFO_FILE, read_info
 from keraskip.tables import with_unit
@@ -18,7 +19,7 @@ from keraskip.versions import versions
 if TYPE_CHECKING:
     import keras
 
-    from keraskip.export.contract import Contract
+    from keraskip.export.network.contract import Contract
 
 PACKAGES = (
     "keraskip", "keras", "tensorflow", "jax", "torch", "tf2onnx", "onnx", "onnxruntime",
@@ -27,14 +28,6 @@ PACKAGES = (
 README_FILE = "README.md"
 # Class names in the README, so that they fit one row.
 MOST_NAMES = 20
-LOADING = {
-    "savedmodel": 'tensorflow.saved_model.load("FOLDER").signatures["serve"]({input}=images)',
-    "onnx": 'onnxruntime.InferenceSession("FOLDER/model.onnx").run(None, {{"{input}": images}})',
-    "litert": (
-        'ai_edge_litert.interpreter.Interpreter("FOLDER/model.tflite")'
-        ".get_signature_runner()({input}=images)"
-    ),
-}
 
 
 def describe(
@@ -91,7 +84,7 @@ def readme(card: Mapping[str, Any]) -> str:
         f"A network of images in the format {card['format']}, written by keraskip on "
         f"{card['created'][:10]}.",
         "",
-        f"    {LOADING[card['format']].format(input=images['name'])}",
+        f"    {FORMATS[card['format']].loading.format(input=images['name'])}",
         "",
         "| | |",
         "|---|---|",

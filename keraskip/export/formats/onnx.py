@@ -1,24 +1,22 @@
 """ONNX, the format that onnxruntime and many other runtimes load."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from keraskip.export.savedmodel import scoring
+from keraskip.export.formats.format import Format, Options, Predict
+from keraskip.export.formats.savedmodel import scoring
 
 if TYPE_CHECKING:
     import keras
 
-    from keraskip.export.contract import Contract
+    from keraskip.export.network.contract import Contract
 
 FILE = "model.onnx"
 OPSET = 18
 
 
-def write(model: "keras.Model", folder: Path, contract: "Contract") -> None:
+def write(model: "keras.Model", folder: Path, contract: "Contract", options: Options) -> None:
     """Writes the model in the ONNX format, by tf2onnx."""
     import tensorflow as tf
     import tf2onnx
@@ -28,7 +26,7 @@ def write(model: "keras.Model", folder: Path, contract: "Contract") -> None:
     tf2onnx.convert.from_function(function, [spec], opset=OPSET, output_path=str(folder / FILE))
 
 
-def load(folder: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def load(folder: Path) -> Predict:
     """Loads the artefact as a function of images, by onnxruntime."""
     import onnxruntime
 
@@ -36,3 +34,14 @@ def load(folder: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     (images,) = session.get_inputs()
     names = [output.name for output in session.get_outputs()]
     return lambda batch: dict(zip(names, session.run(names, {images.name: batch}), strict=True))
+
+
+ONNX = Format(
+    name="onnx",
+    modules=("tensorflow", "tf2onnx", "onnxruntime"),
+    cure="pip install 'keraskip[onnx]'",
+    loading='onnxruntime.InferenceSession("FOLDER/model.onnx").run(None, {{"{input}": images}})',
+    write=write,
+    load=load,
+    tolerance=1e-4,
+)

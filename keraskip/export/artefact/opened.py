@@ -1,6 +1,5 @@
 """Opens an artefact: its card, its outputs and its speed."""
 
-import importlib
 import statistics
 import time
 from pathlib import Path
@@ -8,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from keraskip.checks import check_integer
-from keraskip.export import card
-from keraskip.export.pictures import best_classes, read_picture
-from keraskip.export.preprocessing import Preprocessing
+from keraskip.export.artefact import card
+from keraskip.export.artefact.pictures import best_classes, read_picture
+from keraskip.export.formats import FORMATS
+from keraskip.export.network.preprocessing import Preprocessing
 from keraskip.tables import add_row, new_table, printed
 
 # Batch sizes to time, and how often each is run.
@@ -43,8 +43,7 @@ class Artefact:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.card = card.read(self.path)
-        loader = importlib.import_module(f"keraskip.export.{self.card['format']}")
-        self._run = loader.load(self.path)
+        self._run = FORMATS[self.card["format"]].load(self.path)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """The outputs by their names, for images as the model takes them."""

@@ -6,21 +6,20 @@ from typing import Any
 import keras
 import numpy as np
 
-from keraskip.export import parity
-from keraskip.export.contract import Contract, contract_of
-from keraskip.export.rebuild import for_inference, is_half
-from keraskip.graph import has_graph
+from keraskip.export.artefact import parity
+from keraskip.export.errors import ExportError
+from keraskip.export.formats import FORMATS
+from keraskip.export.formats.format import Predict
+from keraskip.export.network.contract import Contract, contract_of
+from keraskip.export.network.shipping import shipping_of
 
 # Differences are relative to the largest output, or to 1. Folded normalisation rounds in another
-# order, so its tolerance is larger.
-TOLERANCE = {"savedmodel": 1e-5, "onnx": 1e-4, "litert": 1e-4}
+# order.
 FOLDED_TOLERANCE = 1e-4
 # Pillow and TensorFlow scale images in float32, but in another order.
 RAW_TOLERANCE = 1e-3
 # Half precision has three digits, and each layer loses some of them.
 HALF_TOLERANCE = 0.1
-# Mean differences; 0.2 is a tenth of all probability in another class.
-QUANTIZED_TOLERANCE = {"dynamic": 0.05, "int8": 0.2}
 
 
 def compare(artefact: Any, model: keras.Model) -> dict[str, float]:
@@ -33,26 +32,14 @@ def compare(artefact: Any, model: keras.Model) -> dict[str, float]:
     contract = contract_of(model, tuple(card["input"]["shape"][1:]))
     names = [output["name"] for output in card["outputs"]]
     if [*contract.shape] != card["input"]["shape"][1:] or [*contract.outputs] != names:
-        raise parity.ExportError(
+        raise ExportError(
             f"The model must take {card['input']['shape'][1:]} and give {names}. "
             f"Received: {[*contract.shape]} and {[*contract.outputs]}"
         )
     images = parity.probe_images(contract, None)
-    expected = expected_outputs(reference(model), contract, images)
-    folded = artefact.card["folded"] > 0
-    return compared(artefact.card["format"], artefact, expected, images, artefact.card, folded)
-
-
-def in_float32(model: keras.Model) -> keras.Model:
-    """The model to ship, in float32; mixed precision keeps weights in float32 anyway."""
-    if not has_graph(model):
-        return model
-    return for_inference(model, "float32" if is_half(model) else None)
-
-
-def reference(model: keras.Model) -> keras.Model:
-    """The model that an artefact must agree with: itself, or its float32 twin in half precision."""
-    return in_float32(model) if is_half(model) else model
+    expected = expected_outputs(shipping_of(model, fold=False).reference, contract, images)
+    kind, folded = card["quantization"], card["folded"] > 0
+    return compared(card["format"], artefact, expected, images, kind, folded)
 
 
 def expected_outputs(
@@ -75,22 +62,21 @@ def expected_outputs(
 
 def compared(
     format: str,
-    predict: parity.Predict,
+    predict: Predict,
     expected: Mapping[str, parity.Outputs],
     images: Mapping[str, np.ndarray],
-    options: Mapping[str, Any],
+    quantization: str | None,
     folded: bool,
 ) -> dict[str, float]:
     """The differences between artefact and model; ExportError if one is too large."""
-    quantization = options.get("quantization")
     if quantization:
         kind = "real" if "real" in images else "noise"
         mean = parity.mean_difference(predict, expected[kind], images[kind])
-        tolerance = QUANTIZED_TOLERANCE[quantization]
+        tolerance = FORMATS[format].mean_tolerance[quantization]
         parity.check({kind: mean}, tolerance, "In the mean, a quantised artefact")
         return {f"{kind}, in the mean": mean}
     differences = parity.differences(predict, expected, images)
-    tolerance = max(TOLERANCE[format], FOLDED_TOLERANCE if folded else 0.0)
+    tolerance = max(FORMATS[format].tolerance, FOLDED_TOLERANCE if folded else 0.0)
     parity.check(differences, tolerance, "The artefact")
     return differences
 

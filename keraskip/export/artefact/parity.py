@@ -1,12 +1,15 @@
 """Parity: the images to compare on, and the differences between two networks' outputs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keraskip.export.errors import ExportError
+from keraskip.export.formats.format import Predict
+
 if TYPE_CHECKING:
-    from keraskip.export.contract import Contract
+    from keraskip.export.network.contract import Contract
 
 
 # Height or width of the images where the model leaves it open.
@@ -15,11 +18,6 @@ OPEN_SIDE = 64
 BATCH_SIZES = (1, 3)
 
 Outputs = Mapping[str, np.ndarray]
-Predict = Callable[[np.ndarray], Outputs]
-
-
-class ExportError(ValueError):
-    """An export that cannot be made, or whose outputs differ from the model's."""
 
 
 def probe_images(contract: "Contract", samples: np.ndarray | None) -> dict[str, np.ndarray]:

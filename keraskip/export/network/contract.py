@@ -1,7 +1,6 @@
-"""The contract of an exported network, its input and outputs, and checks before the export."""
+"""The contract of an exported network: its input and outputs."""
 
 import re
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,37 +133,6 @@ def _as_argument(name: str) -> str:
     """The name in a form that can be an argument in every format."""
     plain = re.sub(r"\W", "_", name)
     return plain if plain[:1].isalpha() else f"images_{plain}"
-
-
-def check_weights(model: keras.Model) -> None:
-    """ValueError for weights that are not finite; a warning if batch normalisation never learned.
-
-    The moving averages of a new network have seen no images, so its predictions have nothing to
-    do with its training.
-    """
-    for variable in model.weights:
-        if not np.isfinite(keras.ops.convert_to_numpy(variable.value)).all():
-            raise ValueError(
-                "A model to export needs finite weights. "
-                f"Received: NaN or infinity in {variable.path}"
-            )
-    untouched = [layer.name for layer in model._flatten_layers() if _is_untouched(layer)]
-    if untouched:
-        warnings.warn(
-            f"The moving statistics of batch normalisation were never updated, in {untouched[0]!r} "
-            f"and {len(untouched) - 1} other layers: train the model before you export it.",
-            stacklevel=4,
-        )
-
-
-def _is_untouched(layer: Any) -> bool:
-    if not isinstance(layer, keras.layers.BatchNormalization) or not layer.built:
-        return False
-    mean, variance = (
-        keras.ops.convert_to_numpy(statistic.value)
-        for statistic in (layer.moving_mean, layer.moving_variance)
-    )
-    return not mean.any() and bool((variance == 1).all())
 
 
 def _outputs(model: keras.Model, shape: tuple) -> dict[str, tuple]:

@@ -1,0 +1,102 @@
+"""LiteRT, formerly TensorFlow Lite: the format for phones and small devices."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keraskip.checks import check_choice
+from keraskip.export.formats import savedmodel
+from keraskip.export.formats.format import Format, Options, Predict
+from keraskip.export.formats.savedmodel import DEFAULT
+
+if TYPE_CHECKING:
+    import keras
+
+    from keraskip.export.network.contract import Contract
+
+FILE = "model.tflite"
+QUANTIZATIONS = (None, "dynamic", "int8")
+
+
+@dataclass(frozen=True)
+class Quantization(Options):
+    """The choices for LiteRT; `keraskip.export_litert` explains them."""
+
+    representative: Any = None
+
+    def __post_init__(self) -> None:
+        check_choice("quantization", self.quantization, QUANTIZATIONS)
+        if (self.quantization == "int8") != (self.representative is not None):
+            raise ValueError(
+                "representative images are for quantization='int8', which needs them. "
+                f"Received: quantization={self.quantization!r}, "
+                f"representative={'None' if self.representative is None else 'images'}"
+            )
+
+    def checked(self, contract: "Contract") -> Options:
+        """The options with representative images as the model takes them."""
+        images = contract.checked("representative", self.representative)
+        return replace(self, representative=images)
+
+
+def write(model: "keras.Model", folder: Path, contract: "Contract", options: Quantization) -> None:
+    """Writes the model in the format of LiteRT.
+
+    With `"dynamic"` the weights have 8 bits, with `"int8"` the activations too, in the range that
+    the representative images show. Inputs and outputs are float32 in any case.
+    """
+    import tensorflow as tf
+
+    with TemporaryDirectory() as saved:
+        savedmodel.write(model, Path(saved), contract, savedmodel.Signatures())
+        converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=[DEFAULT])
+        _quantize(converter, options)
+        (folder / FILE).write_bytes(converter.convert())
+
+
+def _quantize(converter: Any, options: Quantization) -> None:
+    import tensorflow as tf
+
+    if options.quantization:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if options.quantization == "int8":
+
+        def one_by_one() -> Iterator[list]:
+            for image in options.representative:
+                yield [image[None]]
+
+        converter.representative_dataset = one_by_one
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+
+
+def load(folder: Path) -> Predict:
+    """Loads the artefact as a function of images, by the interpreter of LiteRT."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(folder / FILE))
+    run = interpreter.get_signature_runner()
+    (name,) = interpreter.get_signature_list()[DEFAULT]["inputs"]
+
+    def predict(images: np.ndarray) -> dict[str, np.ndarray]:
+        outputs: dict[str, Any] = run(**{name: images})
+        return outputs
+
+    return predict
+
+
+LITERT = Format(
+    name="litert",
+    modules=("tensorflow", "ai_edge_litert"),
+    cure="pip install 'keraskip[litert]'",
+    loading='ai_edge_litert.interpreter.Interpreter("FOLDER/model.tflite")'
+    ".get_signature_runner()({input}=images)",
+    write=write,
+    load=load,
+    tolerance=1e-4,
+    # 0.2 is a tenth of all probability in another class.
+    mean_tolerance={"dynamic": 0.05, "int8": 0.2},
+)
