@@ -112,7 +112,7 @@ def check(
         differences, failure = {}, None
         if against:
             import_keras_quietly()
-            from keraskip.export.artefact.comparing import compare
+            from keraskip.export.artefact.gate import compare
             from keraskip.export.errors import ExportError
             from keraskip.models.loading import load_model
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keraskip.export.artefact import card, comparing, parity
+from keraskip.export.artefact import card, gate, probes
 from keraskip.export.artefact.drafts import check_target, draft
 from keraskip.export.errors import ExportError
 from keraskip.export.formats import FORMATS, savedmodel
@@ -16,9 +16,13 @@ from keraskip.export.formats.process import written
 from keraskip.export.network.contract import Contract, contract_of
 from keraskip.export.network.preprocessing import Preprocessing
 from keraskip.export.network.shipping import shipping_of
+from keraskip.export.network.tensors import Batch
 from keraskip.export.network.weights import check_weights
 from keraskip.export.request import Request, check_request
 from keraskip.graph import has_graph
+
+# Height and width of raw images for a model of any size.
+RAW_SIDE = 64
 
 
 def export(
@@ -42,20 +46,20 @@ def export(
     check_target(Path(path), request.get("overwrite", False))
     check_weights(model)
     facts = card.describe(model, contract, request.get("run"), request.get("metrics"))
-    images, raw = _images(contract, samples, request["preprocessing"], options)
+    raw, prepared = _raw(contract, request["preprocessing"], options)
     shipping = shipping_of(model, request.get("fold_batch_norm", True))
-    expected = comparing.expected_outputs(shipping.reference, contract, images)
-    parity.check_finite(expected)
+    reference = gate.reference_of(shipping.reference, contract, samples, prepared)
+    reference.check_finite()
     with draft(Path(path), request.get("overwrite", False)) as folder:
         predict = written(format, shipping.network, folder, contract, options)
         kind, norms = options.quantization, shipping.norms
-        differences = comparing.compared(format, predict, expected, images, kind, norms > 0)
+        differences, rounding = gate.judged(format, predict, reference, kind, norms > 0)
         if raw is not None:
-            differences |= comparing.compared_raw(savedmodel.from_raw(folder, raw), expected["raw"])
+            differences |= gate.judged_raw(savedmodel.from_raw(folder, raw), reference)
         if shipping.is_half:
-            half = comparing.from_half(model, contract, expected, images)
-            differences["half precision"] = half
-        facts |= _choices(format, request, options) | {"folded": norms, "parity": differences}
+            differences["half precision"] = gate.from_half(model, reference)
+        facts |= _choices(format, request, options)
+        facts |= {"folded": norms, "parity": differences, "rounding": rounding}
         card.write(folder, facts)
     return Path(path)
 
@@ -69,19 +73,17 @@ def _check_backend(model: keras.Model) -> None:
         )
 
 
-def _images(
-    contract: Contract,
-    samples: np.ndarray | None,
-    preprocessing: Preprocessing | None,
-    options: Options,
-) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """The images to compare on, by kind, and the raw ones if a signature takes such."""
-    images = parity.probe_images(contract, samples)
-    if not {*savedmodel.RAW} & {*options.signatures}:
-        return images, None
-    raw = parity.raw_images(contract, images["noise"].shape[1:])
-    images["raw"] = (preprocessing or Preprocessing())(raw, contract.size)
-    return images, raw
+def _raw(
+    contract: Contract, preprocessing: Preprocessing | None, options: Options
+) -> tuple[np.ndarray | None, Batch | None]:
+    """Raw images, if a signature takes such, and what they become for the model."""
+    if contract.image is None or not {*savedmodel.RAW} & {*options.signatures}:
+        return None, None
+    (shape,) = probes.shapes_of(contract.inputs, None, RAW_SIDE).values()
+    raw = probes.raw_images(shape, fixed=None not in contract.size)
+    prepared = (preprocessing or Preprocessing())(raw, contract.size)
+    (images,) = contract.inputs
+    return raw, {images.name: images.batch(prepared)}
 
 
 def _choices(format: str, request: Request, options: Options) -> dict[str, Any]:

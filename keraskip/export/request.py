@@ -18,7 +18,7 @@ class Request(TypedDict, total=False):
     class_names: Sequence[str] | None
     fold_batch_norm: bool
     samples: Any
-    input_shape: tuple[int | None, int | None, int] | None
+    input_shape: Any
     run: str | Path | None
     metrics: Mapping[str, float] | None
     overwrite: bool
@@ -58,10 +58,15 @@ def _names(names: Sequence[str] | None) -> list[str]:
 def check_request(request: Request, contract: Contract) -> None:
     """ValueError unless preprocessing and class names fit the model."""
     if steps := request["preprocessing"]:
-        steps.check_channels(contract.shape[-1])
+        if contract.image is None:
+            raise ValueError(
+                "preprocessing is for models whose only input is an image. "
+                f"Received: inputs {'; '.join(map(str, contract.inputs))}"
+            )
+        steps.check_channels(contract.image[-1] or 0)
     names = request["class_names"]
     if names and len(names) != contract.classes:
         raise ValueError(
             "class_names must have a name for each class of the model. "
-            f"Received: {len(names)} names, outputs {contract.outputs}"
+            f"Received: {len(names)} names, outputs {'; '.join(map(str, contract.outputs))}"
         )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from keraskip.checks import check_number
 from keraskip.export.artefact.drafts import CARD_FILE
 from keraskip.export.formats import FORMATS
+from keraskip.export.network.tensors import Tensor, image_shape
 from keraskip.models.origin import origin_of
 from keraskip.runs import INFO_FILE, read_info
 from keraskip.tables import with_unit
@@ -45,15 +47,24 @@ def describe(
         "name": model.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "architecture": _architecture(model),
-        "input": {"name": contract.input_name, "shape": [None, *contract.shape]},
-        "outputs": [
-            {"name": name, "shape": [None, *shape]} for name, shape in contract.outputs.items()
-        ],
+        "inputs": [_entry(each) for each in contract.inputs],
+        "nesting": contract.nesting,
+        "outputs": [_entry(each) for each in contract.outputs],
         "weights": origin and origin.source,
         "training": training,
         "metrics": test_results if metrics is None else _numbers(metrics),
         "versions": versions(PACKAGES),
     }
+
+
+def _entry(tensor: Tensor) -> dict[str, Any]:
+    """An input or output as the card has it, with the axis of the batch."""
+    return {**asdict(tensor), "shape": [None, *tensor.shape]}
+
+
+def tensor_of(entry: Mapping[str, Any]) -> Tensor:
+    """An input or output of a card."""
+    return Tensor(**{**entry, "shape": tuple(entry["shape"][1:])})
 
 
 def write(folder: Path, card: Mapping[str, Any]) -> None:
@@ -77,22 +88,22 @@ def read(folder: Path) -> dict[str, Any]:
 
 def readme(card: Mapping[str, Any]) -> str:
     """The card as a page to read."""
-    network, images = card["architecture"], card["input"]
+    network = card["architecture"]
     lines = [
         f"# {card['name']}",
         "",
-        f"A network of images in the format {card['format']}, written by keraskip on "
+        f"A network in the format {card['format']}, written by keraskip on "
         f"{card['created'][:10]}.",
         "",
-        f"    {FORMATS[card['format']].loading.format(input=images['name'])}",
+        f"    {_loading(card)}",
         "",
         "| | |",
         "|---|---|",
         _row("parameters", f"{network['parameters']:,}"),
         _row("multiply-accumulates", with_unit(network["macs"]) if network["macs"] else None),
         _row("layers with kernels", network["depth"]),
-        _row(f"input `{images['name']}`", shape_text(images["shape"]) + " float32"),
-        *(_row(f"output `{out['name']}`", shape_text(out["shape"])) for out in card["outputs"]),
+        *(_row(f"{kind} `{each['name']}`", tensor_text(each))
+          for kind in ("input", "output") for each in card[f"{kind}s"]),
         _row("signatures", ", ".join(card["signatures"])),
         _row("weights", card["weights"]),
         _row("classes", ", ".join(card["class_names"][:MOST_NAMES])),
@@ -101,6 +112,8 @@ def readme(card: Mapping[str, Any]) -> str:
         *(_row(name, f"{value:.4g}") for name, value in card["metrics"].items()),
         *(_row(f"difference to the model, {kind}", f"{value:.1e}") for kind, value in
           card["parity"].items()),
+        *(_row(f"own rounding of the model, {kind}", f"{value:.1e}") for kind, value in
+          card["rounding"].items()),
         "",
         _preprocessing(card),
         _origin(card["training"]),
@@ -118,18 +131,34 @@ def shape_text(sides: Sequence[int | None]) -> str:
     return " x ".join("any" if side is None else str(side) for side in sides)
 
 
+def tensor_text(entry: Mapping[str, Any]) -> str:
+    """Shape and type as people write them."""
+    numbers = f", 0 to {entry['below'] - 1}" if entry["below"] else ""
+    return f"{shape_text(entry['shape'])} {entry['dtype']}{numbers}"
+
+
+def _loading(card: Mapping[str, Any]) -> str:
+    """The line of Python that runs the artefact."""
+    names = [each["name"] for each in card["inputs"]]
+    return FORMATS[card["format"]].loading.format(
+        keywords=", ".join(f"{name}={name}" for name in names),
+        items=", ".join(f'"{name}": {name}' for name in names),
+    )
+
+
 def _preprocessing(card: Mapping[str, Any]) -> str | None:
     steps = card["preprocessing"]
-    if not steps:
-        return "The network takes images in the form that it was trained with.\n"
+    image = image_shape([tensor_of(each) for each in card["inputs"]])
+    if not steps or image is None:
+        return "The network takes samples in the form that it was trained with.\n"
     raw = [f"`{name}`" for name in card["signatures"] if name != "serve"]
     fitted = f"are scaled, {steps['interpolation']}, and cropped to the input's size, "
     if steps["crop"] < 1:
         fitted += f"{steps['crop']:.4g} of their shorter side, "
     fitted += "then "
-    if None in card["input"]["shape"][1:]:
+    if None in image:
         fitted = ""
-    order = f", {steps['channel_order'].upper()}," if card["input"]["shape"][-1] == 3 else ""
+    order = f", {steps['channel_order'].upper()}," if image[-1] == 3 else ""
     mean, deviation = (
         ", ".join(f"{number:.4g}" for number in np.ravel(steps[name]))
         for name in ("mean", "deviation")

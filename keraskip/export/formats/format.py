@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keraskip.export.network.tensors import Batch
+
 if TYPE_CHECKING:
     from keraskip.export.network.contract import Contract
 
 # Runs an artefact: from a batch to the outputs by their names.
-Predict = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+Predict = Callable[[Batch], Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Format:
         name: as users write it.
         modules: the modules that it needs.
         cure: the command that installs them.
-        loading: a line of Python that loads an artefact; `{input}` stands for the input's name.
+        loading: a line of Python that runs an artefact; `{keywords}` and `{items}` stand for the
+            inputs as arguments and as the content of a dict.
         write: writes a model of Keras with the backend TensorFlow. Its arguments: model, folder,
             contract, options.
         load: loads an artefact from its folder, by its own runtime.

@@ -12,6 +12,7 @@ from keraskip.checks import check_choice
 from keraskip.export.formats import savedmodel
 from keraskip.export.formats.format import Format, Options, Predict
 from keraskip.export.formats.savedmodel import DEFAULT
+from keraskip.export.network.tensors import Batch
 
 if TYPE_CHECKING:
     import keras
@@ -32,22 +33,22 @@ class Quantization(Options):
         check_choice("quantization", self.quantization, QUANTIZATIONS)
         if (self.quantization == "int8") != (self.representative is not None):
             raise ValueError(
-                "representative images are for quantization='int8', which needs them. "
+                "representative samples are for quantization='int8', which needs them. "
                 f"Received: quantization={self.quantization!r}, "
-                f"representative={'None' if self.representative is None else 'images'}"
+                f"representative={'None' if self.representative is None else 'samples'}"
             )
 
     def checked(self, contract: "Contract") -> Options:
-        """The options with representative images as the model takes them."""
-        images = contract.checked("representative", self.representative)
-        return replace(self, representative=images)
+        """The options with representative samples as the model takes them."""
+        samples = contract.checked("representative", self.representative)
+        return replace(self, representative=samples)
 
 
 def write(model: "keras.Model", folder: Path, contract: "Contract", options: Quantization) -> None:
     """Writes the model in the format of LiteRT.
 
     With `"dynamic"` the weights have 8 bits, with `"int8"` the activations too, in the range that
-    the representative images show. Inputs and outputs are float32 in any case.
+    the representative samples show. Inputs and outputs are float32 in any case.
     """
     import tensorflow as tf
 
@@ -65,24 +66,26 @@ def _quantize(converter: Any, options: Quantization) -> None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if options.quantization == "int8":
 
-        def one_by_one() -> Iterator[list]:
-            for image in options.representative:
-                yield [image[None]]
+        def one_by_one() -> Iterator[Batch]:
+            samples = options.representative
+            for index in range(len(next(iter(samples.values())))):
+                yield {name: values[index : index + 1] for name, values in samples.items()}
 
         converter.representative_dataset = one_by_one
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 
 
 def load(folder: Path) -> Predict:
-    """Loads the artefact as a function of images, by the interpreter of LiteRT."""
+    """Loads the artefact, by the interpreter of LiteRT."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(folder / FILE))
     run = interpreter.get_signature_runner()
-    (name,) = interpreter.get_signature_list()[DEFAULT]["inputs"]
+    # An input that no output depends on is not there.
+    inputs = interpreter.get_signature_list()[DEFAULT]["inputs"]
 
-    def predict(images: np.ndarray) -> dict[str, np.ndarray]:
-        outputs: dict[str, Any] = run(**{name: images})
+    def predict(batch: Batch) -> dict[str, np.ndarray]:
+        outputs: dict[str, Any] = run(**{name: batch[name] for name in inputs})
         return outputs
 
     return predict
@@ -93,7 +96,7 @@ LITERT = Format(
     modules=("tensorflow", "ai_edge_litert"),
     cure="pip install 'keraskip[litert]'",
     loading='ai_edge_litert.interpreter.Interpreter("FOLDER/model.tflite")'
-    ".get_signature_runner()({input}=images)",
+    ".get_signature_runner()({keywords})",
     write=write,
     load=load,
     tolerance=1e-4,

@@ -1,11 +1,14 @@
 """ONNX, the format that onnxruntime and many other runtimes load."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from keraskip.export.errors import ExportError
 from keraskip.export.formats.format import Format, Options, Predict
-from keraskip.export.formats.savedmodel import scoring
+from keraskip.export.formats.savedmodel import scoring, specs_of
+from keraskip.export.network.tensors import Batch
 
 if TYPE_CHECKING:
     import keras
@@ -21,26 +24,56 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Opt
     import tensorflow as tf
     import tf2onnx
 
-    function = tf.function(scoring(partial(model, training=False), contract), autograph=False)
-    spec = tf.TensorSpec((None, *contract.shape), tf.float32, contract.input_name)
-    tf2onnx.convert.from_function(function, [spec], opset=OPSET, output_path=str(folder / FILE))
+    strings = [each.name for each in contract.inputs if each.dtype == "string"]
+    if strings:
+        raise ExportError(
+            "tf2onnx writes no vocabularies; a SavedModel takes strings, and so does LiteRT. "
+            f"Received: inputs of strings, {', '.join(strings)}"
+        )
+    network = scoring(partial(model, training=False), contract)
+    specs = specs_of(contract)
+    function = tf.function(network, specs, autograph=False)
+    if any(each.dtype != tf.resource for each in function.get_concrete_function().captured_inputs):
+        function = tf.function(_without_captures(function), specs, autograph=False)
+    tf2onnx.convert.from_function(function, specs, opset=OPSET, output_path=str(folder / FILE))
+
+
+def _without_captures(function: Any) -> Callable[..., dict[str, Any]]:
+    """The function with the tensors that layers keep as constants; tf2onnx loses those."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    whole = function.get_concrete_function()
+    frozen = convert_variables_to_constants_v2(whole, lower_control_flow=False)
+
+    def network(*tensors: Any) -> dict[str, Any]:
+        outputs = tf.nest.pack_sequence_as(whole.structured_outputs, frozen(*tensors))
+        return {name: tf.identity(output, name) for name, output in outputs.items()}
+
+    return network
 
 
 def load(folder: Path) -> Predict:
-    """Loads the artefact as a function of images, by onnxruntime."""
+    """Loads the artefact, by onnxruntime."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(folder / FILE, providers=["CPUExecutionProvider"])
-    (images,) = session.get_inputs()
-    names = [output.name for output in session.get_outputs()]
-    return lambda batch: dict(zip(names, session.run(names, {images.name: batch}), strict=True))
+    # An input that no output depends on is not there.
+    inputs = [each.name for each in session.get_inputs()]
+    outputs = [each.name for each in session.get_outputs()]
+
+    def predict(batch: Batch) -> dict[str, Any]:
+        found = session.run(outputs, {name: batch[name] for name in inputs})
+        return dict(zip(outputs, found, strict=True))
+
+    return predict
 
 
 ONNX = Format(
     name="onnx",
     modules=("tensorflow", "tf2onnx", "onnxruntime"),
     cure="pip install 'keraskip[onnx]'",
-    loading='onnxruntime.InferenceSession("FOLDER/model.onnx").run(None, {{"{input}": images}})',
+    loading='onnxruntime.InferenceSession("FOLDER/model.onnx").run(None, {{{items}}})',
     write=write,
     load=load,
     tolerance=1e-4,

@@ -1,6 +1,6 @@
 """SavedModel, the format that TensorFlow and TensorFlow Serving load without Keras."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -24,6 +24,7 @@ RAW = SIGNATURES[1:]
 ENCODED_CHANNELS = (1, 3)
 # The signature that TensorFlow Serving and others use unless told another.
 DEFAULT = "serving_default"
+RAW_IMAGES = "images"
 BYTES = "image_bytes"
 # Bytes of weights. Constants are part of a protocol buffer, which cannot exceed 2 GiB.
 MOST_CONSTANTS = 2**30
@@ -49,13 +50,18 @@ class Signatures(Options):
         object.__setattr__(self, "signatures", tuple(dict.fromkeys([*self.signatures, "serve"])))
 
     def checked(self, contract: "Contract") -> Options:
-        """ValueError unless the model's images can come as encoded files, if they are to."""
-        channels = contract.shape[-1]
-        fits = None not in contract.size and channels in ENCODED_CHANNELS
+        """ValueError unless the model's images can come raw or as encoded files, if they are to."""
+        image = contract.image
+        if {*RAW} & {*self.signatures} and image is None:
+            raise ValueError(
+                f"The signatures {RAW} are for models whose only input is an image. "
+                f"Received: inputs {'; '.join(map(str, contract.inputs))}"
+            )
+        fits = image and None not in image and image[-1] in ENCODED_CHANNELS
         if "encoded" in self.signatures and not fits:
             raise ValueError(
                 "The signature 'encoded' needs a model of images of one size, with "
-                f"{ENCODED_CHANNELS} channels. Received: input_shape={contract.shape}"
+                f"{ENCODED_CHANNELS} channels. Received: input_shape={image}"
             )
         return self
 
@@ -74,6 +80,7 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Sig
     # TensorFlow saves the variables and functions that it reaches from the module.
     module.weights = [] if constant else [variable.value for variable in model.variables]
     module.functions = functions
+    module.tables = [getattr(layer, "lookup_table", None) for layer in model._flatten_layers()]
     endpoints = {DEFAULT: functions[options.signatures[0]], **functions}
     tf.saved_model.save(module, str(folder), signatures=endpoints)
 
@@ -93,13 +100,23 @@ def _with_constants(model: "keras.Model", contract: "Contract") -> Callable[[Any
 
     values = [variable.numpy() for variable in model.variables]
 
-    def network(images: Any) -> Any:
+    def network(inputs: Any) -> Any:
         constants = zip(model.variables, map(tf.constant, values), strict=True)
         with keras.StatelessScope(list(constants)):
-            return model(images, training=False)
+            return model(inputs, training=False)
 
-    spec = tf.TensorSpec((None, *contract.shape), tf.float32)
-    return tf.function(network, [spec], autograph=False)
+    # Traced once for all signatures.
+    traced = tf.function(
+        lambda *tensors: network(contract.nested(tensors)), specs_of(contract), autograph=False
+    )
+    return lambda inputs: traced(*keras.tree.flatten(inputs))
+
+
+def specs_of(contract: "Contract") -> list[Any]:
+    """The inputs as TensorFlow describes them."""
+    import tensorflow as tf
+
+    return [tf.TensorSpec((None, *each.shape), each.dtype, each.name) for each in contract.inputs]
 
 
 def scoring(
@@ -112,11 +129,11 @@ def scoring(
     import keras
     import tensorflow as tf
 
-    def scores(images: Any) -> dict[str, Any]:
-        outputs = keras.tree.flatten(network(images))
+    def scores(*tensors: Any) -> dict[str, Any]:
+        outputs = keras.tree.flatten(network(contract.nested(tensors)))
         named = {
-            name: tf.identity(output, name)
-            for name, output in zip(contract.outputs, outputs, strict=True)
+            each.name: tf.identity(output, each.name)
+            for each, output in zip(contract.outputs, outputs, strict=True)
         }
         if class_names:
             best = tf.math.top_k(outputs[0], min(top_k, len(class_names)))
@@ -128,7 +145,7 @@ def scoring(
 
 
 def load(folder: Path) -> Predict:
-    """Loads the artefact as a function of images, by TensorFlow alone."""
+    """Loads the artefact, by TensorFlow alone."""
     import tensorflow as tf
 
     return partial(_run, tf.saved_model.load(str(folder)), "serve")
@@ -139,17 +156,19 @@ def from_raw(folder: Path, images: np.ndarray) -> dict[str, dict[str, np.ndarray
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(folder))
-    inputs = {"uint8": images, "encoded": [_png(image) for image in images]}
+    inputs: dict[str, dict[str, Any]] = {
+        "uint8": {RAW_IMAGES: images},
+        "encoded": {BYTES: [_png(image) for image in images]},
+    }
     names = [name for name in inputs if name in loaded.signatures]
     return {name: _run(loaded, name, inputs[name]) for name in names}
 
 
-def _run(loaded: Any, signature: str, images: Any) -> dict[str, np.ndarray]:
+def _run(loaded: Any, signature: str, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
     import tensorflow as tf
 
-    function = loaded.signatures[signature]
-    (name,) = function.structured_input_signature[1]
-    return {key: value.numpy() for key, value in function(**{name: tf.constant(images)}).items()}
+    tensors = {name: tf.constant(values) for name, values in batch.items()}
+    return {name: value.numpy() for name, value in loaded.signatures[signature](**tensors).items()}
 
 
 def _png(image: np.ndarray) -> bytes:
@@ -163,20 +182,21 @@ def _png(image: np.ndarray) -> bytes:
 def _serve(scores: Callable, contract: "Contract", preprocessing: Preprocessing) -> Any:
     import tensorflow as tf
 
-    return tf.function(
-        scores,
-        [tf.TensorSpec((None, *contract.shape), tf.float32, contract.input_name)],
-        autograph=False,
-    )
+    return tf.function(scores, specs_of(contract), autograph=False)
 
 
 def _uint8(scores: Callable, contract: "Contract", preprocessing: Preprocessing) -> Any:
     import tensorflow as tf
 
-    channels = contract.shape[-1]
+    (images,) = contract.inputs
+
+    def serve(raw: Any) -> dict[str, Any]:
+        return scores(tf.cast(preprocessing.in_graph(raw, contract.size), images.dtype))
+
+    channels = images.shape[-1]
     return tf.function(
-        lambda images: scores(preprocessing.in_graph(images, contract.size)),
-        [tf.TensorSpec((None, None, None, channels), tf.uint8, "images")],
+        serve,
+        [tf.TensorSpec((None, None, None, channels), tf.uint8, RAW_IMAGES)],
         autograph=False,
     )
 
@@ -184,7 +204,8 @@ def _uint8(scores: Callable, contract: "Contract", preprocessing: Preprocessing)
 def _encoded(scores: Callable, contract: "Contract", preprocessing: Preprocessing) -> Any:
     import tensorflow as tf
 
-    channels = contract.shape[-1]
+    (images,) = contract.inputs
+    channels = images.shape[-1]
 
     def decoded(contents: Any) -> Any:
         image = tf.io.decode_image(contents, channels, expand_animations=False)
@@ -192,8 +213,9 @@ def _encoded(scores: Callable, contract: "Contract", preprocessing: Preprocessin
         return preprocessing.in_graph(image[None], contract.size)[0]
 
     def serve(image_bytes: Any) -> dict[str, Any]:
-        spec = tf.TensorSpec(contract.shape, tf.float32)
-        return scores(tf.map_fn(decoded, image_bytes, fn_output_signature=spec))
+        spec = tf.TensorSpec(images.shape, tf.float32)
+        prepared = tf.map_fn(decoded, image_bytes, fn_output_signature=spec)
+        return scores(tf.cast(prepared, images.dtype))
 
     return tf.function(serve, [tf.TensorSpec((None,), tf.string, BYTES)], autograph=False)
 
@@ -202,7 +224,7 @@ SAVEDMODEL = Format(
     name="savedmodel",
     modules=("tensorflow",),
     cure="pip install tensorflow",
-    loading='tensorflow.saved_model.load("FOLDER").signatures["serve"]({input}=images)',
+    loading='tensorflow.saved_model.load("FOLDER").signatures["serve"]({keywords})',
     write=write,
     load=load,
     tolerance=1e-5,

@@ -1,126 +1,130 @@
-"""The contract of an exported network: its input and outputs."""
+"""The contract of an exported network: its inputs and outputs."""
 
-import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from keraskip.checks import check_integer
-
-# The name that Keras gives a tensor without one.
-UNNAMED = "keras_tensor"
+from keraskip.export.network.naming import input_names, output_names
+from keraskip.export.network.ranges import limits
+from keraskip.export.network.tensors import Batch, Shape, Tensor, batch_for, image_shape
+from keraskip.graph import has_graph
 
 
 @dataclass(frozen=True)
 class Contract:
-    """Input and outputs of a network of images.
+    """Inputs and outputs of a network, in the order of the model.
 
     Attributes:
-        input_name: name of its only input.
-        shape: height, width and channels of an image; None for an open height or width.
-        outputs: the shape of each output by its name, without the batch.
-        whole_numbers: whether pixels are integers.
+        inputs: the inputs.
+        outputs: the outputs.
+        nesting: the model's own nesting of its inputs, with the number of each.
     """
 
-    input_name: str
-    shape: tuple[int | None, int | None, int]
-    outputs: dict[str, tuple[int | None, ...]]
-    whole_numbers: bool = False
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    nesting: Any = 0
+
+    @property
+    def image(self) -> Shape | None:
+        """Height, width and channels, if the only input is an image; the first two may be None."""
+        return image_shape(self.inputs)
 
     @property
     def size(self) -> tuple[int | None, int | None]:
-        """Height and width."""
-        return self.shape[:2]
-
-    def checked(self, argument: str, images: Any) -> np.ndarray | None:
-        """The images as float32, or None for None; ValueError unless they fit the model."""
-        if images is None:
-            return None
-        batch = np.asarray(images, "float32")
-        sides = batch.shape[1:]
-        fits = len(sides) == 3 and all(
-            wanted in (None, side) for wanted, side in zip(self.shape, sides, strict=True)
-        )
-        if not fits or not len(batch):
-            raise ValueError(
-                f"{argument} must be images as the model takes them, "
-                f"[images, {', '.join(map(str, self.shape))}]. Received: {list(batch.shape)}"
-            )
-        return batch
+        """Height and width of an image."""
+        height, width, _ = self.image or (None, None, None)
+        return height, width
 
     @property
     def classes(self) -> int | None:
         """How many classes the network has, None unless scores are its only output."""
-        shapes = list(self.outputs.values())
-        return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 else None
+        first, *others = self.outputs
+        return first.shape[0] if not others and len(first.shape) == 1 else None
+
+    def nested(self, values: Sequence[Any]) -> Any:
+        """One value for each input, nested as the model takes them."""
+        return keras.tree.pack_sequence_as(self.nesting, list(values))
+
+    def tensors(self, batch: Batch) -> Any:
+        """A batch as tensors of the backend, nested as the model takes them."""
+        convert = keras.ops.convert_to_tensor
+        return self.nested([convert(batch[each.name], each.dtype) for each in self.inputs])
+
+    def checked(self, argument: str, samples: Any) -> Batch | None:
+        """The samples by the names of inputs, None for None; ValueError unless they fit."""
+        return None if samples is None else batch_for(self.inputs, argument, samples)
 
 
-def contract_of(model: keras.Model, input_shape: tuple | None = None) -> Contract:
+def contract_of(model: keras.Model, input_shape: Any = None) -> Contract:
     """The contract of a model.
 
     Args:
-        model: any model with one input of images.
-        input_shape: shape of an image, for a model that does not know it, such as a subclassed
-            one.
+        model: any model that has its weights.
+        input_shape: for a model that does not know its inputs, such as a subclassed one: the shape
+            of one sample, or shapes and `keras.KerasTensor`s nested as the model takes them.
 
     Raises:
         TypeError: if `model` is no model, or a side of `input_shape` is no integer.
-        ValueError: for a model of other inputs, with open channels or without weights.
+        ValueError: for a model without weights, of images with channels first, of sparse inputs,
+            or of unknown ones.
     """
+    _check_built(model)
+    given = None if input_shape is None else _symbolic(input_shape, "input_shape")
+    taken = _inputs(model, given)
+    tensors = keras.tree.flatten(taken)
+    _check_inputs(tensors)
+    names = input_names(taken, known=bool(getattr(model, "inputs", None)))
+    inputs = map(_described, names, tensors, limits(model, len(tensors)))
+    outputs = _outputs(model, taken)
+    named = zip(output_names(model, outputs, names), keras.tree.flatten(outputs), strict=True)
+    return Contract(
+        tuple(inputs),
+        tuple(_described(name, tensor) for name, tensor in named),
+        keras.tree.pack_sequence_as(taken, range(len(tensors))),
+    )
+
+
+def _check_built(model: keras.Model) -> None:
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model. Received: {type(model).__name__}")
     if not model.built:
         raise ValueError(
-            "A model to export needs weights: call it on some images first. "
+            "A model to export needs weights: call it on some samples first. "
             f"Received: model {model.name!r}, not built"
         )
-    if keras.config.image_data_format() != "channels_last":
-        raise ValueError(
-            "Exports are of models with channels last. "
-            f"Received: image_data_format={keras.config.image_data_format()!r}"
-        )
-    for index, side in enumerate(input_shape or ()):
-        if side is not None:
-            check_integer(f"input_shape[{index}]", side, minimum=1)
-    if getattr(model, "inputs", None):
-        return _of_graph(model, input_shape)
-    if input_shape is None:
-        raise ValueError(
-            "input_shape must say what a model without a graph takes, such as (32, 32, 3). "
-            f"Received: input_shape=None, model {model.name!r} of class {type(model).__name__}"
-        )
-    shape = _checked_shape(tuple(input_shape))
-    return Contract("images", shape, _outputs(model, shape))
 
 
-def _of_graph(model: keras.Model, input_shape: tuple | None) -> Contract:
-    """The contract of a model that knows its inputs."""
-    if len(model.inputs) > 1:
-        raise ValueError(
-            f"model must have one input, of images. Received: {len(model.inputs)} inputs"
-        )
-    tensor = model.inputs[0]
-    shape = tuple(tensor.shape[1:])
-    if input_shape is not None and not _fits(tuple(input_shape), shape):
+def _inputs(model: keras.Model, given: Any) -> Any:
+    """Symbolic tensors for the inputs, nested as the model takes them."""
+    if not getattr(model, "inputs", None):
+        if given is None:
+            raise ValueError(
+                "input_shape must say what a model without a graph takes, such as (32, 32, 3). "
+                f"Received: input_shape=None, model {model.name!r} of class {type(model).__name__}"
+            )
+        return given
+    known = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+    ours, theirs = (
+        ([tensor.shape[1:] for tensor in keras.tree.flatten(each)] for each in (known, given))
+        if given is not None
+        else ([], [])
+    )
+    if len(ours) != len(theirs) or not all(map(_fits, theirs, ours)):
         raise ValueError(
             "input_shape is for models that do not know it. "
-            f"Received: input_shape={tuple(input_shape)}, a model of {shape}"
+            f"Received: input_shape={theirs}, a model of {ours}"
         )
-    shape = _checked_shape(shape)
-    name = "images" if tensor.name.startswith(UNNAMED) else _as_argument(tensor.name)
-    whole_numbers = not keras.backend.is_float_dtype(tensor.dtype)
-    return Contract(name, shape, _outputs(model, shape), whole_numbers)
+    return known
 
 
-def _checked_shape(shape: tuple) -> tuple:
-    if len(shape) != 3 or shape[-1] is None:
-        raise ValueError(
-            "model must take images (height, width, channels) with a fixed number of channels. "
-            f"Received: input_shape={shape}"
-        )
-    return shape
+def _outputs(model: keras.Model, taken: Any) -> Any:
+    """Symbolic tensors for the outputs, nested as the model gives them."""
+    if not has_graph(model):
+        return model.compute_output_spec(taken)
+    return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
 
 
 def _fits(given: tuple, known: tuple) -> bool:
@@ -129,22 +133,33 @@ def _fits(given: tuple, known: tuple) -> bool:
     )
 
 
-def _as_argument(name: str) -> str:
-    """The name in a form that can be an argument in every format."""
-    plain = re.sub(r"\W", "_", name)
-    return plain if plain[:1].isalpha() else f"images_{plain}"
+def _symbolic(given: Any, argument: str) -> Any:
+    """Shapes as tensors, with the nesting kept."""
+    if isinstance(given, keras.KerasTensor):
+        return given
+    if isinstance(given, Mapping):
+        return {name: _symbolic(each, f"{argument}[{name!r}]") for name, each in given.items()}
+    if any(isinstance(each, Mapping | list | tuple | keras.KerasTensor) for each in given):
+        return [_symbolic(each, f"{argument}[{index}]") for index, each in enumerate(given)]
+    for index, side in enumerate(given):
+        if side is not None:
+            check_integer(f"{argument}[{index}]", side, minimum=1)
+    return keras.KerasTensor((None, *given), "float32")
 
 
-def _outputs(model: keras.Model, shape: tuple) -> dict[str, tuple]:
-    output = model.compute_output_spec(keras.KerasTensor((None, *shape), model.input_dtype))
-    tensors = keras.tree.flatten(output)
-    if isinstance(model, keras.Sequential):
-        names = [model.layers[-1].name]
-    else:
-        names = getattr(model, "output_names", None) or []
-    if len(names) != len(tensors) or len({*names}) < len(names):
-        names = [f"output_{index}" for index in range(len(tensors))]
-    plain = [re.sub(r"\W", "_", name) for name in names]
-    if len({*plain}) < len(plain) or any(not name[0].isalpha() for name in plain):
-        plain = [f"output_{index}" for index in range(len(tensors))]
-    return {name: tuple(tensor.shape[1:]) for name, tensor in zip(plain, tensors, strict=True)}
+def _check_inputs(tensors: Sequence[Any]) -> None:
+    first = keras.config.image_data_format() != "channels_last"
+    if first and any(len(tensor.shape) > 3 for tensor in tensors):
+        raise ValueError(
+            "Exports are of models with channels last. "
+            f"Received: image_data_format={keras.config.image_data_format()!r}"
+        )
+    for tensor in tensors:
+        if getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
+            raise ValueError("Exports are of models of dense inputs. Received: a sparse input")
+
+
+def _described(name: str, tensor: Any, below: int | None = None) -> Tensor:
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    fraction = keras.backend.is_float_dtype(dtype)
+    return Tensor(name, tuple(tensor.shape[1:]), "float32" if fraction else dtype, below)
