@@ -79,7 +79,7 @@ def test_check_prints_what_it_finds(run, artefact):
     rows = {name: value.strip() for name, value in rows.items()}
     assert rows["format"] == "savedmodel"
     assert rows["input images"] == "any x 8 x 8 x 1 float32"
-    assert rows["output predictions"] == "any x 10"
+    assert rows["output predictions"] == "any x 10 float32"
     assert float(rows["difference to the model, noise"]) <= 1e-4
     assert rows["time, batch 32"].endswith(" ms")
     assert rows["size on disk"].endswith(" MB")

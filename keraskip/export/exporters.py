@@ -45,9 +45,10 @@ def export_savedmodel(
             weights. With them all signatures also give `top_scores` and `top_classes`, the `top_k`
             best classes.
         top_k: how many of the best classes to give.
-        signatures: any of `"serve"`, which takes samples as the model does; for models of images
-            also `"uint8"`, which takes uint8 images of any size; `"encoded"`, which takes the bytes of JPEG or
-            PNG files as `image_bytes`. The first one is also `serving_default`.
+        signatures: any of `"serve"`, which takes samples as the model does, and for models of
+            images `"uint8"`, which takes uint8 images of any size, and `"encoded"`, which takes
+            the bytes of JPEG or PNG files as `image_bytes`. The first one is also
+            `serving_default`.
         fold_batch_norm: whether to fold batch normalisation into the convolutions, see
             `keraskip.fold_batch_norm`; the same network in fewer steps. A folded SavedModel
             also has constants as weights, which is faster. Without folding the weights are
@@ -68,7 +69,8 @@ def export_savedmodel(
 
     Raises:
         TypeError: for a `model` that is no Keras model, and for arguments of a wrong type.
-        ValueError: for a model of sparse inputs, or of images with channels first, for weights that are NaN or infinite, and for other values of the arguments.
+        ValueError: for a model of sparse inputs or of images with channels first, for weights that
+            are NaN or infinite, and for other values of the arguments.
         ExportError: a ValueError, if the model cannot be written in this format, gives NaN or
             infinity for usual samples, or differs from the artefact.
         FileExistsError: if `path` exists and must not be replaced.

@@ -8,13 +8,22 @@ import numpy as np
 Outputs = Mapping[str, np.ndarray]
 
 
-def largest(outputs: Outputs, expected: Outputs) -> float:
-    """The largest difference over all outputs; NaN if one is NaN."""
-    return float(np.max([largest_difference(outputs[name], expected[name]) for name in expected]))
+def largest(outputs: Outputs, expected: Outputs, sizes: Mapping[str, float]) -> float:
+    """The largest difference over all outputs; NaN if one is NaN.
+
+    Args:
+        outputs: what was found.
+        expected: what is right.
+        sizes: how large the numbers of each output usually are, for those that are smaller here.
+    """
+    differences = [
+        largest_difference(outputs[name], wanted, sizes[name]) for name, wanted in expected.items()
+    ]
+    return float(np.max(differences))
 
 
-def largest_difference(output: np.ndarray, expected: np.ndarray) -> float:
-    """Relative to the largest expected number, or to 1; infinite for another shape.
+def largest_difference(output: np.ndarray, expected: np.ndarray, size: float = 1.0) -> float:
+    """Relative to the largest expected number, or to `size`; infinite for another shape.
 
     Expected numbers that are not finite do not count: from extreme samples the model overflows
     float32 itself. Whole numbers, such as classes, and strings must be the same.
@@ -27,8 +36,16 @@ def largest_difference(output: np.ndarray, expected: np.ndarray) -> float:
     if not known.any():
         return 0.0
     wanted, found = (values[known].astype("float64") for values in (expected, output))
-    scale = np.abs(wanted).max() if expected.dtype.kind == "f" else 1.0
-    return float(np.abs(found - wanted).max() / max(1.0, scale))
+    if expected.dtype.kind != "f":
+        return float(np.abs(found - wanted).max())
+    return float(np.abs(found - wanted).max() / max(size, np.abs(wanted).max()))
+
+
+def size_of(values: np.ndarray) -> float:
+    """The largest finite number, without its sign; 1 if there is none above 0."""
+    if values.dtype.kind != "f" or not np.isfinite(values).any():
+        return 1.0
+    return float(np.abs(values[np.isfinite(values)]).max()) or 1.0
 
 
 def mean_difference(outputs: Outputs, expected: Outputs) -> float:

@@ -8,11 +8,13 @@ import keras
 import numpy as np
 
 from keraskip.export.artefact import probes as probing
-from keraskip.export.artefact.differences import largest
+from keraskip.export.artefact.differences import largest, size_of
 from keraskip.export.artefact.probes import USUAL, Probe, is_whole
 from keraskip.export.errors import ExportError
 from keraskip.export.network.contract import Contract
+from keraskip.export.network.rebuild import for_inference
 from keraskip.export.network.tensors import Batch
+from keraskip.graph import has_graph
 
 # The sides to try where the model leaves them open, images first, and the shares of them to try as
 # well.
@@ -30,11 +32,14 @@ class Reference:
         contract: its contract.
         probes: the batches.
         expected: the outputs for each of them.
+        sizes: how large the numbers of each output usually are.
     """
 
     def __init__(self, model: keras.Model, contract: Contract, probes: Sequence[Probe]) -> None:
         self.model, self.contract, self.probes = model, contract, probes
         self.expected = [outputs_of(model, contract, probe.batch) for probe in probes]
+        # One sample alone, real or random; extreme ones would hide errors of the others.
+        self.sizes = {name: size_of(values) for name, values in self.expected[0].items()}
 
     def of_kind(self, kind: str) -> Iterator[tuple[Probe, Batch]]:
         """The probes with samples of this kind, and the outputs for those."""
@@ -61,20 +66,32 @@ class Reference:
 
     @cached_property
     def rounding(self) -> dict[str, float]:
-        """For each kind, what the outputs change if all numbers are off in their last digit.
+        """How much of the outputs is rounding, for each kind of samples.
 
-        Any other order of the same sums does as much to a network.
+        The larger of two numbers: what changes if every number that goes in is off in its last
+        digit, as another order of the same sums does it, and what changes in float64.
         """
         random = np.random.default_rng(0)
-        changes: dict[str, float] = {}
-        for probe, outputs in zip(self.probes, self.expected, strict=True):
-            batch = {name: _nudged(values, random) for name, values in probe.batch.items()}
-            with keras.StatelessScope(_nudged_weights(self.model, random)):
-                found = outputs_of(self.model, self.contract, batch)
-            for kind in probe.kinds:
-                change = largest(probe.part(found, kind), probe.part(outputs, kind))
-                changes[kind] = max(changes.get(kind, 0.0), change)
-        return changes
+        with keras.StatelessScope(_nudged_weights(self.model, random)):
+            found = [
+                {name: _nudged(values, random) for name, values in probe.batch.items()}
+                for probe in self.probes
+            ]
+            others = [[outputs_of(self.model, self.contract, batch) for batch in found]]
+        if twin := _in_float64(self.model):
+            others.append([outputs_of(twin, self.contract, probe.batch) for probe in self.probes])
+        return {
+            kind: max(self._change(kind, outputs) for outputs in others)
+            for kind in {kind for probe in self.probes for kind in probe.kinds}
+        }
+
+    def _change(self, kind: str, others: Sequence[Batch]) -> float:
+        """The largest difference between the outputs and others."""
+        return max(
+            largest(probe.part(other, kind), probe.part(own, kind), self.sizes)
+            for probe, other, own in zip(self.probes, others, self.expected, strict=True)
+            if kind in probe.kinds
+        )
 
 
 def outputs_of(model: keras.Model, contract: Contract, batch: Batch) -> Batch:
@@ -121,6 +138,17 @@ def _as_array(output: Any) -> np.ndarray:
     if keras.backend.is_float_dtype(keras.backend.standardize_dtype(output.dtype)):
         output = keras.ops.cast(output, "float32")
     return np.asarray(keras.ops.convert_to_numpy(output))
+
+
+def _in_float64(model: keras.Model) -> keras.Model | None:
+    """The model in float64; None where that cannot be had."""
+    if not has_graph(model) or keras.backend.backend() == "jax":
+        return None
+    try:
+        return for_inference(model, "float64")
+    except Exception:
+        # A layer of somebody's own may know float32 only.
+        return None
 
 
 def _nudged(values: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -47,7 +47,8 @@ class Format:
         write: writes a model of Keras with the backend TensorFlow. Its arguments: model, folder,
             contract, options.
         load: loads an artefact from its folder, by its own runtime.
-        tolerance: the largest difference to the model, relative to the largest output, or to 1.
+        tolerance: the largest difference to the model, relative to the largest number of an
+            output.
         mean_tolerance: the largest mean difference, for each kind of quantisation.
     """
 
