@@ -142,9 +142,54 @@ class Noisy(layers.Layer):
 
 def test_a_layer_that_a_format_does_not_have(tmp_path):
     pytest.importorskip("onnxruntime")
-    with pytest.raises(ExportError, match=r"cannot be written as onnx: .*PyFunc"):
+    with pytest.raises(ExportError, match=r"as onnx: ONNX does not have \w*PyFunc \(of in_"):
         keraskip.export_onnx(network(InPython()), tmp_path / "new" / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def recurrent():
+    x = keras.Input((7, 4))
+    return keras.Model(x, layers.GRU(3, name="gru")(x))
+
+
+def largest_place():
+    x = keras.Input((7,))
+    return keras.Model(x, keras.ops.argmax(x, axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("format", "make", "message"),
+    [
+        ("onnx", largest_place, r"ONNX does not have Bitcast: replace the layer, or export a"),
+        pytest.param(
+            "litert", recurrent, r"LiteRT does not have TensorListReserve \(of gru.*unroll=True",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)  # fmt: skip
+def test_an_operation_that_a_format_does_not_have_is_named(tmp_path, format, make, message):
+    pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}[format])
+    with pytest.raises(ExportError, match=message):
+        getattr(keraskip, f"export_{format}")(make(), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Strict(layers.Layer):
+    """Fails once it is traced."""
+
+    def call(self, x):
+        if not tf.executing_eagerly():
+            raise ValueError("strict takes no graph")
+        return x
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+def test_the_error_of_a_layer_is_its_cause(tmp_path):
+    """Keras puts the arguments of the call behind it."""
+    with pytest.raises(ExportError, match="cannot be written as savedmodel: strict takes no graph"):
+        keraskip.export_savedmodel(network(Strict()), tmp_path / "out")
 
 
 def test_an_artefact_that_differs_is_not_kept(tmp_path, earlier):

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keraskip.cli.trust import load
+
 if TYPE_CHECKING:
     import keras
     import numpy as np
@@ -42,13 +44,17 @@ def check_source(network: str, weights: str | None) -> None:
 
 
 def model_of(
-    network: str, weights: str | None
+    network: str, weights: str | None, trust: bool = False
 ) -> tuple["keras.Model", Path | None, "Preprocessing | None"]:
-    """The model, the run folder that its file lies in, and its preprocessing, as far as known."""
-    if network.endswith(".keras"):
-        from keraskip.models.loading import load_model
+    """The model, the run folder that its file lies in, and its preprocessing, as far as known.
 
-        return load_model(network), *_origin(Path(network).parent)
+    Args:
+        network: a .keras file, or a name.
+        weights: the weights of a name.
+        trust: whether code that the file brings may run.
+    """
+    if network.endswith(".keras"):
+        return load(network, trust), *_origin(Path(network).parent)
     from keraskip.models.available import weights_of
     from keraskip.models.zoo import build
 

@@ -1,5 +1,6 @@
 """LiteRT, formerly TensorFlow Lite: the format for phones and small devices."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keraskip.checks import check_choice
+from keraskip.export.errors import unknown_operations
 from keraskip.export.formats import savedmodel
 from keraskip.export.formats.format import Format, Options, Predict
 from keraskip.export.formats.savedmodel import DEFAULT
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
     from keraskip.export.network.contract import Contract
 
 FILE = "model.tflite"
+# How the converter names an operation, and the place of one.
+OPERATIONS = re.compile(r"'tf\.(\w+)'")
+PLACES = re.compile(r'"(\w+):", "([^"@]+)@')
+ADVICE = (
+    "replace the layer (a recurrent one by itself with unroll=True and a fixed length), or export "
+    "a SavedModel, which has all operations"
+)
 QUANTIZATIONS = (None, "dynamic", "int8")
 
 
@@ -56,7 +65,19 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Qua
         savedmodel.write(model, Path(saved), contract, savedmodel.Signatures())
         converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=[DEFAULT])
         _quantize(converter, options)
-        (folder / FILE).write_bytes(converter.convert())
+        try:
+            (folder / FILE).write_bytes(converter.convert())
+        except Exception as error:
+            if unknown := _unknown(str(error)):
+                raise NotImplementedError(unknown_operations("LiteRT", unknown, ADVICE)) from error
+            raise
+
+
+def _unknown(message: str) -> list[tuple[str, str]]:
+    """The operations that the converter complains about, and the layers that need them."""
+    places = dict(PLACES.findall(message))
+    names = dict.fromkeys(OPERATIONS.findall(message))
+    return [(name, places.get(name, "").rpartition("/")[0]) for name in names]
 
 
 def _quantize(converter: Any, options: Quantization) -> None:

@@ -1,11 +1,11 @@
 """ONNX, the format that onnxruntime and many other runtimes load."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keraskip.export.errors import ExportError
+from keraskip.export.errors import ExportError, unknown_operations
 from keraskip.export.formats.format import Format, Options, Predict
 from keraskip.export.formats.savedmodel import scoring, specs_of
 from keraskip.export.network.tensors import Batch
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FILE = "model.onnx"
 OPSET = 18
+ADVICE = "replace the layer, or export a SavedModel, which has all operations"
 
 
 def write(model: "keras.Model", folder: Path, contract: "Contract", options: Options) -> None:
@@ -35,7 +36,22 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Opt
     function = tf.function(network, specs, autograph=False)
     if any(each.dtype != tf.resource for each in function.get_concrete_function().captured_inputs):
         function = tf.function(_without_captures(function), specs, autograph=False)
-    tf2onnx.convert.from_function(function, specs, opset=OPSET, output_path=str(folder / FILE))
+    graph, _ = tf2onnx.convert.from_function(function, specs, opset=OPSET)
+    if unknown := list(_unknown(graph.graph)):
+        raise NotImplementedError(unknown_operations("ONNX", unknown, ADVICE))
+    (folder / FILE).write_bytes(graph.SerializeToString())
+
+
+def _unknown(graph: Any) -> Iterator[tuple[str, str]]:
+    """The operations that tf2onnx has left as they are in TensorFlow, and where they are."""
+    import onnx
+
+    for node in graph.node:
+        if not node.domain and not onnx.defs.has(node.op_type):
+            yield node.op_type, node.name.rpartition("/")[0]
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _unknown(attribute.g)
 
 
 def _without_captures(function: Any) -> Callable[..., dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from keraskip.export.errors import ExportError
+from keraskip.export.errors import ExportError, cause
 from keraskip.export.formats import FORMATS
 from keraskip.export.formats.format import Options, Predict
 
@@ -37,7 +37,7 @@ def written(
         raise
     except Exception as error:
         raise ExportError(
-            f"Model {model.name!r} cannot be written as {format}: {_last_line(error)}"
+            f"Model {model.name!r} cannot be written as {format}: {cause(error)}"
         ) from error
 
 
@@ -65,10 +65,6 @@ def _write_elsewhere(
         raise ExportError(f"TensorFlow could not write the model: {lines[-1]}")
 
 
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
-
-
 def _write_task(folder: Path) -> None:
     """Writes what the process that started this one has put into the folder."""
     from keraskip.models.loading import load_model
@@ -76,7 +72,10 @@ def _write_task(folder: Path) -> None:
     format, target, contract, options = pickle.loads((folder / TASK_FILE).read_bytes())
     # Loading without safe mode is fine: the parent process just wrote this file.
     model = load_model(folder / MODEL_FILE, safe_mode=False)
-    FORMATS[format].write(model, target, contract, options)
+    try:
+        FORMATS[format].write(model, target, contract, options)
+    except Exception as error:
+        sys.exit(cause(error))
 
 
 if __name__ == "__main__":
