@@ -152,15 +152,25 @@ def recurrent():
     return keras.Model(x, layers.GRU(3, name="gru")(x))
 
 
-def largest_place():
-    x = keras.Input((7,))
-    return keras.Model(x, keras.ops.argmax(x, axis=-1))
+@keras.saving.register_keras_serializable("tests")
+class Bits(layers.Layer):
+    """Reads the bits of numbers."""
+
+    def call(self, x):
+        return tf.cast(tf.bitcast(x, tf.int32), tf.float32)
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, "float32")
+
+
+def bits():
+    return network(Bits(name="bits"))
 
 
 @pytest.mark.parametrize(
     ("format", "make", "message"),
     [
-        ("onnx", largest_place, r"ONNX does not have Bitcast: replace the layer, or export a"),
+        ("onnx", bits, r"ONNX does not have Bitcast \(of bits.*or export a SavedModel"),
         pytest.param(
             "litert", recurrent, r"LiteRT does not have TensorListReserve \(of gru.*unroll=True",
             marks=pytest.mark.slow,

@@ -152,6 +152,34 @@ def test_inputs_of_any_rank(tmp_path, kind, format):
         np.testing.assert_allclose(artefact(x)["out"], model(x), atol=1e-5)
 
 
+@pytest.mark.parametrize("opset", [18, pytest.param(15, marks=pytest.mark.slow)])
+def test_operations_that_tf2onnx_does_not_know(tmp_path, opset):
+    """GELU; and from opset 18 the largest place, with Keras' order of zeros."""
+    pytest.importorskip("onnxruntime")
+    import onnx
+
+    x = inputs = keras.Input((6,), name="x")
+    x = layers.Dense(5, activation="gelu", name="gelu")(x)
+    outputs = [x, keras.ops.argmax(inputs, axis=-1)] if opset >= 18 else [x]
+    model = keras.Model(inputs, outputs)
+    path = keraskip.export_onnx(model, tmp_path / "out", opset=opset)
+    assert onnx.load(path / "model.onnx").opset_import[0].version == opset
+    batch = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
+    batch[0] = [-1, -0.0, 0.0, -0.0, 0.0, -2]
+    batch[1] = [-np.inf, -0.0, -0.0, -1, -2, -0.0]
+    wanted = keras.tree.flatten(model(batch))
+    for found, right in zip(Artefact(path)(batch).values(), wanted, strict=True):
+        np.testing.assert_allclose(found[2:], right[2:], atol=1e-6)
+        if found.ndim == 1:
+            np.testing.assert_array_equal(found, right)
+            assert found[0] == 2
+
+
+def test_an_opset_that_is_too_old(tmp_path):
+    with pytest.raises(ValueError, match="opset must be at least 13"):
+        keraskip.export_onnx(normalized(), tmp_path / "out", opset=9)
+
+
 def test_strings(tmp_path):
     words = keras.Input((2,), dtype="string", name="words")
     x = layers.Embedding(6, 2)(layers.StringLookup(vocabulary=["a", "the"])(words))

@@ -7,8 +7,8 @@ from typing import Any, Unpack
 import keras
 
 from keraskip.export.exporting import export
-from keraskip.export.formats.format import Options
 from keraskip.export.formats.litert import Quantization
+from keraskip.export.formats.onnx import Opset
 from keraskip.export.formats.savedmodel import Signatures
 from keraskip.export.request import Request, request_for
 
@@ -97,7 +97,9 @@ def export_savedmodel(
     return export("savedmodel", model, path, request, options)
 
 
-def export_onnx(model: keras.Model, path: str | Path, **common: Unpack[Request]) -> Path:
+def export_onnx(
+    model: keras.Model, path: str | Path, *, opset: int = 18, **common: Unpack[Request]
+) -> Path:
     """Writes `model.onnx`, with its card, into a folder; needs `pip install 'keraskip[onnx]'`.
 
     The network takes samples as the model does, but no strings. The card has the preprocessing
@@ -106,6 +108,7 @@ def export_onnx(model: keras.Model, path: str | Path, **common: Unpack[Request])
     Args:
         model: any Keras model, as for `export_savedmodel`.
         path: the folder to write.
+        opset: the version of the operations, 13 or later, which the runtime must know.
         **common: `preprocessing`, `class_names`, `fold_batch_norm`, `samples`, `input_shape`,
             `run`, `metrics` and `overwrite`, as for `export_savedmodel`. Result and errors are the
             same, too.
@@ -114,7 +117,7 @@ def export_onnx(model: keras.Model, path: str | Path, **common: Unpack[Request])
 
     >>> export_onnx(model, "exported/resnet56_onnx")  # doctest: +SKIP
     """
-    return export("onnx", model, path, request_for(model, **common), Options())
+    return export("onnx", model, path, request_for(model, **common), Opset(opset=opset))
 
 
 def export_litert(

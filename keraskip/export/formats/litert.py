@@ -15,6 +15,7 @@ from keraskip.export.formats import savedmodel
 from keraskip.export.formats.format import Format, Options, Predict
 from keraskip.export.formats.savedmodel import DEFAULT
 from keraskip.export.network.tensors import Batch
+from keraskip.machine import processors
 
 if TYPE_CHECKING:
     import keras
@@ -97,10 +98,10 @@ def _quantize(converter: Any, options: Quantization) -> None:
 
 
 def load(folder: Path) -> Predict:
-    """Loads the artefact, by the interpreter of LiteRT."""
+    """Loads the artefact, by the interpreter of LiteRT with a thread for each processor."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(folder / FILE))
+    interpreter = Interpreter(str(folder / FILE), num_threads=processors())
     run = interpreter.get_signature_runner()
     # An input that no output depends on is not there.
     inputs = interpreter.get_signature_list()[DEFAULT]["inputs"]

@@ -1,12 +1,15 @@
 """ONNX, the format that onnxruntime and many other runtimes load."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keraskip.checks import check_integer
 from keraskip.export.errors import ExportError, unknown_operations
 from keraskip.export.formats.format import Format, Options, Predict
+from keraskip.export.formats.onnx_operations import HANDLERS
 from keraskip.export.formats.savedmodel import scoring, specs_of
 from keraskip.export.network.tensors import Batch
 
@@ -16,11 +19,22 @@ if TYPE_CHECKING:
     from keraskip.export.network.contract import Contract
 
 FILE = "model.onnx"
-OPSET = 18
+# The first one with all that the converter writes for the layers of Keras.
+OLDEST = 13
 ADVICE = "replace the layer, or export a SavedModel, which has all operations"
 
 
-def write(model: "keras.Model", folder: Path, contract: "Contract", options: Options) -> None:
+@dataclass(frozen=True)
+class Opset(Options):
+    """The choice for ONNX; `keraskip.export_onnx` explains it."""
+
+    opset: int = 18
+
+    def __post_init__(self) -> None:
+        check_integer("opset", self.opset, minimum=OLDEST)
+
+
+def write(model: "keras.Model", folder: Path, contract: "Contract", options: Opset) -> None:
     """Writes the model in the ONNX format, by tf2onnx."""
     import tensorflow as tf
     import tf2onnx
@@ -36,7 +50,9 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Opt
     function = tf.function(network, specs, autograph=False)
     if any(each.dtype != tf.resource for each in function.get_concrete_function().captured_inputs):
         function = tf.function(_without_captures(function), specs, autograph=False)
-    graph, _ = tf2onnx.convert.from_function(function, specs, opset=OPSET)
+    graph, _ = tf2onnx.convert.from_function(
+        function, specs, opset=options.opset, custom_op_handlers=HANDLERS
+    )
     if unknown := list(_unknown(graph.graph)):
         raise NotImplementedError(unknown_operations("ONNX", unknown, ADVICE))
     (folder / FILE).write_bytes(graph.SerializeToString())
