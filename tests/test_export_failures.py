@@ -75,7 +75,7 @@ REFUSED = {
         two_inputs, {"preprocessing": Preprocessing()}, ValueError, "only input is an image",
     ),
     "raw": (two_inputs, {"signatures": ["uint8"]}, ValueError, "only input is an image"),
-    "two": (two_inputs, {"samples": IMAGES}, ValueError, r"input_0 \[any.*Received: 1 arrays"),
+    "two": (two_inputs, {"samples": IMAGES}, ValueError, r"input_0 \[any.*Received: an array"),
     "signature": (small, {"signatures": ["float"]}, ValueError, "Each of signatures must be one"),
     "signatures": (small, {"signatures": "serve"}, ValueError, "signatures must be a list"),
     "top_k": (small, {"top_k": 0}, ValueError, r"top_k must be at least 1.*nearest: 1"),

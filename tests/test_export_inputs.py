@@ -217,7 +217,9 @@ def test_a_subclassed_model_of_known_inputs(tmp_path):
 
 
 REFUSED = {
-    "an array": (np.zeros((2, 4)), "Received: 1 arrays"),
+    "an array": (np.zeros((2, 4)), "Received: an array"),
+    "three arrays": ([np.zeros((2, 4))] * 3, "Received: 3 arrays"),
+    "a name mistyped": ({"age": np.zeros((2, 4)), "word": np.zeros((2, 5))}, r"\['age', 'word'\]"),
     "another name": ({"age": np.zeros((2, 4)), "word": 0, "z": 0}, r"Received: \['age', 'word'"),
     "another shape": ({"age": np.zeros((2, 5)), "my_words": np.zeros((2, 5))}, r"\[2, 5\]"),
     "other counts": ({"age": np.zeros((2, 4)), "my_words": np.zeros((3, 5))}, r"\[3, 5\]"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keraskip.checks import check_integer
-from keraskip.export.artefact import card
+from keraskip.export.artefact import card, page
 from keraskip.export.artefact.pictures import best_classes, read_picture
 from keraskip.export.artefact.probes import noise, shapes_of
 from keraskip.export.formats import FORMATS
@@ -49,8 +49,8 @@ class Artefact:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.card = card.read(self.path)
-        self.inputs = tuple(map(card.tensor_of, self.card["inputs"]))
-        self.outputs = tuple(map(card.tensor_of, self.card["outputs"]))
+        self.inputs = tuple(map(page.tensor_of, self.card["inputs"]))
+        self.outputs = tuple(map(page.tensor_of, self.card["outputs"]))
         self._run = FORMATS[self.card["format"]].load(self.path)
 
     def __call__(self, samples: Any) -> dict[str, np.ndarray]:
@@ -120,7 +120,7 @@ def report(artefact: Artefact, differences: dict[str, float] | None = None) -> s
     rows: list[tuple[str, str]] = [
         ("format", facts["format"]),
         *(
-            (f"{kind} {each['name']}", card.tensor_text(each))
+            (f"{kind} {each['name']}", page.tensor_text(each))
             for kind in ("input", "output")
             for each in facts[f"{kind}s"]
         ),

@@ -1,21 +1,17 @@
 """The samples that model and artefact are compared on: usual and unusual ones of every type."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from keraskip.export.artefact.kinds import COUNTS, at_random, is_whole, made
 from keraskip.export.network.tensors import Batch, Tensor
 
-# How many samples of each kind, beside up to eight real ones.
-COUNTS = {"noise": 3, "constant": 3, "unscaled": 2, "extreme": 2, "padding": 2}
+# The most real samples to use.
 REAL = 8
 # The kinds that artefacts meet in use.
 USUAL = ("real", "noise", "constant")
-# Whole numbers below, where no layer says how large they may be: those of masks.
-MASK = 2
-PIXELS = 256
-WORDS = ("", "a", "the", "of the", "0", "unheard-of", "\u00e4", " two  words ", "A")
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ def probes(
     """
     random = np.random.default_rng(0)
     by_kind = {
-        kind: {each.name: _made(kind, each, shapes[each.name], random) for each in inputs}
+        kind: {each.name: made(kind, each, shapes[each.name], random) for each in inputs}
         for kind in COUNTS
         if kind != "padding" or any(is_whole(each) and each.shape for each in inputs)
     }
@@ -73,7 +69,8 @@ def noise(inputs: Sequence[Tensor], shapes: Mapping[str, tuple[int, ...]], count
     """Random samples."""
     random = np.random.default_rng(0)
     return {
-        each.name: each.batch(_noise(each, (count, *shapes[each.name]), random)) for each in inputs
+        each.name: each.batch(at_random(each, (count, *shapes[each.name]), random))
+        for each in inputs
     }
 
 
@@ -123,77 +120,3 @@ def _joined(by_kind: Mapping[str, Batch]) -> Probe:
     # A size that nothing pads to.
     odd = {name: np.concatenate([values, values[:1]]) for name, values in whole.items()}
     return Probe(odd, kinds)
-
-
-def _made(
-    kind: str, tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator
-) -> np.ndarray:
-    return tensor.batch(_KINDS[kind](tensor, (COUNTS[kind], *shape), random))
-
-
-def is_whole(tensor: Tensor) -> bool:
-    """Whether it takes whole numbers, also as floats that a layer looks up."""
-    return tensor.below is not None or tensor.dtype not in ("float32", "string")
-
-
-def _below(tensor: Tensor) -> int:
-    """The first whole number that is too large."""
-    if tensor.dtype == "bool":
-        return 2
-    is_image = tensor.dtype == "uint8" or len(tensor.shape) == 3
-    return tensor.below or (PIXELS if is_image else MASK)
-
-
-def _noise(tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    if tensor.dtype == "string":
-        return random.choice(np.array(WORDS, object), shape)
-    if is_whole(tensor):
-        return random.integers(0, _below(tensor), shape)
-    return random.normal(size=shape)
-
-
-def _constant(tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    """Each sample has one value everywhere: nothing but zeros in the first one."""
-    if tensor.dtype == "string":
-        values: Sequence = WORDS[: shape[0]]
-    elif is_whole(tensor):
-        values = [min(number, _below(tensor) - 1) for number in range(shape[0])]
-    else:
-        values = (0.0, 0.5, 1.0)
-    return np.stack([np.full(shape[1:], value, object) for value in values])
-
-
-def _unscaled(tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    """Numbers with a fraction of a size that pixels have."""
-    usual = tensor.dtype == "string" or is_whole(tensor)
-    return _noise(tensor, shape, random) if usual else random.integers(0, PIXELS, shape)
-
-
-def _extreme(tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    """A chessboard of large numbers, and a constant one; the last entries of a vocabulary."""
-    if tensor.dtype == "string":
-        return np.full(shape, 1000 * "long ", object)
-    if is_whole(tensor):
-        return np.full(shape, _below(tensor) - 1)
-    # All channels of a place are alike.
-    sides = shape[1:-1] if len(shape) > 2 else shape[1:]
-    board = np.where(np.indices(sides).sum(axis=0) % 2, 1.0, -1.0)
-    board = board[..., None] if len(shape) > 2 else board
-    return 1000 * np.stack([np.broadcast_to(board, shape[1:]), -np.ones(shape[1:])])
-
-
-def _padding(tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    """Random samples whose whole numbers are zero in their second half."""
-    values = _noise(tensor, shape, random)
-    if is_whole(tensor) and len(shape) > 1:
-        values[:, (shape[1] + 1) // 2 :] = 0
-    return values
-
-
-_KINDS: Mapping[str, Callable[..., np.ndarray]] = {
-    "noise": _noise,
-    "constant": _constant,
-    "unscaled": _unscaled,
-    "extreme": _extreme,
-    "padding": _padding,
-}

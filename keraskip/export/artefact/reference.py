@@ -9,7 +9,8 @@ import numpy as np
 
 from keraskip.export.artefact import probes as probing
 from keraskip.export.artefact.differences import largest, size_of
-from keraskip.export.artefact.probes import USUAL, Probe, is_whole
+from keraskip.export.artefact.kinds import is_whole
+from keraskip.export.artefact.probes import USUAL, Probe
 from keraskip.export.errors import ExportError
 from keraskip.export.network.contract import Contract
 from keraskip.export.network.rebuild import for_inference

@@ -107,17 +107,19 @@ def _inputs(model: keras.Model, given: Any) -> Any:
             )
         return given
     known = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-    ours, theirs = (
-        ([tensor.shape[1:] for tensor in keras.tree.flatten(each)] for each in (known, given))
-        if given is not None
-        else ([], [])
-    )
+    if given is not None:
+        _check_given(keras.tree.flatten(given), keras.tree.flatten(known))
+    return known
+
+
+def _check_given(given: Sequence[Any], known: Sequence[Any]) -> None:
+    """ValueError unless the shapes that are given are those of the model."""
+    theirs, ours = ([tuple(tensor.shape[1:]) for tensor in each] for each in (given, known))
     if len(ours) != len(theirs) or not all(map(_fits, theirs, ours)):
         raise ValueError(
             "input_shape is for models that do not know it. "
             f"Received: input_shape={theirs}, a model of {ours}"
         )
-    return known
 
 
 def _outputs(model: keras.Model, taken: Any) -> Any:

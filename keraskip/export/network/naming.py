@@ -1,10 +1,11 @@
 """The names of inputs and outputs: those that the model gives them, the same in every format."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import keras
+
+from keraskip.export.network.tensors import name_at
 
 # The name that Keras gives a tensor without one.
 UNNAMED = "keras_tensor"
@@ -21,13 +22,11 @@ def names_of(structure: Any, own: Sequence[str], kind: str) -> list[str]:
         own: the name that each has by itself.
         kind: `"input"` or `"output"`, for names without a letter at their beginning.
     """
-    names = []
     paths = [path for path, _ in keras.tree.flatten_with_path(structure)]
-    for path, name in zip(paths, own, strict=True):
-        in_dict = any(isinstance(key, str) for key in path)
-        full = "_".join(map(str, path)) if in_dict else name
-        plain = re.sub(r"\W", "_", full)
-        names.append(plain if plain[:1].isalpha() else f"{kind}_{plain}")
+    names = [
+        name_at(path if any(isinstance(key, str) for key in path) else [name], kind)
+        for path, name in zip(paths, own, strict=True)
+    ]
     if len({*names}) < len(names):
         return [f"{kind}_{index}" for index in range(len(names))]
     return names

@@ -1,5 +1,6 @@
 """The inputs and outputs of a network, and batches for them. Loads no framework."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,19 +57,15 @@ def batch_for(inputs: Sequence[Tensor], argument: str, samples: Any) -> Batch:
     Args:
         inputs: the inputs.
         argument: what the samples are called in an error.
-        samples: one array, if there is one input; else a dict by the names of the inputs, or the
-            arrays nested as the model takes them.
+        samples: one array, if there is one input; a dict by the names of the inputs; or the arrays
+            nested as the model takes them.
 
     Raises:
         ValueError: unless the samples fit the inputs.
     """
-    names = [each.name for each in inputs]
-    if isinstance(samples, Mapping) and {*samples} == {*names}:
-        values = [samples[name] for name in names]
-    else:
-        values = list(_flat(samples)) if _is_nested(samples, len(inputs)) else [samples]
-    if len(values) != len(inputs):
-        raise _refused(inputs, argument, _found(samples, values))
+    values = _values(inputs, samples)
+    if values is None:
+        raise _refused(inputs, argument, _found(samples))
     batch = {each.name: each.batch(value) for each, value in zip(inputs, values, strict=True)}
     shapes = {name: list(values.shape) for name, values in batch.items()}
     lengths = {shape[0] if shape else 0 for shape in shapes.values()}
@@ -78,24 +75,43 @@ def batch_for(inputs: Sequence[Tensor], argument: str, samples: Any) -> Batch:
     return batch
 
 
-def _is_nested(samples: Any, count: int) -> bool:
-    return isinstance(samples, Mapping) or (count > 1 and isinstance(samples, list | tuple))
+def name_at(path: Sequence[Any], kind: str) -> str:
+    """The name of what lies there in nested dicts and lists, in a form for every format.
+
+    `kind`, such as `"input"`, stands before a name that begins without a letter.
+    """
+    plain = re.sub(r"\W", "_", "_".join(map(str, path)))
+    return plain if plain[:1].isalpha() else f"{kind}_{plain}"
 
 
-def _flat(samples: Any) -> Iterator[Any]:
-    """The arrays in the order of Keras, which sorts dicts."""
+def _values(inputs: Sequence[Tensor], samples: Any) -> list | None:
+    """The arrays in the order of the inputs; None if they are others."""
+    names = [each.name for each in inputs]
+    if isinstance(samples, Mapping):
+        named = {name_at(path, "input"): each for path, each in _leaves(samples)}
+        return [named[name] for name in names] if {*named} == {*names} else None
+    if len(inputs) == 1:
+        return [samples]
+    values = [each for _, each in _leaves(samples)]
+    return values if len(values) == len(inputs) else None
+
+
+def _leaves(samples: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
+    """The arrays with their places, in the order of Keras, which sorts dicts."""
     if isinstance(samples, Mapping):
         for key in sorted(samples):
-            yield from _flat(samples[key])
+            yield from _leaves(samples[key], (*path, key))
     elif isinstance(samples, list | tuple):
-        for each in samples:
-            yield from _flat(each)
+        for index, each in enumerate(samples):
+            yield from _leaves(each, (*path, index))
     else:
-        yield samples
+        yield path, samples
 
 
-def _found(samples: Any, values: Sequence[Any]) -> Any:
-    return list(samples) if isinstance(samples, Mapping) else f"{len(values)} arrays"
+def _found(samples: Any) -> Any:
+    if isinstance(samples, Mapping):
+        return list(samples)
+    return f"{len(samples)} arrays" if isinstance(samples, list | tuple) else "an array"
 
 
 def _refused(inputs: Sequence[Tensor], argument: str, received: Any) -> ValueError:
