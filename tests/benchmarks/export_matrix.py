@@ -171,7 +171,7 @@ def outcome(export, model):
         try:
             path = export(model, Path(folder) / "out")
         except keraskip.ExportError as error:
-            return None, str(error).removeprefix(f"Model {model.name!r} cannot be written as ")
+            return None, str(error).rpartition("cannot be written as ")[-1]
         return max(keraskip.Artefact(path).card["parity"].values()), ""
 
 

@@ -30,8 +30,10 @@ TARGET = 1.3
 
 def of_constants(model, folder):
     options = savedmodel.Signatures(constant_weights=True)
-    savedmodel.write(model, folder, contract_of(model), options)
-    return savedmodel.load(folder)
+    contract = contract_of(model)
+    savedmodel.write(model, folder, contract, options)
+    run = savedmodel.load(folder)
+    return lambda images: run({contract.inputs[0].name: images})
 
 
 def main():
