@@ -175,6 +175,17 @@ def test_operations_that_tf2onnx_does_not_know(tmp_path, opset):
             assert found[0] == 2
 
 
+def test_convolutions_in_groups(tmp_path):
+    """Keras hands them to XLA as functions, which tf2onnx does not open."""
+    pytest.importorskip("onnxruntime")
+    parts = [layers.Conv2D(8, 3, groups=4), layers.GlobalAveragePooling2D(name="out")]
+    model = keras.Sequential([keras.Input((8, 8, 4)), *parts])
+    x = np.random.default_rng(0).normal(size=(3, 8, 8, 4)).astype("float32")
+    found = Artefact(keraskip.export_onnx(model, tmp_path / "out"))(x)["out"]
+    np.testing.assert_allclose(found, model(x), atol=1e-5)
+    assert not tf.config.functions_run_eagerly()
+
+
 def test_an_opset_that_is_too_old(tmp_path):
     with pytest.raises(ValueError, match="opset must be at least 13"):
         keraskip.export_onnx(normalized(), tmp_path / "out", opset=9)

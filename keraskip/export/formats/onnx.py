@@ -47,7 +47,7 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Ops
         )
     network = scoring(partial(model, training=False), contract)
     specs = specs_of(contract)
-    function = tf.function(network, specs, autograph=False)
+    function = tf.function(_inlined(network), specs, autograph=False)
     if any(each.dtype != tf.resource for each in function.get_concrete_function().captured_inputs):
         function = tf.function(_without_captures(function), specs, autograph=False)
     graph, _ = tf2onnx.convert.from_function(
@@ -56,6 +56,24 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Ops
     if unknown := list(_unknown(graph.graph)):
         raise NotImplementedError(unknown_operations("ONNX", unknown, ADVICE))
     (folder / FILE).write_bytes(graph.SerializeToString())
+
+
+def _inlined(network: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """The network without functions inside, such as that of Keras for convolutions in groups.
+
+    Those are to be compiled by XLA, so TensorFlow does not take them apart.
+    """
+    import tensorflow as tf
+
+    def traced(*tensors: Any) -> dict[str, Any]:
+        before = tf.config.functions_run_eagerly()
+        tf.config.run_functions_eagerly(True)
+        try:
+            return network(*tensors)
+        finally:
+            tf.config.run_functions_eagerly(before)
+
+    return traced
 
 
 def _unknown(graph: Any) -> Iterator[tuple[str, str]]:
