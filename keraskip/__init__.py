@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keraskip.callbacks.hook.recorder import GradientRecorder
+    from keraskip.export.artefact.opened import Artefact
+    from keraskip.export.errors import ExportError
     from keraskip.export.exporters import export_litert, export_onnx, export_savedmodel
-    from keraskip.export.folding import fold_batch_norm
-    from keraskip.export.opened import Artefact
-    from keraskip.export.parity import ExportError
-    from keraskip.export.preprocessing import Preprocessing
+    from keraskip.export.network.folding import fold_batch_norm
+    from keraskip.export.network.preprocessing import Preprocessing
     from keraskip.models.anatomy import anatomy
     from keraskip.models.densenet import build_densenet
     from keraskip.models.description import describe
@@ -27,13 +27,13 @@ __version__ = "0.1.0"
 # Each name's module is imported on first use, so that `import keraskip` loads no framework.
 _HOMES = {
     "GradientRecorder": "keraskip.callbacks.hook.recorder",
-    "Artefact": "keraskip.export.opened",
-    "ExportError": "keraskip.export.parity",
-    "Preprocessing": "keraskip.export.preprocessing",
+    "Artefact": "keraskip.export.artefact.opened",
+    "ExportError": "keraskip.export.errors",
+    "Preprocessing": "keraskip.export.network.preprocessing",
     "export_litert": "keraskip.export.exporters",
     "export_onnx": "keraskip.export.exporters",
     "export_savedmodel": "keraskip.export.exporters",
-    "fold_batch_norm": "keraskip.export.folding",
+    "fold_batch_norm": "keraskip.export.network.folding",
     "anatomy": "keraskip.models.anatomy",
     "features": "keraskip.models.features",
     "load_model": "keraskip.models.loading",

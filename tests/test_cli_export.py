@@ -1,6 +1,8 @@
 """Exports as they are typed, and the example that serves one."""
 
+import importlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ import pytest
 from PIL import Image
 from test_cli import called
 
-from keraskip import run_study
+from keraskip import Artefact, run_study
 from keraskip.runs import read_info
 from keraskip.study import Trial
 
@@ -79,7 +81,7 @@ def test_check_prints_what_it_finds(run, artefact):
     rows = {name: value.strip() for name, value in rows.items()}
     assert rows["format"] == "savedmodel"
     assert rows["input images"] == "any x 8 x 8 x 1 float32"
-    assert rows["output predictions"] == "any x 10"
+    assert rows["output predictions"] == "any x 10 float32"
     assert float(rows["difference to the model, noise"]) <= 1e-4
     assert rows["time, batch 32"].endswith(" ms")
     assert rows["size on disk"].endswith(" MB")
@@ -147,6 +149,81 @@ def test_bad_input_is_one_line(tmp_path, arguments, message):
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_answer_is_printed(artefact, run, tmp_path):
+    """Nothing of TensorFlow's notes on processor and GPU, also where nobody set its log level."""
+    code = "from keraskip.cli import app; app()"
+    environment = {key: value for key, value in os.environ.items() if key[:3] != "TF_"}
+    for arguments in (
+        ["check", artefact, "--against", run / "model.keras"],
+        ["export", run / "model.keras", tmp_path / "out"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            capture_output=True, text=True, env=environment,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+FOREIGN = """
+import keras
+
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory):
+    """Files with code: a Lambda, and a layer of a module that lies beside it."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("foreign")
+    (folder / "foreign_layers.py").write_text(FOREIGN)
+    inputs = keras.Input((4,), name="x")
+    keras.Model(inputs, keras.layers.Lambda(lambda x: 2 * x, name="double")(inputs)).save(
+        folder / "lambda.keras"
+    )
+    sys.path.insert(0, str(folder))
+    try:
+        twice = importlib.import_module("foreign_layers").Twice()
+    finally:
+        sys.path.remove(str(folder))
+    keras.Model(inputs, twice(inputs)).save(folder / "class.keras")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "what"),
+    [
+        ("lambda.keras", "a Lambda layer, 'double'"),
+        ("class.keras", "'Twice' of the module 'foreign_layers'"),
+    ],
+)
+def test_code_in_a_file_runs_only_if_it_is_trusted(foreign, tmp_path, monkeypatch, file, what):
+    refused = called("export", foreign / file, tmp_path / "out")
+    assert refused.returncode == 2
+    assert f"would run code: {what}. --trust allows that" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    monkeypatch.chdir(foreign)
+    monkeypatch.delitem(sys.modules, "foreign_layers", raising=False)
+    trusted = called("export", foreign / file, tmp_path / "out", "--trust")
+    assert trusted.returncode == 0, trusted.stderr
+    found = Artefact(tmp_path / "out")(np.ones((3, 4)))
+    assert [value.tolist() for value in found.values()] == [[[2.0] * 4] * 3]
+    refused = called("check", tmp_path / "out", "--against", foreign / file)
+    assert refused.returncode == 2
+    assert "--trust" in refused.stderr
+
+
+def test_a_module_that_is_not_there(foreign, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "foreign_layers", raising=False)
+    monkeypatch.chdir(tmp_path)
+    done = called("export", foreign / "class.keras", tmp_path / "out", "--trust")
+    assert done.returncode == 2
+    assert "'Twice' of the module 'foreign_layers', which must be installed or lie" in done.stderr
 
 
 @pytest.mark.parametrize("command", [["check"], ["predict"]])

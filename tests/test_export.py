@@ -17,8 +17,10 @@ from uncompiled import UNCOMPILED
 import keraskip
 from keraskip import Artefact, ExportError, Preprocessing
 from keraskip.data import load_data
-from keraskip.export import parity, savedmodel
-from keraskip.export.contract import contract_of
+from keraskip.export.artefact import gate
+from keraskip.export.artefact.differences import largest_difference, mean_difference
+from keraskip.export.formats import savedmodel
+from keraskip.export.network.contract import contract_of
 
 tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
 
@@ -367,7 +369,7 @@ def test_names_become_arguments(tmp_path):
     for export in keraskip.export_savedmodel, keraskip.export_onnx:
         path = export(model, tmp_path / export.__name__)
         artefact = Artefact(path)
-        assert artefact.card["input"]["name"] == "my_images"
+        assert [each.name for each in artefact.inputs] == ["my_images"]
         found = artefact(held_out()[:4])
         assert list(found) == ["left_hand", "right_hand"]
         for value, wanted in zip(found.values(), expected(model, held_out()[:4]), strict=True):
@@ -387,17 +389,18 @@ def test_images_of_whole_numbers(tmp_path):
         np.testing.assert_allclose(found, expected(model, images), atol=1e-4)
 
 
-def test_parity_misses_nothing():
-    contract = contract_of(ready())
-    images = parity.probe_images(contract, None)
-    wanted = {kind: {"a": np.ones(len(x)), "b": np.ones(len(x))} for kind, x in images.items()}
-    found = parity.differences(
-        lambda x: {"a": np.ones(len(x)), "b": np.full(len(x), np.nan)}, wanted, images
-    )
-    with pytest.raises(ExportError, match="a difference of nan"):
-        parity.check(found, 1e-4, "It")
+def test_the_gate_misses_nothing():
+    model = ready()
+    reference = gate.reference_of(model, contract_of(model), None)
+    for wrong, received in ((np.nan, "nan"), (np.inf, "inf"), (0.1, r"0\.")):
+        off = lambda batch, wrong=wrong: {  # noqa: E731
+            "predictions": expected(model, batch["images"]) + wrong
+        }
+        with pytest.raises(ExportError, match=f"a difference of {received}"):
+            gate.judged("savedmodel", off, reference, None, folded=False)
     # One class for certain, and it is the wrong one of a thousand.
     sure = np.eye(1000)[:3]
-    wrong = np.roll(sure, 1, axis=0)
-    found = parity.mean_difference(lambda x: {"a": wrong}, {"a": sure}, images["noise"])
-    assert found == 2
+    assert mean_difference({"a": np.roll(sure, 1, axis=0)}, {"a": sure}) == 2
+    # Whole numbers are classes; the next one is another class.
+    assert largest_difference(np.array([30000]), np.array([30001])) == 1
+    assert largest_difference(np.array([b"a"], object), np.array([b"b"], object)) == 1

@@ -21,7 +21,7 @@ def table(heading):
     return {row[1].strip(" `"): set(re.findall(r"\w+", row[3])) for row in rows}
 
 
-ROOMS, FLOORS = table("room"), table("floor")
+ROOMS, FLOORS, STOREYS = table("room"), table("floor"), table("storey")
 
 
 def module_of(file):
@@ -62,18 +62,25 @@ def test_a_room_of_one_file_imports_what_the_map_allows(room):
     assert parts_imported(PACKAGE / f"{room}.py", "keraskip") <= ROOMS[room]
 
 
-@pytest.mark.parametrize("file", sorted((PACKAGE / "callbacks").rglob("*.py")), ids=module_of)
-def test_a_floor_imports_what_the_map_allows(file):
+INSIDE = [
+    pytest.param(file, room, floors, id=module_of(file))
+    for room, floors in (("callbacks", FLOORS), ("export", STOREYS))
+    for file in sorted((PACKAGE / room).rglob("*.py"))
+]
+
+
+@pytest.mark.parametrize(("file", "room", "floors"), INSIDE)
+def test_a_floor_imports_what_the_map_allows(file, room, floors):
     _, _, *below = module_of(file).split(".")
     floor = below[0] if below else None
-    allowed = FLOORS[floor] if floor else set()
-    assert parts_imported(file, "keraskip.callbacks") - {floor} <= allowed
+    allowed = floors[floor] if floor else set()
+    assert parts_imported(file, f"keraskip.{room}") - {floor} <= allowed
 
 
 @pytest.mark.parametrize(
     ("rooms", "folder"),
-    [(ROOMS, PACKAGE), (FLOORS, PACKAGE / "callbacks")],
-    ids=["rooms", "floors"],
+    [(ROOMS, PACKAGE), (FLOORS, PACKAGE / "callbacks"), (STOREYS, PACKAGE / "export")],
+    ids=["rooms", "floors", "storeys"],
 )
 def test_the_map_shows_all_that_is_there(rooms, folder):
     there = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}

@@ -221,11 +221,11 @@ def test_imagenet_weights_bring_what_an_export_needs(tmp_path, monkeypatch):
         crop=0.875, interpolation="bilinear",
     )  # fmt: skip
     request = request_for(model)
-    assert request.preprocessing == steps
-    assert request.class_names == list(imagenet_classes())
+    assert request["preprocessing"] == steps
+    assert request["class_names"] == list(imagenet_classes())
     assert origin_of(model).source.endswith(f"revision {PINS['resnet18'].revision}")
     none = request_for(model, preprocessing=Preprocessing(), class_names=[])
-    assert (none.preprocessing, none.class_names) == (Preprocessing(), [])
+    assert (none["preprocessing"], none["class_names"]) == (Preprocessing(), [])
 
 
 def test_without_a_pin_the_commit_of_the_file_is_told(tmp_path, monkeypatch):
@@ -276,7 +276,7 @@ def test_other_networks_have_no_imagenet_weights(name, changes, message):
 
 def test_other_models_bring_nothing():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    assert request_for(model).preprocessing is None
+    assert request_for(model)["preprocessing"] is None
     with pytest.raises(ValueError, match="with weights that have a name"):
         Preprocessing.of_model(model)
 

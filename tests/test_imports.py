@@ -81,7 +81,8 @@ import keraskip
 WITHOUT_A_FRAMEWORK = """
 for name in (
     "keraskip", "keraskip.runs", "keraskip.analysis", "keraskip.report.charts",
-    "keraskip.callbacks.book.journal", "keraskip.study", "keraskip.cli", "keraskip.export.opened",
+    "keraskip.callbacks.book.journal", "keraskip.study", "keraskip.cli",
+    "keraskip.export.artefact.opened",
 ):
     importlib.import_module(name)
     found = {"keras", "tensorflow", "jax", "torch"} & set(sys.modules)
@@ -94,7 +95,7 @@ for module in pkgutil.walk_packages(keraskip.__path__, "keraskip."):
 
 
 def test_no_framework_is_loaded_and_nothing_that_one_system_lacks():
-    assert "keraskip.export.opened" in modules_after(HIDING + WITHOUT_A_FRAMEWORK)
+    assert "keraskip.export.artefact.opened" in modules_after(HIDING + WITHOUT_A_FRAMEWORK)
 
 
 @pytest.mark.slow  # what needs a framework, too; a test above reads every import of every file

@@ -11,7 +11,7 @@ import pytest
 from test_export_failures import small
 
 from keraskip import GradientRecorder, export_savedmodel, run_study
-from keraskip.export.drafts import _exchanged
+from keraskip.export.artefact.drafts import _exchanged
 from keraskip.runs import read_info
 from keraskip.study import Trial
 

@@ -16,8 +16,8 @@ from fashion_archives import CLASSES, MD5, read_part
 from PIL import Image
 
 from keraskip import Preprocessing, build, build_resnet, describe, fold_batch_norm
-from keraskip.export.card import describe as describe_card
-from keraskip.export.contract import contract_of
+from keraskip.export.artefact.card import describe as describe_card
+from keraskip.export.network.contract import contract_of
 from keraskip.export.request import request_for
 from keraskip.models import shipped
 from keraskip.models.origin import origin_of
@@ -131,14 +131,14 @@ def test_a_run_goes_before_the_weights(resnet20, tmp_path):
     facts = {"normalization": {"mean": [0.5], "deviation": [0.25], "white": 1.0}, "epochs": []}
     (tmp_path / INFO_FILE).write_text(json.dumps(facts | {"schema_version": SCHEMA_VERSION}))
     request = request_for(resnet20, run=tmp_path)
-    assert request.preprocessing == Preprocessing(mean=[127.5], deviation=[63.75])
-    assert request.class_names == []
+    assert request["preprocessing"] == Preprocessing(mean=[127.5], deviation=[63.75])
+    assert request["class_names"] == []
     weights = [describe_card(resnet20, contract_of(resnet20), run, None)["weights"]
                for run in (tmp_path, None)]  # fmt: skip
     assert weights == [None, origin_of(resnet20).source]
     given = request_for(resnet20, run=tmp_path, preprocessing=Preprocessing())
-    assert given.preprocessing == Preprocessing()
-    assert request_for(resnet20).class_names == list(CLASSES)
+    assert given["preprocessing"] == Preprocessing()
+    assert request_for(resnet20)["class_names"] == list(CLASSES)
 
 
 @pytest.mark.slow

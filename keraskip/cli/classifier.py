@@ -21,7 +21,7 @@ def classifier_of(source: str) -> Classify:
     if source.endswith(".keras") and Path(source).is_file():
         return _of_network(source, None)
     if Path(source).exists():
-        from keraskip.export.opened import Artefact
+        from keraskip.export.artefact.opened import Artefact
 
         return Artefact(source).best
     name, weights = parted(source)
@@ -49,9 +49,9 @@ def _of_network(network: str, weights: str | None) -> Classify:
     import_keras_quietly()
     import keras
 
-    from keraskip.export.contract import contract_of
-    from keraskip.export.pictures import best_classes, read_picture
-    from keraskip.export.preprocessing import Preprocessing
+    from keraskip.export.artefact.pictures import best_classes, read_picture
+    from keraskip.export.network.contract import contract_of
+    from keraskip.export.network.preprocessing import Preprocessing
     from keraskip.models.origin import origin_of
 
     model, _, steps = model_of(network, weights)
@@ -59,10 +59,12 @@ def _of_network(network: str, weights: str | None) -> Classify:
     if steps is None and origin:
         steps = Preprocessing.of_model(model)
     contract = contract_of(model)
-    if contract.classes is None:
+    shape = contract.image
+    if shape is None or contract.classes is None:
         raise ValueError(
-            "predict needs a network whose only output is one score for each class. "
-            f"Received: outputs {contract.outputs}"
+            "predict needs a network whose only input is an image, and whose only output is one "
+            "score for each class. "
+            f"Received: {'; '.join(map(str, (*contract.inputs, *contract.outputs)))}"
         )
     if steps is None:
         raise ValueError(
@@ -74,7 +76,7 @@ def _of_network(network: str, weights: str | None) -> Classify:
     names = origin.class_names if origin else None
 
     def best(file: Path, top_k: int) -> list[tuple[str, float]]:
-        images = read_picture(file, contract.shape, steps)
+        images = read_picture(file, shape, steps)
         # A model may want its one input in a list or a dict.
         inputs = keras.tree.pack_sequence_as(model.input, [images])
         scores = keras.ops.convert_to_numpy(model(inputs, training=False))

@@ -9,10 +9,14 @@ import typer
 
 from keraskip.checks import check_choice
 from keraskip.cli.sources import check_source, images_of, model_of, parted
-from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, waiting
+from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, quiet, waiting
+from keraskip.cli.trust import load
 
 # Images to compare on.
 SAMPLES = 8
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Run the code in a .keras file, such as a Lambda layer.")
+]
 
 
 class Format(StrEnum):
@@ -64,13 +68,14 @@ def export(
     fold: Annotated[
         bool, typer.Option(help="Fold batch normalisation into the convolutions.")
     ] = True,
+    trust: Trust = False,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing artefact.")] = False,
 ) -> None:
     """Write a network as SavedModel, ONNX or LiteRT, checked against the model.
 
     A file from a run folder also brings the run's normalisation and test results.
     """
-    from keraskip.export.drafts import check_target
+    from keraskip.export.artefact.drafts import check_target
 
     with bad_input_in_one_line():
         options = _format_options(format, signature, quantization, dataset)
@@ -81,13 +86,13 @@ def export(
             options["class_names"] = class_names.read_text("utf-8").splitlines()
         with waiting(f"loading {network}"):
             import_keras_quietly()
-            model, run, preprocessing = model_of(network, weights)
+            model, run, preprocessing = model_of(network, weights, trust)
             if dataset is not None:
                 images, preprocessing = images_of(dataset)
                 options["samples"] = images[:SAMPLES]
                 if quantization is Quantization.int8:
                     options["representative"] = images
-        with waiting(f"writing and checking {out}"):
+        with waiting(f"writing and checking {out}"), quiet():
             _exporter(format)(
                 model, out, preprocessing=preprocessing, fold_batch_norm=fold, run=run,
                 overwrite=overwrite, **options,
@@ -100,24 +105,23 @@ def check(
     against: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The .keras file to compare with.")
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Print an artefact's inputs, outputs, size and speed, and its differences from FILE.
 
     Fails if a difference is larger than an export may have.
     """
-    from keraskip.export.opened import Artefact, report
+    from keraskip.export.artefact.opened import Artefact, report
+    from keraskip.export.errors import ExportError
 
-    with bad_input_in_one_line(), waiting(f"checking {artefact}"):
+    with bad_input_in_one_line(), waiting(f"checking {artefact}"), quiet():
         opened = Artefact(artefact)
         differences, failure = {}, None
         if against:
-            import_keras_quietly()
-            from keraskip.export.comparing import compare
-            from keraskip.export.parity import ExportError
-            from keraskip.models.loading import load_model
+            from keraskip.export.artefact.gate import compare
 
             try:
-                differences = compare(opened, load_model(against))
+                differences = compare(opened, load(against, trust))
             except ExportError as error:
                 failure = error
         table = report(opened, differences)
@@ -172,7 +176,7 @@ def _format_options(
     dataset: str | None,
 ) -> dict[str, Any]:
     """The options of the format; ValueError for an option of another format."""
-    from keraskip.export.savedmodel import SIGNATURES
+    from keraskip.export.formats.savedmodel import SIGNATURES
 
     if signature and format is not Format.savedmodel:
         raise ValueError(f"--signature is for savedmodel. Received: --format {format}")

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keraskip.cli.terminal import warnings_in_one_line
+from keraskip.cli.trust import load
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
     from keraskip.data import Dataset
-    from keraskip.export.preprocessing import Preprocessing
+    from keraskip.export.network.preprocessing import Preprocessing
 
 # The most images to take from a data set.
 MOST_IMAGES = 100
@@ -44,13 +45,17 @@ def check_source(network: str, weights: str | None) -> None:
 
 
 def model_of(
-    network: str, weights: str | None
+    network: str, weights: str | None, trust: bool = False
 ) -> tuple["keras.Model", Path | None, "Preprocessing | None"]:
-    """The model, the run folder that its file lies in, and its preprocessing, as far as known."""
-    if network.endswith(".keras"):
-        from keraskip.models.loading import load_model
+    """The model, the run folder that its file lies in, and its preprocessing, as far as known.
 
-        return load_model(network), *_origin(Path(network).parent)
+    Args:
+        network: a .keras file, or a name.
+        weights: the weights of a name.
+        trust: whether code that the file brings may run.
+    """
+    if network.endswith(".keras"):
+        return load(network, trust), *_origin(Path(network).parent)
     from keraskip.models.available import weights_of
     from keraskip.models.zoo import build
 
@@ -67,7 +72,7 @@ def images_of(dataset: str) -> tuple["np.ndarray", "Preprocessing"]:
     import numpy as np
 
     from keraskip.data import load_data
-    from keraskip.export.preprocessing import preprocessing_of
+    from keraskip.export.network.preprocessing import preprocessing_of
 
     data: Dataset = load_data(dataset)
     indices = np.unique(np.linspace(0, len(data.train) - 1, MOST_IMAGES).astype(int))
@@ -78,7 +83,7 @@ def images_of(dataset: str) -> tuple["np.ndarray", "Preprocessing"]:
 
 def _origin(folder: Path) -> tuple[Path | None, "Preprocessing | None"]:
     """The folder and the run's preprocessing, if the folder holds a run."""
-    from keraskip.export.preprocessing import preprocessing_of_run
+    from keraskip.export.network.preprocessing import preprocessing_of_run
     from keraskip.runs import INFO_FILE
 
     is_run = (folder / INFO_FILE).is_file()

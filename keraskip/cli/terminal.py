@@ -1,5 +1,6 @@
 """Terminal output that all commands share."""
 
+import logging
 import os
 import sys
 import warnings
@@ -48,16 +49,40 @@ def ending_with_its_reader() -> Iterator[None]:
 
 
 def import_keras_quietly() -> None:
-    """Hides the notes on processor and GPU that TensorFlow prints before it reads its log level."""
+    """Imports Keras without the notes of its backend on processor and GPU."""
+    with quiet():
+        import keras  # noqa: F401
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hides what compiled libraries print, such as TensorFlow's notes on processor and GPU.
+
+    Python's own errors and warnings are still shown.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr = os.dup(2)
+    for name in ("tensorflow", "tf2onnx"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    shown, terminal = sys.stderr, os.dup(2)
+    if _writes_to(shown, 2):
+        # Loggers that are made in here keep this stream, so nobody closes it.
+        sys.stderr = open(os.dup(2), "w", buffering=1, closefd=False)  # noqa: SIM115
     with open(os.devnull, "w") as devnull:
         os.dup2(devnull.fileno(), 2)
     try:
-        import keras  # noqa: F401
+        yield
     finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
+        sys.stderr = shown
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def _writes_to(stream: Any, number: int) -> bool:
+    """Whether a stream is the file of that number; false for one in memory."""
+    try:
+        return bool(stream.fileno() == number)
+    except (OSError, AttributeError):
+        return False
 
 
 def waiting(activity: str) -> Any:

@@ -1,61 +1,41 @@
 """The public export functions, one for each format."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import keras
 
-from keraskip.checks import check_choice, check_choices, check_integer
 from keraskip.export.exporting import export
-from keraskip.export.litert import QUANTIZATIONS
-from keraskip.export.preprocessing import Preprocessing
-from keraskip.export.request import request_for
-from keraskip.export.savedmodel import SIGNATURES
-
-
-class Common(TypedDict, total=False):
-    """The arguments that all formats share; `export_savedmodel` explains them."""
-
-    preprocessing: Preprocessing | None
-    class_names: Sequence[str] | None
-    fold_batch_norm: bool
-    samples: Any
-    input_shape: tuple[int | None, int | None, int] | None
-    run: str | Path | None
-    metrics: Mapping[str, float] | None
-    overwrite: bool
+from keraskip.export.formats.litert import Quantization
+from keraskip.export.formats.onnx import Opset
+from keraskip.export.formats.savedmodel import Signatures
+from keraskip.export.request import Request, request_for
 
 
 def export_savedmodel(
     model: keras.Model,
     path: str | Path,
     *,
-    preprocessing: Preprocessing | None = None,
-    class_names: Sequence[str] | None = None,
     top_k: int = 5,
     signatures: Sequence[str] = ("serve",),
-    fold_batch_norm: bool = True,
-    samples: Any = None,
-    input_shape: tuple[int | None, int | None, int] | None = None,
-    run: str | Path | None = None,
-    metrics: Mapping[str, float] | None = None,
-    overwrite: bool = False,
+    **common: Unpack[Request],
 ) -> Path:
     """Writes a SavedModel, for TensorFlow without Keras and for TensorFlow Serving.
 
     Before the call returns, the runtime loads the artefact again and its outputs are compared with
-    the model's, for usual and unusual images, alone and in batches. The artefact computes in
+    the model's, for usual and unusual samples, alone and in batches. The artefact computes in
     float32, also if a model with a graph computes in half precision. `model_card.json` and
     `README.md` beside it tell its inputs, outputs, costs and origin.
 
     The folder appears whole or not at all, and an earlier artefact is replaced in one step.
 
     Args:
-        model: any Keras model of images with channels last, of this package or not. On JAX and
-            PyTorch it needs a graph, and TensorFlow, which writes the artefact in a process of its
-            own, must know the layers.
+        model: any Keras model, of this package or not, with any number of inputs and outputs of any
+            rank and type; of images with channels last. The keys of dicts and the names of inputs
+            become the names in the artefact; `{"a": {"b": x}}` becomes `a_b`. On JAX and PyTorch
+            it needs a graph, and TensorFlow, which writes the artefact in a process of its own,
+            must know the layers.
         path: the folder to write.
         preprocessing: how the signatures `"uint8"` and `"encoded"` prepare images of 0 to 255. By
             default as the run says; without `run`, as `Preprocessing.of_model` says for weights
@@ -65,17 +45,20 @@ def export_savedmodel(
             weights. With them all signatures also give `top_scores` and `top_classes`, the `top_k`
             best classes.
         top_k: how many of the best classes to give.
-        signatures: any of `"serve"`, which takes float32 images as the model does; `"uint8"`,
-            which takes uint8 images of any size; `"encoded"`, which takes the bytes of JPEG or
-            PNG files as `image_bytes`. The first one is also `serving_default`.
+        signatures: any of `"serve"`, which takes samples as the model does, and for models of
+            images `"uint8"`, which takes uint8 images of any size, and `"encoded"`, which takes
+            the bytes of JPEG or PNG files as `image_bytes`. The first one is also
+            `serving_default`.
         fold_batch_norm: whether to fold batch normalisation into the convolutions, see
             `keraskip.fold_batch_norm`; the same network in fewer steps. A folded SavedModel
             also has constants as weights, which is faster. Without folding the weights are
             variables, as for further training; so are weights of more than 1 GiB together.
-        samples: some real images as the model takes them, `[images, height, width, channels]`, to
-            compare on as well.
-        input_shape: shape of an image, for a model that does not know it, such as a subclassed
-            one.
+        samples: some real samples as the model takes them, a batch of up to eight, to compare on
+            as well. Without them, sides that the model leaves open are tried, and whole numbers
+            are those that its embeddings know, or 0 and 1.
+        input_shape: for a model that does not know its inputs, such as a subclassed one: the shape
+            of one sample, without the batch, for float32; else `keras.KerasTensor`s with type and
+            shape, nested in dicts and lists as the model takes them.
         run: the run folder of the training; the card gets its facts and its test results, and
             says nothing of the weights that the training began with.
         metrics: results for the card, instead of the run's.
@@ -86,10 +69,10 @@ def export_savedmodel(
 
     Raises:
         TypeError: for a `model` that is no Keras model, and for arguments of a wrong type.
-        ValueError: for a model of other inputs than images with a fixed number of channels, for
-            weights that are NaN or infinite, and for other values of the arguments.
+        ValueError: for a model of sparse inputs or of images with channels first, for weights that
+            are NaN or infinite, and for other values of the arguments.
         ExportError: a ValueError, if the model cannot be written in this format, gives NaN or
-            infinity for usual images, or differs from the artefact.
+            infinity for usual samples, or differs from the artefact.
         FileExistsError: if `path` exists and must not be replaced.
         OSError: if `path` cannot be written.
         ImportError: if the runtime is not installed.
@@ -103,33 +86,29 @@ def export_savedmodel(
     >>> loaded = tf.saved_model.load("exported/resnet56")  # doctest: +SKIP
     >>> loaded.signatures["serving_default"](images=images)["predictions"]  # doctest: +SKIP
     """
-    check_integer("top_k", top_k, minimum=1)
-    check_choices("signatures", signatures, SIGNATURES, empty=False)
-    request = request_for(
-        model, preprocessing=preprocessing, class_names=class_names,
-        fold_batch_norm=fold_batch_norm, samples=samples, input_shape=input_shape, run=run,
-        metrics=metrics, overwrite=overwrite,
-    )  # fmt: skip
-    # Without "serve" there would be nothing to compare.
-    names = [*dict.fromkeys([*signatures, "serve"])]
-    options = {
-        "preprocessing": request.preprocessing,
-        "class_names": request.class_names,
-        "top_k": top_k,
-        "constant_weights": fold_batch_norm,
-    }
-    return export("savedmodel", model, path, request, signatures=names, **options)
+    request = request_for(model, **common)
+    options = Signatures(
+        signatures=signatures,
+        preprocessing=request["preprocessing"],
+        class_names=request["class_names"] or (),
+        top_k=top_k,
+        constant_weights=request.get("fold_batch_norm", True),
+    )
+    return export("savedmodel", model, path, request, options)
 
 
-def export_onnx(model: keras.Model, path: str | Path, **common: Unpack[Common]) -> Path:
+def export_onnx(
+    model: keras.Model, path: str | Path, *, opset: int = 18, **common: Unpack[Request]
+) -> Path:
     """Writes `model.onnx`, with its card, into a folder; needs `pip install 'keraskip[onnx]'`.
 
-    The network takes float32 images as the model does. The card has the preprocessing and the
-    names of the classes, which `keraskip predict` uses.
+    The network takes samples as the model does, but no strings. The card has the preprocessing
+    and the names of the classes, which `keraskip predict` uses.
 
     Args:
-        model: any Keras model of images with channels last.
+        model: any Keras model, as for `export_savedmodel`.
         path: the folder to write.
+        opset: the version of the operations, 13 or later, which the runtime must know.
         **common: `preprocessing`, `class_names`, `fold_batch_norm`, `samples`, `input_shape`,
             `run`, `metrics` and `overwrite`, as for `export_savedmodel`. Result and errors are the
             same, too.
@@ -138,7 +117,7 @@ def export_onnx(model: keras.Model, path: str | Path, **common: Unpack[Common]) 
 
     >>> export_onnx(model, "exported/resnet56_onnx")  # doctest: +SKIP
     """
-    return export("onnx", model, path, request_for(model, **common))
+    return export("onnx", model, path, request_for(model, **common), Opset(opset=opset))
 
 
 def export_litert(
@@ -147,17 +126,17 @@ def export_litert(
     *,
     quantization: str | None = None,
     representative: Any = None,
-    **common: Unpack[Common],
+    **common: Unpack[Request],
 ) -> Path:
     """Writes `model.tflite`, with its card, into a folder; needs `pip install 'keraskip[litert]'`.
 
     Args:
-        model: any Keras model of images with channels last.
+        model: any Keras model, as for `export_savedmodel`.
         path: the folder to write.
         quantization: `"dynamic"`, for weights of 8 bits, or `"int8"`, for 8 bits in all layers.
             Inputs and outputs are float32 in any case. A quantised network is compared by its mean
             difference.
-        representative: for `"int8"`, about a hundred images as the model takes them, which show
+        representative: for `"int8"`, about a hundred samples as the model takes them, which show
             the range of each layer's output.
         **common: as for `export_onnx`.
 
@@ -167,15 +146,8 @@ def export_litert(
     ...     model, "exported/small", quantization="int8", representative=images
     ... )  # doctest: +SKIP
     """
-    check_choice("quantization", quantization, QUANTIZATIONS)
-    if (quantization == "int8") != (representative is not None):
-        raise ValueError(
-            "representative images are for quantization='int8', which needs them. "
-            f"Received: quantization={quantization!r}, "
-            f"representative={'None' if representative is None else 'images'}"
-        )
+    options = Quantization(quantization=quantization, representative=representative)
     request = request_for(model, **common)
-    if request.samples is None and representative is not None:
-        request = replace(request, samples=representative)
-    options = {"quantization": quantization, "representative": representative}
-    return export("litert", model, path, request, **options)
+    if representative is not None:
+        request.setdefault("samples", representative)
+    return export("litert", model, path, request, options)

@@ -1,6 +1,5 @@
 """The steps of every export: check, write to a draft, compare with the model, put in place."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,94 +7,92 @@ from typing import Any
 import keras
 import numpy as np
 
-from keraskip.export import card, parity, savedmodel
-from keraskip.export.comparing import (
-    compared,
-    compared_raw,
-    expected_outputs,
-    from_half,
-    in_float32,
-    reference,
-)
-from keraskip.export.contract import Contract, check_weights, contract_of
-from keraskip.export.drafts import check_target, draft
-from keraskip.export.folding import fold_batch_norm
-from keraskip.export.preprocessing import Preprocessing
-from keraskip.export.rebuild import is_half
-from keraskip.export.request import Request, check_backend, check_installed, check_signatures
-from keraskip.export.writing import written
+from keraskip.export.artefact import card, gate, probes
+from keraskip.export.artefact.drafts import check_target, draft
+from keraskip.export.errors import ExportError
+from keraskip.export.formats import FORMATS, savedmodel
+from keraskip.export.formats.format import Options
+from keraskip.export.formats.process import written
+from keraskip.export.network.contract import Contract, contract_of
+from keraskip.export.network.preprocessing import Preprocessing
+from keraskip.export.network.shipping import shipping_of
+from keraskip.export.network.tensors import Batch
+from keraskip.export.network.weights import check_weights
+from keraskip.export.request import Request, check_request
 from keraskip.graph import has_graph
+
+# Height and width of raw images for a model of any size.
+RAW_SIDE = 64
 
 
 def export(
-    format: str, model: keras.Model, path: str | Path, request: Request, **options: Any
+    format: str, model: keras.Model, path: str | Path, request: Request, options: Options
 ) -> Path:
     """Exports a model.
 
     Args:
-        format: one of `NEEDS`; the module of that name writes and loads it.
+        format: one of `FORMATS`.
         model: see `keraskip.export_savedmodel`.
         path: the folder to write.
-        request: the arguments that all formats share.
-        **options: further arguments of the format's `write`.
+        request: the arguments that all formats share, from `request_for`.
+        options: those that the format alone has.
     """
-    check_installed(format)
-    contract = contract_of(model, request.input_shape)
-    check_backend(model)
-    request.check(contract)
-    signatures = options.get("signatures", [])
-    check_signatures(signatures, contract)
-    samples = contract.checked("samples", request.samples)
-    if "representative" in options:
-        options["representative"] = contract.checked("representative", options["representative"])
-    check_target(Path(path), request.overwrite)
+    FORMATS[format].check_installed()
+    contract = contract_of(model, request.get("input_shape"))
+    _check_backend(model)
+    check_request(request, contract)
+    options = options.checked(contract)
+    samples = contract.checked("samples", request.get("samples"))
+    check_target(Path(path), request.get("overwrite", False))
     check_weights(model)
-    facts = card.describe(model, contract, request.run, request.metrics)
-    images, raw = _images(contract, samples, request.preprocessing, signatures)
-    unfolded = in_float32(model)
-    expected = expected_outputs(reference(model), contract, images)
-    parity.check_finite(expected)
-    fold = request.fold_batch_norm and has_graph(unfolded)
-    shipped = fold_batch_norm(unfolded) if fold else unfolded
-    with draft(Path(path), request.overwrite) as folder:
-        predict = written(format, shipped, folder, contract, options)
-        differences = compared(format, predict, expected, images, options, shipped is not unfolded)
+    facts = card.describe(model, contract, request.get("run"), request.get("metrics"))
+    raw, prepared = _raw(contract, request["preprocessing"], options)
+    shipping = shipping_of(model, request.get("fold_batch_norm", True))
+    reference = gate.reference_of(shipping.reference, contract, samples, prepared)
+    reference.check_finite()
+    with draft(Path(path), request.get("overwrite", False)) as folder:
+        predict = written(format, shipping.network, folder, contract, options)
+        kind, norms = options.quantization, shipping.norms
+        differences, rounding = gate.judged(format, predict, reference, kind, norms > 0)
         if raw is not None:
-            differences |= compared_raw(savedmodel.from_raw(folder, raw), expected["raw"])
-        if is_half(model):
-            differences["half precision"] = from_half(model, contract, expected, images)
-        folded = _norms(unfolded) - _norms(shipped)
-        facts |= _choices(format, request, options) | {"folded": folded, "parity": differences}
+            differences |= gate.judged_raw(savedmodel.from_raw(folder, raw), reference)
+        if shipping.is_half:
+            differences["half precision"] = gate.from_half(model, reference)
+        facts |= _choices(format, request, options)
+        facts |= {"folded": norms, "parity": differences, "rounding": rounding}
         card.write(folder, facts)
     return Path(path)
 
 
-def _images(
-    contract: Contract,
-    samples: np.ndarray | None,
-    preprocessing: Preprocessing | None,
-    signatures: Sequence[str],
-) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """The images to compare on, by kind, and the raw ones if a signature takes such."""
-    images = parity.probe_images(contract, samples)
-    if not {*savedmodel.RAW} & {*signatures}:
-        return images, None
-    raw = parity.raw_images(contract, images["noise"].shape[1:])
-    images["raw"] = (preprocessing or Preprocessing())(raw, contract.size)
-    return images, raw
+def _check_backend(model: keras.Model) -> None:
+    """ExportError for a model that no file can carry from another backend to TensorFlow."""
+    if keras.backend.backend() != "tensorflow" and not has_graph(model):
+        raise ExportError(
+            "On the backends JAX and PyTorch only models with a graph can be exported. "
+            f"Received: model of class {type(model).__name__}"
+        )
 
 
-def _choices(format: str, request: Request, options: Mapping[str, Any]) -> dict[str, Any]:
+def _raw(
+    contract: Contract, preprocessing: Preprocessing | None, options: Options
+) -> tuple[np.ndarray | None, Batch | None]:
+    """Raw images, if a signature takes such, and what they become for the model."""
+    if contract.image is None or not {*savedmodel.RAW} & {*options.signatures}:
+        return None, None
+    (shape,) = probes.shapes_of(contract.inputs, None, RAW_SIDE).values()
+    raw = probes.raw_images(shape, fixed=None not in contract.size)
+    prepared = (preprocessing or Preprocessing())(raw, contract.size)
+    (images,) = contract.inputs
+    return raw, {images.name: images.batch(prepared)}
+
+
+def _choices(format: str, request: Request, options: Options) -> dict[str, Any]:
     """The card's entries about the arguments of the export."""
+    steps = request["preprocessing"]
     return {
         "format": format,
-        "signatures": options.get("signatures", []),
-        "quantization": options.get("quantization"),
-        "preprocessing": request.preprocessing and asdict(request.preprocessing),
-        "class_names": request.class_names,
+        "signatures": list(options.signatures),
+        "quantization": options.quantization,
+        "preprocessing": steps and asdict(steps),
+        "class_names": request["class_names"],
     }
-
-
-def _norms(model: keras.Model) -> int:
-    layers = model._flatten_layers()
-    return sum(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)

@@ -22,15 +22,18 @@ import keras
 import numpy as np
 
 import keraskip
-from keraskip.export import savedmodel
-from keraskip.export.contract import contract_of
+from keraskip.export.formats import savedmodel
+from keraskip.export.network.contract import contract_of
 
 TARGET = 1.3
 
 
 def of_constants(model, folder):
-    savedmodel.write(model, folder, contract_of(model), constant_weights=True)
-    return savedmodel.load(folder)
+    options = savedmodel.Signatures(constant_weights=True)
+    contract = contract_of(model)
+    savedmodel.write(model, folder, contract, options)
+    run = savedmodel.load(folder)
+    return lambda images: run({contract.inputs[0].name: images})
 
 
 def main():

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keraskip.export.rebuild import for_inference, rebuild
+from keraskip.export.network.rebuild import for_inference, rebuild
 from keraskip.graph import Call, uses
 from keraskip.models.copies import copied
 from keraskip.models.costs import DEPTHWISE, TRANSPOSED
@@ -55,13 +55,13 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     >>> sum("norm" in layer.name for layer in fold_batch_norm(model).layers)
     0
     """
-    folded = _with_folded(for_inference(model))
-    hand_on_origin(model, folded)
-    return folded
+    new = folded(for_inference(model))
+    hand_on_origin(model, new)
+    return new
 
 
-def _with_folded(model: keras.Model) -> keras.Model:
-    """A copy of a model for inference; the model itself if there is nothing to fold."""
+def folded(model: keras.Model) -> keras.Model:
+    """A copy of a model of ordinary layers; the model itself if there is nothing to fold."""
     calls, used = uses(model)
     into = _plan(calls, used)
     if not into:
@@ -73,7 +73,9 @@ def _with_folded(model: keras.Model) -> keras.Model:
             return _first
         if index not in takers:
             return None
-        return lambda *args, **options: _folded(calls, into, index, name, _first(*args, **options))
+        return lambda *args, **options: _taking_in(
+            calls, into, index, name, _first(*args, **options)
+        )
 
     return rebuild(model, replace)
 
@@ -145,7 +147,7 @@ def _is_on_channels(layer: Any, norm: Call) -> bool:
     return norm.layer.axis % axes == (1 if first else axes - 1)
 
 
-def _folded(
+def _taking_in(
     calls: Sequence[Call], into: dict[int, list[int]], index: int, name: str, x: Any
 ) -> Any:
     """The output of a layer that takes in its batch normalisations."""

@@ -1,23 +1,27 @@
 """Opens an artefact: its card, its outputs and its speed."""
 
-import importlib
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keraskip.checks import check_integer
-from keraskip.export import card
-from keraskip.export.pictures import best_classes, read_picture
-from keraskip.export.preprocessing import Preprocessing
+from keraskip.export.artefact import card, page
+from keraskip.export.artefact.pictures import best_classes, read_picture
+from keraskip.export.artefact.probes import noise, shapes_of
+from keraskip.export.formats import FORMATS
+from keraskip.export.network.preprocessing import Preprocessing
+from keraskip.export.network.tensors import Shape, batch_for, image_shape
 from keraskip.tables import add_row, new_table, printed
 
 # Batch sizes to time, and how often each is run.
 TIMED_BATCHES = (1, 32)
 RUNS = 20
-# Height or width of the images to time if the network takes any.
+# Height or width of the images to time if the network takes any, and other open sides.
 OPEN_SIDE = 224
+OPEN_LENGTH = 16
 
 
 class Artefact:
@@ -29,6 +33,8 @@ class Artefact:
     Attributes:
         path: the folder.
         card: the content of `model_card.json`.
+        inputs: the inputs with their names, shapes and types.
+        outputs: the outputs.
 
     Raises:
         ValueError: for a folder that is no artefact.
@@ -43,49 +49,66 @@ class Artefact:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.card = card.read(self.path)
-        loader = importlib.import_module(f"keraskip.export.{self.card['format']}")
-        self._run = loader.load(self.path)
+        self.inputs = tuple(map(page.tensor_of, self.card["inputs"]))
+        self.outputs = tuple(map(page.tensor_of, self.card["outputs"]))
+        self._run = FORMATS[self.card["format"]].load(self.path)
 
-    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """The outputs by their names, for images as the model takes them."""
-        outputs = self._run(np.ascontiguousarray(images, "float32"))
+    def __call__(self, samples: Any) -> dict[str, np.ndarray]:
+        """The outputs by their names.
+
+        Args:
+            samples: a batch as the model takes it: an array, or for several inputs a dict by their
+                names, or the arrays nested as the model takes them.
+
+        Raises:
+            ValueError: if the samples do not fit the inputs.
+        """
+        outputs = self._run(batch_for(self.inputs, "samples", samples))
         # Some runtimes sort them by name; the model's order comes first here.
-        names = [output["name"] for output in self.card["outputs"]]
+        names = [output.name for output in self.outputs]
         return {name: outputs[name] for name in dict.fromkeys([*names, *outputs])}
 
     @property
     def size(self) -> tuple[int | None, int | None]:
         """Height and width of an image, None where the network takes any."""
-        _, height, width, _ = self.card["input"]["shape"]
+        height, width, _ = self._image()
         return height, width
 
     def read(self, file: str | Path) -> np.ndarray:
         """An image file as the network takes it, `[1, height, width, channels]`."""
         steps = Preprocessing(**self.card["preprocessing"] or {})
-        return read_picture(file, self.card["input"]["shape"][1:], steps)
+        return read_picture(file, self._image(), steps)
+
+    def _image(self) -> Shape:
+        image = image_shape(self.inputs)
+        if image is None:
+            raise ValueError(
+                "Image files are for a network whose only input is an image. "
+                f"Received: inputs {'; '.join(map(str, self.inputs))}"
+            )
+        return image
 
     def best(self, file: str | Path, top_k: int = 5) -> list[tuple[str, float]]:
         """The classes with the highest scores for an image file, the best first."""
         check_integer("top_k", top_k, minimum=1)
-        first, *others = self.card["outputs"]
-        if others or len(first["shape"]) != 2:
+        first, *others = self.outputs
+        if others or len(first.shape) != 1:
             raise ValueError(
                 "Classes are of a network with one score for each. "
-                f"Received: outputs {self.card['outputs']}"
+                f"Received: outputs {'; '.join(map(str, self.outputs))}"
             )
-        scores = self(self.read(file))[first["name"]].ravel()
+        scores = self(self.read(file))[first.name].ravel()
         return best_classes(scores, self.card["class_names"], top_k)
 
     def milliseconds(self, batch: int) -> float:
         """Median time for a batch of `batch` images."""
         check_integer("batch", batch, minimum=1)
-        channels = self.card["input"]["shape"][-1]
-        sides = (side or OPEN_SIDE for side in self.size)
-        images = np.random.default_rng(0).normal(size=(batch, *sides, channels)).astype("float32")
+        side = OPEN_SIDE if image_shape(self.inputs) else OPEN_LENGTH
+        samples = noise(self.inputs, shapes_of(self.inputs, None, side), batch)
         seconds = []
         for _ in range(RUNS + 2):
             begun = time.perf_counter()
-            self(images)
+            self(samples)
             seconds.append(time.perf_counter() - begun)
         # The first two runs prepare kernels and memory.
         return 1000 * statistics.median(seconds[2:])
@@ -94,11 +117,13 @@ class Artefact:
 def report(artefact: Artefact, differences: dict[str, float] | None = None) -> str:
     """A table of text: input, outputs, size, speed, and the differences to the model."""
     facts = artefact.card
-    images = facts["input"]
     rows: list[tuple[str, str]] = [
         ("format", facts["format"]),
-        (f"input {images['name']}", f"{card.shape_text(images['shape'])} float32"),
-        *((f"output {out['name']}", card.shape_text(out["shape"])) for out in facts["outputs"]),
+        *(
+            (f"{kind} {each['name']}", page.tensor_text(each))
+            for kind in ("input", "output")
+            for each in facts[f"{kind}s"]
+        ),
         *([("signatures", ", ".join(facts["signatures"]))] if facts["signatures"] else []),
         ("size on disk", f"{_size(artefact.path) / 1e6:.2f} MB"),
         *(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keraskip.export.preprocessing import Preprocessing
+from keraskip.export.network.preprocessing import Preprocessing
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 

@@ -1,0 +1,66 @@
+"""How far the outputs of two networks lie apart."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+Outputs = Mapping[str, np.ndarray]
+
+
+def largest(outputs: Outputs, expected: Outputs, sizes: Mapping[str, float]) -> float:
+    """The largest difference over all outputs; NaN if one is NaN.
+
+    Args:
+        outputs: what was found.
+        expected: what is right.
+        sizes: how large the numbers of each output usually are, for those that are smaller here.
+    """
+    differences = [
+        largest_difference(outputs[name], wanted, sizes[name]) for name, wanted in expected.items()
+    ]
+    return float(np.max(differences))
+
+
+def largest_difference(output: np.ndarray, expected: np.ndarray, size: float = 1.0) -> float:
+    """Relative to the largest expected number, or to `size`; infinite for another shape.
+
+    Expected numbers that are not finite do not count: from extreme samples the model overflows
+    float32 itself. Whole numbers, such as classes, and strings must be the same.
+    """
+    if output.shape != expected.shape:
+        return np.inf
+    if expected.dtype.kind not in "fiub":
+        return float(np.count_nonzero(output != expected))
+    known = np.isfinite(expected)
+    if not known.any():
+        return 0.0
+    wanted, found = (values[known].astype("float64") for values in (expected, output))
+    if expected.dtype.kind != "f":
+        return float(np.abs(found - wanted).max())
+    return float(np.abs(found - wanted).max() / max(size, np.abs(wanted).max()))
+
+
+def size_of(values: np.ndarray) -> float:
+    """The largest finite number, without its sign; 1 if there is none above 0."""
+    if values.dtype.kind != "f" or not np.isfinite(values).any():
+        return 1.0
+    return float(np.abs(values[np.isfinite(values)]).max()) or 1.0
+
+
+def mean_difference(outputs: Outputs, expected: Outputs) -> float:
+    """The sum of all differences of a sample, as a mean over samples.
+
+    It is relative to the sum of the expected numbers, or to 1, the sum of probabilities.
+    """
+    shares = []
+    for name, wanted in expected.items():
+        if outputs[name].shape != wanted.shape:
+            return np.inf
+        off = _sums(outputs[name].astype("float64") - wanted)
+        shares.append((off / np.maximum(_sums(wanted), 1.0)).mean())
+    return float(np.max(shares))
+
+
+def _sums(values: Any) -> np.ndarray:
+    return np.asarray(np.abs(values).reshape(len(values) if values.ndim else 1, -1).sum(axis=1))

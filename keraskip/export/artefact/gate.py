@@ -1,0 +1,170 @@
+"""The gate: no artefact passes that does not give what its model gives."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keraskip.export.artefact import probes as probing
+from keraskip.export.artefact.differences import Outputs, largest, mean_difference
+from keraskip.export.artefact.reference import Reference, outputs_of, shapes_for
+from keraskip.export.errors import ExportError
+from keraskip.export.formats import FORMATS
+from keraskip.export.formats.format import Predict
+from keraskip.export.network.contract import Contract, contract_of
+from keraskip.export.network.shipping import shipping_of
+from keraskip.export.network.tensors import Batch
+
+# Differences are relative to the largest number of an output.
+# Folded normalisation rounds in another order.
+FOLDED_TOLERANCE = 1e-4
+# How many times the model's own rounding an artefact may differ, and at most for usual samples.
+# In sums of half a million numbers, runtimes lose 15 times what Keras loses.
+ROUNDING = 30
+MOST = 0.01
+# Pillow and TensorFlow scale images in float32, but in another order.
+RAW_TOLERANCE = 1e-3
+# Half precision has three digits, and each layer loses some of them.
+HALF_TOLERANCE = 0.1
+
+
+def compare(artefact: Any, model: keras.Model) -> dict[str, float]:
+    """The difference between an opened artefact and a model, for each kind of samples.
+
+    Raises:
+        ExportError: if a difference is larger than an export may have.
+    """
+    card = artefact.card
+    contract = contract_of(model, None if getattr(model, "inputs", None) else _inputs(artefact))
+    for ours, theirs in ((artefact.inputs, contract.inputs), (artefact.outputs, contract.outputs)):
+        if ours != theirs:
+            raise ExportError(
+                f"The model must have the tensors {_listed(ours)}. Received: {_listed(theirs)}"
+            )
+    reference = reference_of(shipping_of(model, fold=False).reference, contract, None)
+    kind, folded = card["quantization"], card["folded"] > 0
+    return judged(card["format"], artefact, reference, kind, folded).differences
+
+
+def _inputs(artefact: Any) -> Any:
+    """Symbolic inputs, nested as the artefact's model took them."""
+    tensors = [keras.KerasTensor((None, *each.shape), each.dtype) for each in artefact.inputs]
+    return keras.tree.map_structure(tensors.__getitem__, artefact.card["nesting"])
+
+
+def _listed(tensors: Any) -> str:
+    return "; ".join(map(str, tensors))
+
+
+def reference_of(
+    model: keras.Model, contract: Contract, samples: Batch | None, raw: Batch | None = None
+) -> Reference:
+    """The model's outputs for samples of every kind.
+
+    Args:
+        model: the model.
+        contract: its contract.
+        samples: real samples.
+        raw: what raw images become.
+    """
+    first, *others = shapes_for(model, contract, samples)
+    found = probing.probes(contract.inputs, first, samples)
+    for shapes in others:
+        found.append(probing.only("other size", probing.noise(contract.inputs, shapes, 2)))
+    if raw is not None:
+        found.append(probing.only("raw", raw))
+    return Reference(model, contract, found)
+
+
+class Judgement(NamedTuple):
+    """What was found of an artefact that passed.
+
+    Attributes:
+        differences: to the model, for each kind of samples.
+        rounding: the model's own, for the kinds that needed more than the usual tolerance.
+    """
+
+    differences: dict[str, float]
+    rounding: dict[str, float]
+
+
+def judged(
+    format: str, predict: Predict, reference: Reference, quantization: str | None, folded: bool
+) -> Judgement:
+    """The differences between artefact and model; ExportError if one is too large."""
+    if quantization:
+        return Judgement(_judged_in_the_mean(format, predict, reference, quantization), {})
+    differences: dict[str, float] = {}
+    for probe, expected in zip(reference.probes, reference.expected, strict=True):
+        outputs = predict(probe.batch)
+        for kind in probe.kinds:
+            found, wanted = probe.part(outputs, kind), probe.part(expected, kind)
+            difference = largest(found, wanted, reference.sizes)
+            # NaN stays NaN.
+            differences[kind] = float(np.max([differences.get(kind, 0.0), difference]))
+    tolerance = max(FORMATS[format].tolerance, FOLDED_TOLERANCE if folded else 0.0)
+    wide = {kind for kind, difference in differences.items() if not difference <= tolerance}
+    allowed = _allowed(tolerance, reference) if wide else dict.fromkeys(differences, tolerance)
+    check(differences, allowed, "The artefact")
+    return Judgement(differences, {kind: reference.rounding[kind] for kind in sorted(wide)})
+
+
+def _allowed(tolerance: float, reference: Reference) -> dict[str, float]:
+    """For each kind the tolerance, or what the model's own rounding does if that is more."""
+    return {
+        kind: max(tolerance, min(ROUNDING * own, MOST) if kind in probing.USUAL else ROUNDING * own)
+        for kind, own in reference.rounding.items()
+    }
+
+
+def _judged_in_the_mean(
+    format: str, predict: Predict, reference: Reference, quantization: str
+) -> dict[str, float]:
+    kinds = {kind for each in reference.probes for kind in each.kinds}
+    kind = "real" if "real" in kinds else "noise"
+    means = [
+        mean_difference(probe.part(predict(probe.batch), kind), expected)
+        for probe, expected in reference.of_kind(kind)
+    ]
+    mean = float(np.max(means))
+    check({kind: mean}, {kind: FORMATS[format].mean_tolerance[quantization]},
+          "In the mean, a quantised artefact")  # fmt: skip
+    return {f"{kind}, in the mean": mean}
+
+
+def judged_raw(outputs: Mapping[str, Outputs], reference: Reference) -> dict[str, float]:
+    """The differences of the signatures for raw images; ExportError if one is too large."""
+    ((_, expected),) = reference.of_kind("raw")
+    differences = {
+        f"signature {signature}": largest(of_signature, expected, reference.sizes)
+        for signature, of_signature in outputs.items()
+    }
+    check(differences, dict.fromkeys(differences, RAW_TOLERANCE), "A signature for raw images")
+    return differences
+
+
+def from_half(model: keras.Model, reference: Reference) -> float:
+    """The difference between the model in half precision and its float32 twin that is exported."""
+    differences = [
+        largest(
+            probe.part(outputs_of(model, reference.contract, probe.batch), kind),
+            expected,
+            reference.sizes,
+        )
+        for kind in ("real", "noise")
+        for probe, expected in reference.of_kind(kind)
+    ]
+    difference = float(np.max(differences))
+    check({"usual": difference}, {"usual": HALF_TOLERANCE}, "In float32 the model")
+    return difference
+
+
+def check(differences: Mapping[str, float], tolerances: Mapping[str, float], what: str) -> None:
+    """ExportError if a difference is above its tolerance, or not a number."""
+    for kind, difference in differences.items():
+        if not difference <= tolerances[kind]:
+            raise ExportError(
+                f"{what} must give what the model gives, to {tolerances[kind]:g}. "
+                f"Received: a difference of {difference:.3g} for samples of kind {kind!r}"
+            )

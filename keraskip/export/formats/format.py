@@ -1,0 +1,68 @@
+"""What a format is: the packages it needs, how it is written, loaded and judged."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keraskip.export.network.tensors import Batch
+
+if TYPE_CHECKING:
+    from keraskip.export.network.contract import Contract
+
+# Runs an artefact: from a batch to the outputs by their names.
+Predict = Callable[[Batch], Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be chosen for one format alone; this one leaves no choice.
+
+    Attributes:
+        signatures: the names of the functions that a SavedModel offers.
+        quantization: the kind of numbers below float32, None for float32.
+    """
+
+    signatures: Sequence[str] = ()
+    quantization: str | None = None
+
+    def checked(self, contract: "Contract") -> "Options":
+        """The options with arrays as the model takes them; ValueError unless they fit it."""
+        return self
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of artefacts.
+
+    Attributes:
+        name: as users write it.
+        modules: the modules that it needs.
+        cure: the command that installs them.
+        loading: a line of Python that runs an artefact; `{keywords}` and `{items}` stand for the
+            inputs as arguments and as the content of a dict.
+        write: writes a model of Keras with the backend TensorFlow. Its arguments: model, folder,
+            contract, options.
+        load: loads an artefact from its folder, by its own runtime.
+        tolerance: the largest difference to the model, relative to the largest number of an
+            output.
+        mean_tolerance: the largest mean difference, for each kind of quantisation.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    cure: str
+    loading: str
+    write: Callable[[Any, Path, Any, Any], None]
+    load: Callable[[Path], Predict]
+    tolerance: float
+    mean_tolerance: Mapping[str, float] = field(default_factory=dict)
+
+    def check_installed(self) -> None:
+        """ImportError if it needs packages that are not there."""
+        missing = [module for module in self.modules if not find_spec(module)]
+        if missing:
+            raise ImportError(f"This export needs {', '.join(missing)}: {self.cure}")

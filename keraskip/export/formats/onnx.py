@@ -1,0 +1,130 @@
+"""ONNX, the format that onnxruntime and many other runtimes load."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keraskip.checks import check_integer
+from keraskip.export.errors import ExportError, unknown_operations
+from keraskip.export.formats.format import Format, Options, Predict
+from keraskip.export.formats.onnx_operations import HANDLERS
+from keraskip.export.formats.savedmodel import scoring, specs_of
+from keraskip.export.network.tensors import Batch
+
+if TYPE_CHECKING:
+    import keras
+
+    from keraskip.export.network.contract import Contract
+
+FILE = "model.onnx"
+# The first one with all that the converter writes for the layers of Keras.
+OLDEST = 13
+ADVICE = "replace the layer, or export a SavedModel, which has all operations"
+
+
+@dataclass(frozen=True)
+class Opset(Options):
+    """The choice for ONNX; `keraskip.export_onnx` explains it."""
+
+    opset: int = 18
+
+    def __post_init__(self) -> None:
+        check_integer("opset", self.opset, minimum=OLDEST)
+
+
+def write(model: "keras.Model", folder: Path, contract: "Contract", options: Opset) -> None:
+    """Writes the model in the ONNX format, by tf2onnx."""
+    import tensorflow as tf
+    import tf2onnx
+
+    strings = [each.name for each in contract.inputs if each.dtype == "string"]
+    if strings:
+        raise ExportError(
+            "tf2onnx writes no vocabularies; a SavedModel takes strings, and so does LiteRT. "
+            f"Received: inputs of strings, {', '.join(strings)}"
+        )
+    network = scoring(partial(model, training=False), contract)
+    specs = specs_of(contract)
+    function = tf.function(_inlined(network), specs, autograph=False)
+    if any(each.dtype != tf.resource for each in function.get_concrete_function().captured_inputs):
+        function = tf.function(_without_captures(function), specs, autograph=False)
+    graph, _ = tf2onnx.convert.from_function(
+        function, specs, opset=options.opset, custom_op_handlers=HANDLERS
+    )
+    if unknown := list(_unknown(graph.graph)):
+        raise NotImplementedError(unknown_operations("ONNX", unknown, ADVICE))
+    (folder / FILE).write_bytes(graph.SerializeToString())
+
+
+def _inlined(network: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """The network without functions inside, such as that of Keras for convolutions in groups.
+
+    Those are to be compiled by XLA, so TensorFlow does not take them apart.
+    """
+    import tensorflow as tf
+
+    def traced(*tensors: Any) -> dict[str, Any]:
+        before = tf.config.functions_run_eagerly()
+        tf.config.run_functions_eagerly(True)
+        try:
+            return network(*tensors)
+        finally:
+            tf.config.run_functions_eagerly(before)
+
+    return traced
+
+
+def _unknown(graph: Any) -> Iterator[tuple[str, str]]:
+    """The operations that tf2onnx has left as they are in TensorFlow, and where they are."""
+    import onnx
+
+    for node in graph.node:
+        if not node.domain and not onnx.defs.has(node.op_type):
+            yield node.op_type, node.name.rpartition("/")[0]
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _unknown(attribute.g)
+
+
+def _without_captures(function: Any) -> Callable[..., dict[str, Any]]:
+    """The function with the tensors that layers keep as constants; tf2onnx loses those."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    whole = function.get_concrete_function()
+    frozen = convert_variables_to_constants_v2(whole, lower_control_flow=False)
+
+    def network(*tensors: Any) -> dict[str, Any]:
+        outputs = tf.nest.pack_sequence_as(whole.structured_outputs, frozen(*tensors))
+        return {name: tf.identity(output, name) for name, output in outputs.items()}
+
+    return network
+
+
+def load(folder: Path) -> Predict:
+    """Loads the artefact, by onnxruntime."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(folder / FILE, providers=["CPUExecutionProvider"])
+    # An input that no output depends on is not there.
+    inputs = [each.name for each in session.get_inputs()]
+    outputs = [each.name for each in session.get_outputs()]
+
+    def predict(batch: Batch) -> dict[str, Any]:
+        found = session.run(outputs, {name: batch[name] for name in inputs})
+        return dict(zip(outputs, found, strict=True))
+
+    return predict
+
+
+ONNX = Format(
+    name="onnx",
+    modules=("tensorflow", "tf2onnx", "onnxruntime"),
+    cure="pip install 'keraskip[onnx]'",
+    loading='onnxruntime.InferenceSession("FOLDER/model.onnx").run(None, {{{items}}})',
+    write=write,
+    load=load,
+    tolerance=1e-4,
+)

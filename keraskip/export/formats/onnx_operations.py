@@ -1,0 +1,57 @@
+"""Operations of TensorFlow that tf2onnx does not know, written in those of ONNX."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+SIGN = np.iinfo("int32").min
+
+
+def erfc(graph: Any, node: Any, name: str, arguments: Any) -> None:
+    """`Erfc`, which GELU needs: `1 - erf(x)`."""
+    (x,) = node.input
+    erf = _added(graph, "Erf", [x])
+    _replaced(graph, node, "Sub", [_constant(graph, np.float32(1)), erf])
+
+
+def sign_bit(graph: Any, node: Any, name: str, arguments: Any) -> None:
+    """`Bitcast` where only the sign is read, as in `keras.ops.argmax`, which orders both zeros.
+
+    The sign of a number below zero is set; that of `-0.0` shows in `1 / x`, minus infinity. Any
+    other use of the bits stays as it is, and is refused.
+    """
+    readers = {reader.type for reader in graph.find_output_consumers(node.output[0])}
+    if readers != {"BitwiseAnd"}:
+        return
+    (x,) = node.input
+    zero = _constant(graph, np.float32(0))
+    reciprocal = _added(graph, "Reciprocal", [x])
+    below = [_added(graph, "Less", [number, zero]) for number in (x, reciprocal)]
+    is_set = _added(graph, "Or", below)
+    signs = [_constant(graph, np.int32(value)) for value in (SIGN, 0)]
+    _replaced(graph, node, "Where", [is_set, *signs])
+
+
+def _added(graph: Any, operation: str, inputs: list[str]) -> str:
+    output: str = graph.make_node(operation, inputs).output[0]
+    return output
+
+
+def _replaced(graph: Any, node: Any, operation: str, inputs: list[str]) -> None:
+    """Puts an operation in the place of a node."""
+    (out,) = node.output
+    shape, dtype = graph.get_shape(out), graph.get_dtype(out)
+    graph.remove_node(node.name)
+    graph.make_node(operation, inputs, outputs=[out], shapes=[shape], dtypes=[dtype])
+
+
+def _constant(graph: Any, value: Any) -> str:
+    from tf2onnx.utils import make_name
+
+    output: str = graph.make_const(make_name("constant"), np.array(value)).output[0]
+    return output
+
+
+# For each operation a function, and its further arguments, as tf2onnx calls them.
+HANDLERS: dict[str, tuple[Callable, list]] = {"Erfc": (erfc, []), "Bitcast": (sign_bit, [])}
