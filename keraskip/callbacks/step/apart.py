@@ -34,9 +34,9 @@ def are_apart(variables: Sequence[keras.Variable]) -> list[bool]:
 
 
 class PartlyJoined(Sizes):
-    """Weights of which the first ones stay apart, and the others, if any, are joined.
+    """Weights: the first ones stay apart, the others, if any, are joined.
 
-    A list stands for a matrix: the tensors of the former, and the matrix of the latter.
+    A list stands for a matrix: the tensors of the first ones, then the matrix of the others.
 
     Args:
         shapes: of the weights.

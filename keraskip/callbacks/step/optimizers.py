@@ -86,7 +86,7 @@ def _kept_apart(optimizer: keras.optimizers.Optimizer) -> AbstractContextManager
     return tf.control_dependencies([tf.convert_to_tensor(optimizer.iterations)])
 
 
-def is_product(tensor: Any) -> bool:
+def _is_product(tensor: Any) -> bool:
     """Whether a multiplication in TensorFlow's graph makes a tensor."""
     return _maker(tensor).type == "Mul"
 
@@ -104,7 +104,7 @@ def _product_again(tensor: Any) -> Any:
     if is_sparse(tensor):
         values = _product_again(tensor.values)
         return tf.IndexedSlices(values, tensor.indices, tensor.dense_shape)
-    if not tf.is_symbolic_tensor(tensor) or not is_product(tensor):
+    if not tf.is_symbolic_tensor(tensor) or not _is_product(tensor):
         return tensor
     first, second = _maker(tensor).inputs
     return tf.raw_ops.Mul(x=first, y=second)

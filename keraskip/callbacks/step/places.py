@@ -23,10 +23,16 @@ class Sizes:
     def __init__(self, sizes: Any) -> None:
         self.sizes = sizes
 
-    def are_exact(self, squares: Any) -> Any:
-        """Whether these sums of squares, `[W, several]`, lost nothing to the range of float32."""
+    def are_exact(self, squares: Any, given: Any = True) -> Any:
+        """Whether sums of squares lost nothing to the range of float32.
+
+        Args:
+            squares: the sums, `[W, several]`.
+            given: which weights count, `[W]`.
+        """
         means = squares / self.sizes[:, None]
-        return ops.all((means > 1e-30) & (means < 1e30))
+        lost_nothing = ops.all((means > 1e-30) & (means < 1e30), axis=1)
+        return ops.all(lost_nothing if given is True else ops.logical_or(lost_nothing, ~given))
 
     def share(self, count: Any) -> Any:
         """The share of each weight's elements that were counted, `[W]`."""
@@ -134,7 +140,7 @@ class Places(Sizes):
 def _squares_of_rows(x: Any) -> Any:
     """The sum of squares of each row, in one pass without a matrix of squares."""
     backend = keras.backend.backend()
-    # XLA, also that of JAX, needs no operation for that, and has none.
+    # XLA, on JAX too, needs no operation for that, and has none.
     if backend == "tensorflow" and not in_xla():
         import tensorflow as tf
 

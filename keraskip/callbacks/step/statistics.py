@@ -1,4 +1,4 @@
-"""The statistics of weights in one training step: few operations on the matrix of all of them."""
+"""The statistics of weights in one training step: few operations on all of them together."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -24,8 +24,8 @@ class SeenJoined(NamedTuple):
 
     Attributes:
         indices: for each weight with a gradient, by its row, its index in the optimizer.
-        gradient: matrix of the gradients.
-        weights: matrix of the weights.
+        gradient: the gradients, as the layout joins them.
+        weights: the weights, likewise.
     """
 
     indices: dict[int, int]
@@ -34,7 +34,7 @@ class SeenJoined(NamedTuple):
 
 
 class JoinedWeights:
-    """Weights joined into matrices, so that a few operations measure all of them.
+    """Weights joined into matrices, all but some large ones, so that few operations measure them.
 
     Args:
         variables: the weights, of any kind, in the order of the rows.
@@ -89,12 +89,11 @@ class JoinedWeights:
         """
         by_row = {row: variables[index] for row, index in seen.indices.items()}
         after = self._layout.join(by_row, self._dtype, "after")
-        columns = measure(
-            self._layout, seen.gradient, seen.weights, after, updated, self._statistics
-        )
         given: Any = True
         if len(seen.indices) < len(self._row_of):
             given = np.isin(np.arange(len(self._row_of)), list(seen.indices))
+        matrices = seen.gradient, seen.weights, after
+        columns = measure(self._layout, *matrices, updated, self._statistics, given)
         if exist is not True:
             given = ops.logical_and(given, exist)
         columns |= self._earlier.compare(seen.gradient, given)
@@ -105,24 +104,27 @@ class JoinedWeights:
 
 
 def measure(
-    layout: Layout,
+    layout: Any,
     gradient: Any,
     before: Any,
     after: Any,
     updated: Any = True,
     statistics: Sequence[str] = STATISTICS,
+    given: Any = True,
 ) -> dict[str, Any]:
     """The statistics of W weights that one step gives by itself, each float32 `[W]`.
 
     Args:
-        layout: how the matrices hold the weights.
-        gradient: matrix of the gradients.
-        before: matrix of the weights before the update, in their own dtype.
-        after: matrix of the weights after the update.
+        layout: a `Layout` or `PartlyJoined`, which has joined the next three.
+        gradient: the gradients.
+        before: the weights before the update, in their own dtype.
+        after: the weights after the update.
         updated: whether there was an update; without one, its norm and the frozen share are NaN.
         statistics: names from `STATISTICS` and `FURTHER`.
+        given: which weights got a gradient, `[W]`; the others' numbers mean nothing.
     """
-    known = dict(zip(STATISTICS, usual_statistics(layout, gradient, before, after), strict=True))
+    usual = usual_statistics(layout, gradient, before, after, given)
+    known = dict(zip(STATISTICS, usual, strict=True))
     if updated is not True:
         for name in ("update_norm", "frozen"):
             known[name] = ops.where(updated, known[name], float("nan"))
@@ -135,15 +137,17 @@ def measure(
     return {column: known[column] for column in columns_of(statistics) if column in known}
 
 
-def usual_statistics(layout: Any, gradient: Any, before: Any, after: Any) -> list:
-    """The statistics of `STATISTICS`, each `[W]`, with few passes over the matrices."""
+def usual_statistics(
+    layout: Any, gradient: Any, before: Any, after: Any, given: Any = True
+) -> list:
+    """The statistics of `STATISTICS`, each `[W]`, with few passes over the numbers."""
     change = _each(ops.subtract, after, before)
     old, moved = (_each(_as_float32, x) for x in (before, change))
     sums = layout.squares([gradient, moved, old])
     norms, largest = ops.sqrt(sums), layout.largest(gradient)
     nothing = ops.zeros_like(largest)
     quick = norms[:, 0], largest, nothing, norms[:, 1], nothing - 1
-    is_exact = layout.are_exact(sums[:, :2])
+    is_exact = layout.are_exact(sums[:, :2], given)
     tensors = keras.tree.flatten([gradient, change])
     found = quick_or_exact(is_exact, quick, layout.exact, *layout.given, *tensors)
     norm, largest, nonfinite, update, frozen = found
