@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pandas as pd
@@ -220,3 +221,96 @@ def test_parts_are_the_weights_that_share_a_step():
         (1, [3], [3]),
     ]
     assert parts_of(np.zeros((3, 2), bool), np.zeros(3)) == []
+
+
+def sealed_run(path):
+    """A run of 40 steps in five batches, and its steps as they are on disk."""
+    values = np.random.default_rng(0).normal(size=(40, 3, 2)).astype("float32")
+    write(path, values, chunk=8).mark("finished")
+    return values, (path / STEPS_FILE).read_bytes()
+
+
+def test_a_flipped_bit_is_reported_and_costs_one_batch(tmp_path):
+    values, steps = sealed_run(tmp_path)
+    begin = schema_length(tmp_path)
+    for bit in np.random.default_rng(0).integers(begin * 8, len(steps) * 8, 300):
+        flipped = bytearray(steps)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (tmp_path / STEPS_FILE).write_bytes(flipped)
+        run = load_run(tmp_path)
+        np.testing.assert_array_equal(run.grad_norm, values[run.steps, :, 0])
+        assert len(run.steps) >= 32
+        # Bytes that fill gaps belong to the checksum, too.
+        assert run.damaged or run.truncated, bit
+
+
+def schema_length(path):
+    import pyarrow as pa
+
+    with pa.OSFile(str(path / STEPS_FILE)) as file:
+        pa.ipc.open_stream(file)
+        return file.tell()
+
+
+def test_damage_tells_its_steps_and_the_batches_behind_are_read(tmp_path):
+    values, steps = sealed_run(tmp_path)
+    begin = schema_length(tmp_path)
+    length = (len(steps) - begin) // 5
+    middle = bytearray(steps)
+    middle[begin + length : begin + 2 * length] = bytes(length)
+    (tmp_path / STEPS_FILE).write_bytes(middle)
+    run = load_run(tmp_path)
+    assert run.damaged == ((7, 16),)
+    np.testing.assert_array_equal(run.steps, [*range(8), *range(16, 40)])
+    np.testing.assert_array_equal(run.frozen, values[run.steps, :, 1])
+    both_ends = bytearray(steps)
+    both_ends[begin + length - 1] ^= 1
+    both_ends[-1] ^= 1
+    (tmp_path / STEPS_FILE).write_bytes(both_ends)
+    assert load_run(tmp_path).damaged == ((-1, 8), (31, None))
+
+
+def test_batches_of_an_older_version_have_no_checksum(tmp_path):
+    import pyarrow as pa
+
+    values, steps = sealed_run(tmp_path)
+    with pa.OSFile(str(tmp_path / STEPS_FILE)) as file:
+        batches = pa.ipc.open_stream(file).read_all().to_batches()
+    begin = schema_length(tmp_path)
+    length = (len(steps) - begin) // 5
+    old = b"".join(batch.serialize() for batch in batches[:2])
+    (tmp_path / STEPS_FILE).write_bytes(steps[:begin] + old + steps[begin + 2 * length :])
+    run = load_run(tmp_path)
+    assert not run.damaged
+    np.testing.assert_array_equal(run.grad_norm, values[:, :, 0])
+
+
+def test_compressed_steps_are_refused(tmp_path):
+    import pyarrow as pa
+
+    sealed_run(tmp_path)
+    with pa.OSFile(str(tmp_path / STEPS_FILE)) as file:
+        table = pa.ipc.open_stream(file).read_all()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(tmp_path / STEPS_FILE, table.schema, options=options) as stream:
+        stream.write_table(table)
+    with pytest.raises(ValueError, match=r"steps.arrow is compressed"):
+        load_run(tmp_path)
+
+
+def test_steps_of_other_weights_are_refused(tmp_path):
+    sealed_run(tmp_path)
+    file = tmp_path / INFO_FILE
+    info = json.loads(file.read_text())
+    file.write_text(json.dumps({**info, "weights": WEIGHTS[:2]}))
+    with pytest.raises(ValueError, match=r"Received: grad_norm as .*\[3\], and 2 weights"):
+        load_run(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    sealed_run(tmp_path)
+    (tmp_path / STEPS_FILE).unlink()
+    os.mkfifo(tmp_path / STEPS_FILE)
+    with pytest.raises(ValueError, match="The steps of a run are a file"):
+        load_run(tmp_path)

@@ -3,6 +3,8 @@
 Each test says what is right; the numbers of the runs are made for it.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_runs import STEPS, chain, layer, made_run
@@ -95,6 +97,16 @@ def two_heads():
         layer("m2", 6, ["m1"]),
         layer("main", 7, ["m2"], last=True),
     ]
+
+
+def test_damaged_steps_are_told(tmp_path):
+    """A record with two damaged places: the rest is judged, and both are named."""
+    run = made_run(tmp_path, chain(6), np.full(7, 1e-2), np.full(7, 1e-2))
+    verdict = judge(replace(run, damaged=((7, 16), (31, None))))
+    assert verdict.verdict == "healthy"
+    assert [note.split("the record ")[1] for note in verdict.notes] == [
+        "from step 8 to 15 is damaged and left out", "from step 32 on is damaged and left out"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan])

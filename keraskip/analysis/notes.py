@@ -14,7 +14,20 @@ def notes_of(run: Run, silence: Silence) -> list[str]:
         run: a run.
         silence: its layers without a gradient.
     """
-    return [*_heads(silence), *_gated(silence), *_unrecorded(run), *_time(run)]
+    return [
+        *_damage(run),
+        *_heads(silence),
+        *_gated(silence),
+        *_unrecorded(run),
+        *_time(run),
+    ]
+
+
+def _damage(run: Run) -> Iterator[str]:
+    for before, behind in run.damaged:
+        first = before + 1
+        steps = f"from step {first} on" if behind is None else f"from step {first} to {behind - 1}"
+        yield f"not judged: the record {steps} is damaged and left out"
 
 
 def _heads(silence: Silence) -> Iterator[str]:

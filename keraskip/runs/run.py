@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from keraskip.runs.batches import Batches, read_batches, sealed
 from keraskip.runs.info import INFO_FILE, STEPS_FILE, read_info
 from keraskip.runs.parts import named_parts
 
@@ -54,7 +55,7 @@ class StepsWriter:
             columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type))
         rows = pa.record_batch(columns, schema=self._schema)
         with open(self.path / STEPS_FILE, "ab") as file:
-            file.write(rows.serialize())
+            file.write(sealed(rows))
 
     def _start(self) -> None:
         """Begins an empty file."""
@@ -98,6 +99,9 @@ class Run:
         scalars: the array [S] of each scalar of the steps by its name; each is an attribute, too,
             such as `run.loss` and `run.learning_rate`. `GradientRecorder` explains them.
         truncated: whether `steps.arrow` ends in the middle of a write.
+        damaged: first and last step, both excluded, between which steps are damaged and left out;
+            -1 for the former where no step lies before them, None for the latter where none lies
+            behind them.
         label: a name beside other runs whose folders are called the same; usually empty.
     """
 
@@ -108,6 +112,7 @@ class Run:
     statistics: dict[str, np.ndarray]
     scalars: dict[str, np.ndarray]
     truncated: bool
+    damaged: tuple[tuple[int, int | None], ...] = ()
     label: str = ""
 
     def __getattr__(self, name: str) -> np.ndarray:
@@ -220,35 +225,47 @@ def load_run(path: str | Path) -> Run:
     path = Path(path)
     info = read_info(path)
     weights = pd.DataFrame(info["weights"])
-    columns, truncated = _read_columns(path / STEPS_FILE, len(weights))
+    found = read_batches(path / STEPS_FILE)
+    columns = _columns(path, found, len(weights))
     steps = columns.pop("step")
     scalars = {name: data for name, data in columns.items() if data.ndim == 1}
     statistics = {name: data for name, data in columns.items() if data.ndim == 2}
-    return Run(path, info, weights, steps, statistics, scalars, truncated)
+    damaged = _damaged(found, steps)
+    return Run(path, info, weights, steps, statistics, scalars, found.truncated, damaged)
 
 
-def _read_columns(path: Path, width: int) -> tuple[dict[str, np.ndarray], bool]:
-    with pa.OSFile(str(path)) as file:
-        reader = pa.ipc.open_stream(file)
-        batches, truncated = _read_batches(reader)
-        table = pa.Table.from_batches(batches, schema=reader.schema)
+def _columns(path: Path, found: Batches, width: int) -> dict[str, np.ndarray]:
+    _check_columns(path / STEPS_FILE, found.schema, width)
+    table = pa.Table.from_batches(found.whole, schema=found.schema)
     columns = {}
-    for field in reader.schema:
+    for field in found.schema:
         column = table.column(field.name).combine_chunks()
         is_statistic = pa.types.is_fixed_size_list(field.type)
         columns[field.name] = (
             column.flatten().to_numpy().reshape(-1, width) if is_statistic else column.to_numpy()
         )
-    return columns, truncated
+    return columns
 
 
-def _read_batches(reader: pa.RecordBatchReader) -> tuple[list[pa.RecordBatch], bool]:
-    batches = []
-    while True:
-        try:
-            batches.append(reader.read_next_batch())
-        except StopIteration:
-            return batches, False
-        except (pa.ArrowInvalid, OSError):
-            # The run was killed while it wrote. Everything before this point is whole.
-            return batches, True
+def _check_columns(path: Path, schema: pa.Schema, width: int) -> None:
+    names = schema.names
+    usual = {"step": pa.int64()}
+    kinds = pa.float32(), pa.list_(pa.float32(), width)
+    if len(set(names)) < len(names) or "step" not in names:
+        raise ValueError(f"{path} is damaged: its columns are {names}.")
+    for field in schema:
+        if field.type not in (usual.get(field.name), *kinds):
+            raise ValueError(
+                f"{path} must hold a float32 for each step, or for each weight in {INFO_FILE} "
+                f"beside it. Received: {field.name} as {field.type}, and {width} weights"
+            )
+
+
+def _damaged(found: Batches, steps: np.ndarray) -> tuple[tuple[int, int | None], ...]:
+    """See `Run.damaged`."""
+    ends = np.cumsum([0, *(len(rows) for rows in found.whole)])
+    places = [ends[gap] for gap in found.gaps]
+    return tuple(
+        (int(steps[row - 1]) if row else -1, int(steps[row]) if row < len(steps) else None)
+        for row in places
+    )

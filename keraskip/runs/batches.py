@@ -1,0 +1,204 @@
+"""The batches of `steps.arrow`: sealed when they are written, checked when they are read."""
+
+import io
+import os
+import stat
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+# Stands in the header of each batch, before the digits of its checksum.
+SEAL = b"keraskip:"
+BLANK = b"0" * 24
+# A flipped bit may say that the other bytes come first.
+AS_STORED = pa.ipc.IpcReadOptions(ensure_native_endian=False)
+# Each message of an Arrow stream begins with it, at a multiple of 8 bytes.
+MARK = b"\xff\xff\xff\xff"
+WORD = 8
+# In the header of a message: the kind of a batch, and a field of its table.
+BATCH, COMPRESSION = 3, 3
+
+
+class Batches(NamedTuple):
+    """The whole batches of a file.
+
+    Attributes:
+        schema: the columns.
+        whole: the batches that are as they were written.
+        gaps: for each place with damage, how many whole batches lie before it.
+        truncated: whether the file ends in the middle of a batch.
+    """
+
+    schema: pa.Schema
+    whole: list[pa.RecordBatch]
+    gaps: list[int]
+    truncated: bool
+
+
+def sealed(rows: pa.RecordBatch) -> bytes:
+    """A batch as a message of an Arrow stream, with a checksum in its header."""
+    file, schema = io.BytesIO(), rows.schema
+    with pa.ipc.new_stream(file, schema) as stream:
+        stream.write_batch(rows, custom_metadata={"seal": SEAL + BLANK})
+        message = file.getvalue()[len(schema.serialize()) : file.tell()]
+    body = WORD + int.from_bytes(message[4:WORD], "little")
+    checksum = _checksum(_text(schema), message[:body], message[body:])
+    return message[:body].replace(SEAL + BLANK, SEAL + checksum) + message[body:]
+
+
+def read_batches(path: Path) -> Batches:
+    """Reads the whole batches of a file, also behind damaged ones.
+
+    A batch of an older version has no checksum; only its form shows whether it is whole.
+
+    Raises:
+        ValueError: if the path is no file, or the file no uncompressed Arrow stream.
+    """
+    file = _File(path)
+    whole: list[pa.RecordBatch] = []
+    gaps: list[int] = []
+    begin, truncated = file.begin, False
+    while begin < len(file.data):
+        end = file.end_of(begin)
+        rows = file.batch(begin, end) if end else None
+        if rows is not None:
+            whole.append(rows)
+            begin = end
+            continue
+        truncated = file.ends_within(begin)
+        begin = file.next_batch(begin)
+        truncated &= begin == len(file.data)
+        if not truncated:
+            gaps.append(len(whole))
+    # A small file may hold any number of compressed steps. A damaged batch may only look like it.
+    if file.is_compressed and not whole:
+        raise ValueError(f"{path} is compressed. keraskip writes steps that are not.")
+    return Batches(file.schema, whole, gaps, truncated)
+
+
+class _File:
+    """The bytes of an Arrow stream.
+
+    Attributes:
+        data: the bytes.
+        schema: the columns.
+        begin: where the first batch begins.
+        is_compressed: whether a batch was met that is, or seems, compressed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ValueError(f"The steps of a run are a file. Received: {path}, which is none")
+        self.data = path.read_bytes()
+        source = pa.BufferReader(self.data)
+        try:
+            self._stream = pa.ipc.open_stream(source, options=AS_STORED)
+            self._columns = _text(self._stream.schema)
+        except (pa.ArrowException, OSError, UnicodeError) as error:
+            raise ValueError(f"{path} is damaged: it does not begin as an Arrow stream.") from error
+        self.schema, self.begin = self._stream.schema, source.tell()
+        # Where the stream goes on; None where something was left out.
+        self._at: int | None = self.begin
+        self._is_sealed = self.is_compressed = False
+
+    def batch(self, begin: int, end: int) -> pa.RecordBatch | None:
+        """The batch between these bytes; None if it is damaged."""
+        place = self.data.find(SEAL, begin, end)
+        # An older version began the run, and a newer one went on with it.
+        if place >= 0 or self._is_sealed:
+            self._is_sealed = True
+            if place < 0 or not self._is_whole(begin, place + len(SEAL), end):
+                return None
+        if self._at != begin:
+            source = pa.BufferReader(self.data[: self.begin] + self.data[begin:])
+            self._stream = pa.ipc.open_stream(source, options=AS_STORED)
+        try:
+            rows = self._stream.read_next_batch()
+        except (StopIteration, pa.ArrowException, OSError):
+            self._at = None
+            return None
+        self._at = end
+        # Whoever wrote a row had a number for each column.
+        return None if any(column.null_count for column in rows) else rows
+
+    def _is_whole(self, begin: int, digits: int, end: int) -> bool:
+        """Whether a batch has the checksum in its header."""
+        body = begin + WORD + int.from_bytes(self.data[begin + 4 : begin + WORD], "little")
+        found, after = self.data[digits : digits + len(BLANK)], digits + len(BLANK)
+        header = self.data[begin:digits] + BLANK + self.data[after:body]
+        if after > body or (end - body) % WORD:
+            return False
+        return found == _checksum(self._columns, header, memoryview(self.data)[body:end])
+
+    def end_of(self, begin: int) -> int | None:
+        """Where the message ends that begins here; None if it is no batch, or not whole.
+
+        A header is a flatbuffer, see `Message.fbs` and `Schema.fbs` of Apache Arrow.
+        """
+        try:
+            end, is_compressed = self._header(begin)
+        except (struct.error, IndexError, TypeError):
+            return None
+        self.is_compressed |= is_compressed
+        return None if is_compressed or end > len(self.data) else end
+
+    def next_batch(self, begin: int) -> int:
+        """Where the next whole batch begins, or the end of the file."""
+        while (begin := self.data.find(MARK, begin + 1)) >= 0:
+            end = self.end_of(begin) if begin % WORD == 0 else None
+            if end and self.batch(begin, end) is not None:
+                self._at = None
+                return begin
+        return len(self.data)
+
+    def ends_within(self, begin: int) -> bool:
+        """Whether the file may end in the middle of the batch that begins here."""
+        try:
+            return self._header(begin)[0] > len(self.data)
+        except (struct.error, IndexError, TypeError):
+            # Not even the header is whole, or this is no batch.
+            return MARK.startswith(self.data[begin : begin + len(MARK)])
+
+    def _header(self, begin: int) -> tuple[int, bool]:
+        """Where a batch ends, and whether it is compressed; any of these errors if it is none."""
+        data = self.data
+        mark, length = struct.unpack_from("<4si", data, begin)
+        table = begin + WORD
+        (root,) = struct.unpack_from("<I", data, table)
+        message = table + root
+        if mark != MARK or length < 0 or data[_field(data, message, 1)] != BATCH:
+            raise TypeError("no batch")
+        place = _field(data, message, 2)
+        (offset,) = struct.unpack_from("<I", data, place)
+        (body,) = struct.unpack_from("<q", data, _field(data, message, 3))
+        is_compressed = _field(data, place + offset, COMPRESSION) is not None
+        return table + length + max(body, 0), is_compressed
+
+
+def _field(data: bytes, table: int, number: int) -> Any:
+    """Where a field of a table in a flatbuffer lies; None if the table has no such field."""
+    (back,) = struct.unpack_from("<i", data, table)
+    (size,) = struct.unpack_from("<H", data, table - back)
+    if 4 + 2 * number >= size:
+        return None
+    (offset,) = struct.unpack_from("<H", data, table - back + 4 + 2 * number)
+    return table + offset if offset else None
+
+
+def _checksum(columns: bytes, header: bytes, body: Any) -> bytes:
+    """A CRC of the columns and the header, and the exclusive or of the words of the body.
+
+    A CRC of the body, too, would make reading a run three times as slow.
+    """
+    crc = zlib.crc32(header, zlib.crc32(columns))
+    words = np.bitwise_xor.reduce(np.frombuffer(body, np.uint64))
+    return f"{crc:08x}{int(words):016x}".encode()
+
+
+def _text(schema: pa.Schema) -> bytes:
+    """Names and types of the columns."""
+    return str(schema).encode()
