@@ -484,6 +484,33 @@ def test_the_layer_that_drops_out_most_is_named_with_the_rate_that_was_meant():
     assert found.remedy.endswith("`keras.layers.Dropout(0.1)`")
 
 
+@pytest.mark.parametrize(
+    ("rate", "kinds", "line"),
+    [
+        (0.9, {"maps": "SpatialDropout2D"}, "keras.layers.SpatialDropout2D(0.1)"),
+        (1.0, {"maps": "AlphaDropout"}, "keras.layers.AlphaDropout(0.5)"),
+        (0.95, {}, "keras.layers.Dropout(0.05)"),
+    ],
+)
+def test_the_remedy_for_dropout_keeps_the_class_of_the_layer(rate, kinds, line):
+    info = classifier(dropout={"maps": rate}, dropout_kinds=kinds)
+    assert findings({"info": info})[0].remedy.endswith(f"`{line}`")
+
+
+@pytest.mark.parametrize(
+    "kind", ["learning rate too high", "late failure", "no gradient", "dead layer", "exploding"]
+)
+def test_of_two_faults_dropout_is_not_the_first(kind):
+    case = KNOWN[kind][0]
+    both = {**case, "info": {**case["info"], "dropout": {"dropout": 0.9}}}
+    assert kinds(both)[0] == kind
+    assert "too much dropout" in kinds(both)
+
+
+def test_a_training_that_breaks_is_not_told_to_drop_less():
+    assert "too much dropout" not in kinds({**DIVERGING, "info": classifier(dropout={"d": 0.9})})
+
+
 @pytest.mark.parametrize(("momentum", "wanted"), [(0.99, 0.99), (0.999, 0.9)])
 def test_a_momentum_that_adds_up_a_thousand_steps_does_not_stay(momentum, wanted):
     info = with_optimizer(classifier(), learning_rate=0.1, momentum=momentum)
