@@ -329,9 +329,12 @@ def test_time_that_nobody_looked_at_is_said():
 
 
 def test_queries_and_keys_that_starve():
-    found = diagnose(attention(run_of(flat(), info=classifier())))[0]
+    run = attention(run_of(flat(), info=classifier()))
+    found = diagnose(run)[0]
     assert found.kind == "attention collapse"
     assert found.evidence["share"] == pytest.approx(1e-8, rel=1e-3)
+    run.statistics["grad_norm"][:, [0, 2]] = 0.0  # a single key
+    assert "attention collapse" not in [finding.kind for finding in diagnose(run)]
 
 
 def test_a_loss_that_is_finite_while_its_derivative_is_not():
@@ -410,6 +413,20 @@ def test_a_batch_of_one_sample_leaves_a_normalisation_nothing(count, positions, 
     sentences = [finding.sentence for finding in diagnose(run)]
     assert any("No gradient passes dense_3" in each for each in sentences) == expected
     assert (judge(run).verdict == "no gradient") == expected
+
+
+@pytest.mark.parametrize(("front", "optimizers"), [(1e-2, 1), (0.0, 2)])
+def test_a_normalisation_by_its_moving_mean_and_larger_batches_are_no_lone_sample(
+    front, optimizers
+):
+    """Of two samples each, where two optimizers have a row for each batch."""
+    labels = [{**classifier()["labels"][0], "count": S}]
+    more = {"labels_after": [{"epoch": 0, "steps": S, "labels": labels}], "calls": ["dense_3"]}
+    more |= {"kinds": ["BatchNormalization"], "optimizers": ["a", "b"][:optimizers]}
+    factors = columns(LAYERS, {0: 0.0, 1: 0.0, 2: front, 3: 0.0})
+    run = run_of(flat(), layers=LAYERS, grad_norm=1e-2 * factors, info=classifier(**more))
+    run.weights["positions"] = 1
+    assert not any("No gradient passes" in finding.sentence for finding in diagnose(run))
 
 
 def test_nan_that_a_relu_turns_into_zeros_is_no_dead_layer():

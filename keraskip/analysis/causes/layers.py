@@ -244,12 +244,17 @@ def _narrow(evidence: Evidence, columns: np.ndarray, depth: np.ndarray, low: int
 
 
 def attention_collapse(evidence: Evidence) -> Finding | None:
-    """Queries and keys that get next to nothing of what values get, in a network that fails."""
+    """Queries and keys that get next to nothing of what values get.
+
+    In a network that fails, or that many steps leave open. Gradients of exactly 0 throughout do
+    not count: with a single key the softmax is 1, whatever the queries.
+    """
     if not (evidence.fails_or_leaves_it_open and len(evidence.late)):
         return None
     path = evidence.run.weights["path"]
     sizes = np.nan_to_num(evidence.run.grad_norm[evidence.late]).mean(axis=0)
-    asks = np.flatnonzero(path.str.contains(r"(?:query|key)/kernel$"))
+    is_zero = evidence.silent[evidence.sound].all(axis=0)
+    asks = np.flatnonzero(path.str.contains(r"(?:query|key)/kernel$") & ~is_zero)
     values = np.flatnonzero(path.str.contains(r"value/kernel$"))
     if not (len(asks) and len(values) and sizes[values].max() > 0):
         return None

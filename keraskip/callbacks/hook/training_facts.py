@@ -37,9 +37,9 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         `outputs`: layer, number of units and activation of each, and `classes` of a classifier;
         `untrained`: layers with weights that do not train, and why; `alike`: layers whose units all
         start out the same; `recurrent`: layers that go over time steps; `dropout`: the rates of the
-        layers that drop out units, and `dropout_kinds`, their classes in Keras; `calls`: names of layers in
-        the order of their calls, beside them `kinds`, their classes, and `activations`; `skips`:
-        what `add_skips` could do.
+        layers that drop out units, and `dropout_kinds`, their classes in Keras; `calls`: names
+        of layers in the order of their calls, beside them `kinds`, their classes, and
+        `activations`; `skips`: what `add_skips` could do.
     """
     calls = trace(model) if has_graph(model) else []
     outputs = _outputs(model, calls)
