@@ -18,6 +18,8 @@ from made_runs import (
 
 from keraskip.analysis import judge
 from keraskip.analysis.causes import CAUSES, LAST_RESORTS, diagnose
+from keraskip.analysis.causes.rates import rate_for
+from keraskip.analysis.evidence import Evidence
 
 S, LAYERS = 300, 8
 STEP = np.arange(S)
@@ -391,9 +393,10 @@ def test_of_several_layers_that_are_dead_by_themselves_the_first_is_to_blame():
     biased = columns(LAYERS, dict.fromkeys((1, 3), 60.0), kernels=False)
     found = findings({"info": classifier(), "grad_norm": dead, "weight_norm": biased})[0]
     assert found.layers == ("dense_1", "dense_3")
-    assert found.sentence.startswith("2 layers, dense_1 first, answer 0 to everything")
+    assert found.sentence.startswith("dense_3 answers 0 to everything since step 0; dense_1 may")
     assert "the layers below only follow" in found.sentence
-    assert found.remedy.startswith("these 2 layers are dead from the start")
+    assert "dense_1 may be dead by itself, too; the layers below only follow" in found.sentence
+    assert found.remedy.startswith("begin these 2 layers with other weights: `bias_init")
     (last,) = findings({"info": classifier(), "grad_norm": dead, "weight_norm": biased**0.1})
     assert last.layers == ("dense_3",)
 
@@ -535,12 +538,25 @@ def test_a_momentum_that_adds_up_a_thousand_steps_does_not_stay(momentum, wanted
     assert found.remedy.endswith(f"momentum={wanted:g})`")
 
 
+@pytest.mark.parametrize(("momentum", "rate"), [(0.9, "0.003"), (0.99, "0.003"), (0.999, "0.08")])
+def test_a_rate_goes_with_the_momentum_that_is_named_beside_it(momentum, rate):
+    """Over 300 steps a momentum of 0.999 adds up 259 of them, one of 0.9 ten."""
+    info = with_optimizer(classifier(), learning_rate=1e-3, momentum=momentum)
+    evidence = Evidence(run_of(flat(), info=info), None, None)
+    assert f"{rate_for(evidence, 1e-3):g}" == rate
+    # The first step has only one to add up.
+    assert f"{rate_for(evidence, 1e-3, step=0):g}" == "0.003"
+
+
 def test_a_feature_that_is_never_finite_is_mended_and_no_sample_left_out():
     broken = {**DIVERGING, "info": classifier()}
-    every = findings({**broken, "input_nonfinite": 3.0})[0]
+    every = findings({**broken, "input_nonfinite": 10.0})[0]
     assert every.remedy.endswith("`x = np.nan_to_num(x, posinf=0.0, neginf=0.0)`")
-    most = np.where(STEP == 5, 0.0, 3.0)
-    assert findings({**broken, "input_nonfinite": most})[0].remedy.startswith("leave these samples")
+    most = np.where(STEP == 5, 0.0, 10.0)
+    some = np.random.default_rng(0).poisson(60, S) + 1.0
+    for samples in (most, 3.0, some):  # of ten in a batch
+        (found, *_) = findings({**broken, "input_nonfinite": samples})
+        assert found.remedy.startswith("leave out the samples that are not finite, with about")
 
 
 def test_of_several_outputs_the_one_with_large_targets_is_named():

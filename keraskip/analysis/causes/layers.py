@@ -90,17 +90,29 @@ def dead_layer(evidence: Evidence) -> Finding | None:
     names = list(dict.fromkeys(map(evidence.layer_of, columns)))
     below = len({evidence.layer_of(other) for other in dead} - set(names))
     follow = "; the layers below only follow" if below else ""
-    several = f"{len(names)} layers, {names[0]} first, answer"
-    who = f"{names[0]} answers" if len(names) == 1 else several
     return Finding(
         "dead layer",
-        f"{who} 0 to everything since step {since}{follow}.",
+        f"{_said_of(evidence, np.asarray(dead), names, since)}{follow}.",
         _revive(evidence, since, names),
         "Lu et al. 2019, Dying ReLU and Initialization",
         layers=tuple(names),
         steps=(since, int(run.steps[-1])),
         evidence={"silent_layers": float(below + len(names))},
     )
+
+
+def _said_of(evidence: Evidence, dead: np.ndarray, names: list[str], since: int) -> str:
+    """Which layer answers 0: the deepest one is known to. A bias alone has no sign in a record."""
+    depth = evidence.run.weights["depth"].to_numpy()
+    deepest = evidence.layer_of(dead[depth[dead].argmax()])
+    said = f"{deepest} answers 0 to everything since step {since}"
+    others = [name for name in names if name != deepest]
+    if not others:
+        return said
+    which = f"{', '.join(others[:-1])} and {others[-1]}" if len(others) > 1 else others[0]
+    if deepest in names:
+        return f"{said}; {which} may be dead by {'themselves' if others[1:] else 'itself'}, too"
+    return f"{said}; the reason may be the large bias of {which}"
 
 
 def empty_input(evidence: Evidence) -> str:
@@ -179,14 +191,16 @@ def _outweighs(evidence: Evidence, columns: np.ndarray) -> np.ndarray:
     # Sums over the kernels of each layer, to be set against the norm of its bias.
     reach = (norms * np.sqrt(inputs)).groupby(weights["layer"]).sum()
     is_bias = (weights["role"] == "bias").to_numpy()[columns]
-    return is_bias & (norms[columns] > reach[weights["layer"].iloc[columns]].to_numpy())
+    most = reach[weights["layer"].iloc[columns]].to_numpy()
+    # A layer without kernels has inputs that nothing is known of.
+    return is_bias & (most > 0) & (norms[columns] > most)
 
 
 def _revive(evidence: Evidence, since: int, names: list[str]) -> str:
     if since == evidence.run.steps[0]:
-        are = f"{names[0]} is" if len(names) == 1 else f"these {len(names)} layers are"
+        which = names[0] if len(names) == 1 else f"these {len(names)} layers"
         return (
-            f'{are} dead from the start: `bias_initializer="zeros"`, '
+            f'begin {which} with other weights: `bias_initializer="zeros"`, '
             '`kernel_initializer="he_normal"`'
         )
     # Units that are centred answer to about half of the samples, so they stay alive.
