@@ -330,6 +330,18 @@ def test_time_that_nobody_looked_at_is_said():
     assert diagnose(recurrent(run_of(falling(), info=classifier()))) == []
 
 
+@pytest.mark.parametrize("kind", ["vanishing", "exploding"])
+def test_the_finding_has_the_number_of_the_verdict(kind):
+    """The first step differs from the early ones, as an update has changed the layers above."""
+    case = KNOWN[kind][0]
+    grown = np.where(STEP[:, None] > 0, case["grad_norm"] ** 1.01, case["grad_norm"])
+    run = run_of(flat(), layers=LAYERS, info=case["info"], grad_norm=grown)
+    verdict = judge(run)
+    found = next(finding for finding in diagnose(run, verdict) if finding.kind == kind)
+    assert abs(found.evidence["orders"]) == abs(verdict.attenuation.value)
+    assert found.evidence["orders"] != abs(verdict.at_start.value)
+
+
 def test_queries_and_keys_that_starve():
     run = attention(run_of(flat(), info=classifier()))
     found = diagnose(run)[0]
@@ -566,7 +578,7 @@ def test_of_several_outputs_the_one_with_large_targets_is_named():
     info["training"]["loss"] = ["sparse_categorical_crossentropy", "mse"]
     found = findings({"info": info, "loss": flat(level=1e10)})[0]
     assert found.layers == ("price",)
-    assert found.remedy.startswith("scale those of price: ")
+    assert found.remedy.startswith("scale the targets of price: ")
 
 
 def test_the_layer_that_drops_is_named():

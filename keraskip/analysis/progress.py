@@ -74,7 +74,7 @@ class Progress:
 
     @property
     def is_far(self) -> bool:
-        """Whether the loss ends far above that of a constant guess, on no plateau near it."""
+        """Whether the loss ends far above a constant guess, and so on no plateau near it."""
         return bool(self.losses and self.losses.end.low > BLOWN_UP * self.guess > 0)
 
     @property
@@ -160,7 +160,7 @@ class Progress:
 
 
 class Idle(NamedTuple):
-    """An output whose loss is no lower than that of a constant guess.
+    """An output with a loss no lower than a constant guess has.
 
     Attributes:
         name: the layer.

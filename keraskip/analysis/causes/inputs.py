@@ -220,7 +220,9 @@ def targets_too_large(evidence: Evidence) -> Finding | None:
         size = float(np.hypot(head.labels.get("mean", 0.0), np.sqrt(variance)))
         is_squared = head.loss in SQUARED
         if fails and (is_squared or head.loss in LINEAR) and size > LARGE_TARGET:
-            which = f"those of {head.name}" if len(evidence.heads) > 1 and head.name else "them"
+            which = (
+                f"the targets of {head.name}" if len(evidence.heads) > 1 and head.name else "them"
+            )
             follows = "the squared error and its gradients are huge" if is_squared else FAR_TO_GO
             return Finding(
                 "targets too large",

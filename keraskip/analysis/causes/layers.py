@@ -163,10 +163,10 @@ def _stopped_at(evidence: Evidence) -> np.ndarray | list[int]:
 
 
 def _culprits(evidence: Evidence, dead: np.ndarray) -> np.ndarray:
-    """The dead layers that are so by themselves, from the input on.
+    """The layers that may be dead by themselves, from the input on.
 
-    Those whose bias outweighs what inputs of unit size can add; else the one whose bias has run
-    away, beside its kernel; without one, the deepest.
+    They have a bias that outweighs all that inputs of unit size can add, or, where none has, a bias
+    that has run away beside the kernel. Otherwise it is the deepest.
     """
     run = evidence.run
     heavy = dead[_outweighs(evidence, dead)]
