@@ -539,6 +539,15 @@ def test_of_two_faults_dropout_is_not_the_first(kind):
     assert "too much dropout" in kinds(both)
 
 
+@pytest.mark.parametrize("kind", ["learning rate too high", "exploding", "late failure"])
+def test_dropout_that_makes_the_signal_grow_comes_before_the_growth(kind):
+    """Four layers of 0.95 by a factor of 400; that breaks no training late."""
+    case = KNOWN[kind][0]
+    rates = {f"dropout_{n}": 0.95 for n in range(4)}
+    found = kinds({**case, "info": {**case["info"], "dropout": rates}})
+    assert found[0] == ("late failure" if kind == "late failure" else "too much dropout")
+
+
 def test_a_training_that_breaks_is_not_told_to_drop_less():
     assert "too much dropout" not in kinds({**DIVERGING, "info": classifier(dropout={"d": 0.9})})
 

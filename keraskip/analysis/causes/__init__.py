@@ -84,6 +84,8 @@ OF_UPDATES = (
     "dead layer",
     "no gradient",
 )
+# What dropout brings about where it makes the signal grow.
+OF_GROWTH = ("exploding", "learning rate too high", "dead layer")
 
 
 def diagnose(
@@ -108,5 +110,8 @@ def diagnose(
         found.sort(key=lambda finding: finding.kind in OF_UPDATES)
     elif evidence.verdict.verdict == "vanishing" and is_usual(evidence):
         found.sort(key=lambda finding: finding.kind == "updates too small")
+    is_dropout = any(finding.kind == "too much dropout" for finding in found)
+    if is_dropout and dropout.makes_signal_grow(evidence):
+        found.sort(key=lambda finding: finding.kind in OF_GROWTH)
     last = (cause(evidence) for cause in LAST_RESORTS.values())
     return found or [finding for finding in last if finding]

@@ -1,11 +1,15 @@
 """Dropout that leaves a step too little to train on."""
 
+from math import inf, log10
+
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 
 # Half of the hidden units is usual, and more than that is seldom of use (Srivastava et al. 2014).
 HIGHEST_RATE = 0.8
 USUAL = 0.5
+# In orders of magnitude: two layers of 0.9.
+MUCH_GROWTH = 0.99
 
 
 def too_much_dropout(evidence: Evidence) -> Finding | None:
@@ -31,3 +35,13 @@ def too_much_dropout(evidence: Evidence) -> Finding | None:
         layers=tuple(layers),
         evidence={"rate": rate},
     )
+
+
+def makes_signal_grow(evidence: Evidence) -> bool:
+    """Whether dropout alone makes the signal in a training step grow by an order of magnitude.
+
+    A layer divides what it keeps by 1 - rate, so the RMS grows by the root of that.
+    """
+    rates = (evidence.run.info.get("dropout") or {}).values()
+    growth = (log10(1 / (1 - rate)) / 2 if rate < 1 else inf for rate in rates)
+    return sum(growth) > MUCH_GROWTH
