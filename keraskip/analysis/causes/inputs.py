@@ -13,7 +13,7 @@ from keraskip.analysis.special import broken_at_first
 # Inputs of about unit variance are usual (LeCun et al. 1998, section 4.3). Raw pixels reach 255.
 LARGE_INPUT = 30.0
 LARGE_TARGET = 30.0
-# Single samples that are broken do not come in each of so many batches.
+# In fewer steps, equal numbers in each may be a coincidence.
 MANY_STEPS = 10
 FAR_TO_GO = "answers that begin near 0 have far to go"
 # Times the loss of a constant guess, from which no few steps more would come down.
