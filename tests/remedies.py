@@ -101,7 +101,7 @@ WAYS = [
     ),
     (r"keras\.layers\.BatchNormalization\([^()]*\)", _normalised),
     (
-        r"keras\.layers\.Dropout\(([\d.]+)\)",
+        r"keras\.layers\.\w*Dropout\w*\(([\d.]+)\)",
         lambda recipe, found, text: {"dropout": float(found[1])},
     ),
     # All recurrent networks of the battery give one answer for the whole sequence.

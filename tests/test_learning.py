@@ -1,5 +1,6 @@
 """Whether a network learns, on runs whose answer is known because the numbers were made for it."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -188,7 +189,9 @@ def test_a_loss_far_above_that_of_a_guess_is_on_no_plateau():
     """It falls faster and faster, to the loss of a guess or to 19,000 times it."""
     falls = 1e5 - 0.7 * np.arange(300) ** 2 + np.random.default_rng(0).normal(0, 10, 300)
     assert state(falls, info=regression(variance=4e4)) == "unknown"
-    assert state(falls, info=classifier()) == "not learning"
+    far = learning_of(run_of(falls, info=classifier()))
+    assert far.state == "not learning"
+    assert re.match(r"the loss falls, but is still \S+ times that of a guess; ", far.reason)
 
 
 @pytest.mark.parametrize(
@@ -265,6 +268,23 @@ def test_of_two_outputs_both_have_to_learn(losses, weights, expected):
     assert found.fails == ("does not learn" in expected)
     assert ("number has a loss of 0.99" in found.reason) == found.fails
     assert found.idle == (("number",) if "number" in expected else ())
+
+
+def test_of_three_outputs_only_those_that_do_not_fall_are_named():
+    """One is on its way, one stays at a constant guess."""
+    info = classifier()
+    for number, name in enumerate(("falls", "stays"), 1):
+        info["outputs"].append({"layer": name, "units": 1, "activation": "linear"})
+        info["labels"].append({"output": number, "count": 3000, "mean": 0.0, "variance": 1.0})
+    info["training"] |= {"loss": ["sparse_categorical_crossentropy", "mse", "mse"]}
+    courses = zip([3.0, 2.0, 1.2], [1.0, 1.01, 0.99], strict=True)
+    epochs = [
+        {"epoch": n, "steps": 100 * n + 100, "falls_loss": falls, "stays_loss": stays}
+        for n, (falls, stays) in enumerate(courses)
+    ]
+    found = learning_of(run_of(falling(start=4.3, end=2.4), info=info, epochs=epochs))
+    assert (found.state, found.idle) == ("not learning", ("stays",))
+    assert about_learning(found).startswith("its output stays does not learn (")
 
 
 def test_the_bias_of_a_gru_does_not_hide_that_nothing_moves():

@@ -117,6 +117,19 @@ def test_the_rates_of_dropout_are_kept_where_layers_are_nested_too():
     assert training_facts(model)["dropout"] == {"maps": 0.9, "units": 0.5}
 
 
+def test_of_dropouts_of_one_name_the_highest_rate_is_kept_and_noise_drops_nothing():
+    inside = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dropout(0.2, name="d"), keras.layers.Dense(4)]
+    )
+    layers = [keras.layers.AlphaDropout(0.9, name="d"), inside, keras.layers.GaussianDropout(0.95)]
+    model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    facts = training_facts(model)
+    assert (facts["dropout"], facts["dropout_kinds"]) == ({"d": 0.9}, {"d": "AlphaDropout"})
+    model.layers[0].rate = None
+    assert training_facts(model)["dropout"] == {"d": 0.2}
+
+
 def test_values_that_are_not_finite_are_counted_and_left_out(tmp_path):
     x = IMAGES.copy()
     x[BATCH, :3] = np.nan, np.inf, -np.inf

@@ -198,6 +198,17 @@ def test_all_hidden_layers_may_lie_on_branches_behind_scalars(tmp_path):
     assert any("2 layers, the last one b2, on branches" in note for note in verdict.notes)
 
 
+def test_another_tower_does_not_carry_the_signal_past_a_branch(tmp_path):
+    """A line that begins with a kernel of zeros, beside a tower that gets a gradient at once."""
+    rows = [("left", 1, []), ("b1", 1, []), ("b2", 2, ["b1"]), ("gate", 3, ["b2"])]
+    layers = [layer(name, depth, after) for name, depth, after in rows]
+    layers.append(layer("out", 4, ["left", "gate"], last=True))
+    rms, sizes = np.tile([1e-2, 1e-8, 1e-8, 1e-2, 1e-2], (STEPS, 1)), np.ones((STEPS, 10))
+    rms[0, 1:3], sizes[0, 6] = 0, 0
+    verdict = judge(made_run(tmp_path, layers, rms, rms, weight_norm=sizes))
+    assert not any("branches behind" in note for note in verdict.notes)
+
+
 def test_a_tower_that_vanishes_beside_one_that_does_not(tmp_path):
     """Two towers that meet in `out`: the left one loses 7 orders, and is named."""
     left, right = ([f"{side}{n}" for n in range(8)] for side in ("left", "right"))

@@ -42,6 +42,7 @@ def test_an_interval_says_of_what(tmp_path):
     ("accuracy", "info", "expected"),
     [
         (0.11, {"classes": 10, "train_images": 1000}, "stays at chance (0.11, chance 0.10)"),
+        (0.08, {"classes": 10}, "stays at chance (0.08, chance 0.10)"),
         (0.11, {"classes": 10}, "an accuracy of 0.11, where guessing gives 0.10"),
         (0.97, {"classes": 10}, "an accuracy of 0.97, where guessing gives 0.10"),
         (0.97, {}, "an accuracy of 0.97."),

@@ -32,8 +32,23 @@ def gated_layers(silence: Silence) -> list[str]:
         if behind and all(each in gates or each in found for each in behind):
             found.insert(0, name)
     depth = dict(zip(run.weights["layer"], run.weights["depth"], strict=True))
-    lowest = min((depth[name] for name in depth if name not in zero), default=np.inf)
+    opened = {each for name in found for each in silence.behind[name] if each in gates}
+    # Another tower says nothing about what carries the signal past these branches.
+    below = _before(run, opened).difference(zero)
+    lowest = min((depth[name] for name in below if name in depth), default=np.inf)
     return found if any(depth[name] > lowest for name in found) else []
+
+
+def _before(run: Run, layers: set[str]) -> set[str]:
+    """The layers from which these can be reached."""
+    after = dict(zip(run.weights["layer"], run.weights["after"], strict=True))
+    found: set[str] = set()
+    left = list(layers)
+    while left:
+        new = set(after.get(left.pop()) or ()) - found
+        found |= new
+        left += new
+    return found
 
 
 def _gates(run: Run, row: int) -> set[str]:
@@ -45,8 +60,9 @@ def _gates(run: Run, row: int) -> set[str]:
 
 def _layers(run: Run, holds: np.ndarray) -> list[str]:
     """The layers, in the order of depth, for all of whose weights something holds."""
-    layer = run.weights["layer"]
-    return [name for name in dict.fromkeys(layer) if holds[(layer == name).to_numpy()].all()]
+    layer = run.weights["layer"].to_numpy()
+    others = set(layer[~holds])
+    return [name for name in dict.fromkeys(layer) if name not in others]
 
 
 def line_of_equals(silence: Silence) -> Line:
@@ -55,8 +71,9 @@ def line_of_equals(silence: Silence) -> Line:
     Where all hidden layers lie behind gates they are compared with each other, but not with the
     output. Heads that are not trained do not count.
     """
-    line = line_of(silence.run, [*silence.heads, *gated_layers(silence)])
-    if len(line.depth) or not gated_layers(silence):
+    gated = gated_layers(silence)
+    line = line_of(silence.run, [*silence.heads, *gated])
+    if len(line.depth) or not gated:
         return line
     line = line_of(silence.run, silence.heads)
     return replace(line, output=line.output[:0])

@@ -65,7 +65,8 @@ class Learning:
         since: the first step of what cannot be recovered, for a run that diverged; else None.
         source: where the losses come from, `"steps"`, `"epochs"` or, without losses, empty.
         idle: of several outputs that together have learned, the names of those that are no better
-            than a constant guess; the state is "learning" only if the losses of all of them fall.
+            than a constant guess. In the state "learning" their losses fall; if any does not, the
+            state is "not learning", and only those whose loss does not fall are named.
     """
 
     state: str
@@ -88,7 +89,9 @@ class Learning:
 def learning_of(run: Run) -> Learning:
     """Whether the network of a run learns, by `LEARNING_RULES`."""
     progress = progress_of(run)
-    state, reason, since = _state(run, progress)
+    idle = _idle(run) if progress.is_low and progress.fell else []
+    stuck = [output for output in idle if not output.falls]
+    state, reason, since = _state(run, progress, stuck)
     losses = progress.losses
     return Learning(
         state,
@@ -100,12 +103,12 @@ def learning_of(run: Run) -> Learning:
         progress.chance,
         since,
         losses.source if losses else "",
-        tuple(each.name for each in _idle(run)) if progress.is_low and progress.fell else (),
+        tuple(each.name for each in (stuck if state == "not learning" else idle)),
     )
 
 
-def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
-    """State, reason, and since when it cannot be recovered."""
+def _state(run: Run, progress: Progress, stuck: list[Idle]) -> tuple[str, str, int | None]:
+    """State, reason, and since when it cannot be recovered; `stuck` outputs learn nothing."""
     broken = _broken_since(run)
     words = progress.words
     if broken is not None:
@@ -125,9 +128,8 @@ def _state(run: Run, progress: Progress) -> tuple[str, str, int | None]:
         said = "the loss falls, and the answers are none the better"
         return "not learning", _joined(said, progress.accuracy_words, words), None
     if progress.is_low and progress.fell:
-        idle = [output for output in _idle(run) if not output.falls]
-        state = "not learning" if idle else "learning"
-        return state, _joined(*map(str, idle), words), None
+        state = "not learning" if stuck else "learning"
+        return state, _joined(*map(str, stuck), words), None
     if progress.is_above_chance:
         return "learning", _joined(progress.accuracy_words, words), None
     if frozen_at_the_end(run):
@@ -197,6 +199,9 @@ def _without_success(run: Run, progress: Progress) -> tuple[str, str]:
         return "unknown", "the loss has just begun to fall"
     if losses.still_fall and _is_lifted(losses, progress):
         return "unknown", "the loss falls, but is not below that of a constant guess"
+    if losses.still_fall and progress.is_far:
+        times = losses.end.value / progress.guess
+        return "not learning", f"the loss falls, but is still {times:.2g} times that of a guess"
     return "not learning", ""
 
 

@@ -40,7 +40,12 @@ def outcome_of(run: Run) -> Outcome:
 def _at_chance(run: Run, accuracy: float, chance: float) -> bool | None:
     """Whether guessing would reach this accuracy in one of forty tries."""
     samples = run.info.get("train_images")
-    if not samples or np.isnan(accuracy) or np.isnan(chance):
+    if np.isnan(accuracy) or np.isnan(chance):
+        return None
+    # What is no better than guessing on average needs no number of samples.
+    if accuracy <= chance:
+        return True
+    if not samples:
         return None
     return bool(accuracy <= chance + 1.96 * np.sqrt(chance * (1 - chance) / samples))
 

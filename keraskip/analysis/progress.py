@@ -74,7 +74,7 @@ class Progress:
 
     @property
     def is_far(self) -> bool:
-        """Whether the loss ends far above that of a constant guess, on no plateau near it."""
+        """Whether the loss ends far above a constant guess, and so on no plateau near it."""
         return bool(self.losses and self.losses.end.low > BLOWN_UP * self.guess > 0)
 
     @property
@@ -113,9 +113,9 @@ class Progress:
     def is_belied(self) -> bool:
         """Whether the accuracy is that of chance, though the loss tells of better answers.
 
-        A crossentropy of L nats means that the probability of the right class is exp(-L) or more on
-        average (Jensen's inequality), and answers that are as sure as they are right have at least
-        that accuracy.
+        Under a crossentropy of L nats the right class has a probability of exp(-L) or more on
+        average (Jensen's inequality). Answers that are as often right as they are sure have at
+        least that accuracy.
         """
         if self.losses is None or not (self.guess > 0 and self.is_low and self.fell):
             return False
@@ -160,7 +160,7 @@ class Progress:
 
 
 class Idle(NamedTuple):
-    """An output whose loss is no lower than that of a constant guess.
+    """An output with a loss no lower than a constant guess has.
 
     Attributes:
         name: the layer.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from keraskip.analysis.profiles import BACKWARD_ROLES
 from keraskip.analysis.rounding import clearly_alive
@@ -218,17 +219,36 @@ def few(layers: list[str]) -> str:
 
 
 def lone_sample(run: Run) -> str:
-    """The last batch normalisation, if each gets one number for a unit; empty if none does.
+    """The last batch normalisation that gets one number for a unit; empty if none does.
 
-    The mean of one number is that number, so its shift is the answer to every sample.
+    The mean of one number is that number, so its shift is the answer to every sample, and no layer
+    in front of it gets a gradient. Where one does, the moving mean is subtracted instead.
     """
     seen = (run.info.get("labels_after") or [{}])[-1]
     counts = [row.get("count", 0) for row in seen.get("labels") or []]
     weights, calls = run.weights, run.info.get("calls") or []
-    if not counts or max(counts) > seen.get("steps", 0) or "positions" not in weights:
+    # Each optimizer has a row of its own for a batch.
+    batches = seen.get("steps", 0) / max(1, len(run.info.get("optimizers") or []))
+    if not counts or max(counts) > batches or "positions" not in weights:
         return ""
     names = weights["layer"].str.split("/").str[-1]
     positions = dict(zip(names, weights["positions"], strict=True))
     pairs = zip(calls, run.info.get("kinds") or [], strict=False)
     found = [name for name, kind in pairs if kind == "BatchNormalization"]
-    return next((name for name in reversed(found) if positions.get(name) == 1), "")
+    lone = [name for name in reversed(found) if positions.get(name) == 1]
+    return next((name for name in lone if _is_silent_before(run, names, name)), "")
+
+
+def _is_silent_before(run: Run, names: pd.Series, name: str) -> bool:
+    """Whether no layer in front of one of these names ever gets a gradient; True if there is none.
+
+    In front are the layers that it comes after or, without a graph, those of the next depth.
+    """
+    depth, is_it = run.weights["depth"], (names == name).to_numpy()
+    after = run.weights["after"][is_it].iloc[0] if "after" in run.weights else None
+    if isinstance(after, list):
+        is_before = run.weights["layer"].isin(after).to_numpy()
+    else:
+        is_before = (depth == depth[depth < depth[is_it].min()].max()).to_numpy()
+    rows = sound_steps(run)
+    return not (np.nan_to_num(run.grad_norm[rows][:, is_before]) > 0).any()

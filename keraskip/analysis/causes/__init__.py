@@ -52,7 +52,6 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "overflow in the first step": course.overflow_at_once,
     "cut off": silent.no_way_for_the_gradient,
     "weight decay": decay.weight_decay,
-    "too much dropout": dropout.too_much_dropout,
     "one bad layer": layers.one_bad_layer,
     "exploding": depth.exploding,
     "learning rate too high": course.rate_too_high,
@@ -61,6 +60,7 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "dead layer": layers.dead_layer,
     "attention collapse": layers.attention_collapse,
     "vanishing": depth.vanishing,
+    "too much dropout": dropout.too_much_dropout,
     "input lost": labels.input_lost,
     "no softmax with a categorical loss": outputs.sigmoid_over_classes,
     "time": time.vanishing_over_time,
@@ -84,6 +84,8 @@ OF_UPDATES = (
     "dead layer",
     "no gradient",
 )
+# What dropout brings about where it makes the signal grow.
+OF_GROWTH = ("exploding", "learning rate too high", "dead layer")
 
 
 def diagnose(
@@ -108,5 +110,8 @@ def diagnose(
         found.sort(key=lambda finding: finding.kind in OF_UPDATES)
     elif evidence.verdict.verdict == "vanishing" and is_usual(evidence):
         found.sort(key=lambda finding: finding.kind == "updates too small")
+    is_dropout = any(finding.kind == "too much dropout" for finding in found)
+    if is_dropout and dropout.makes_signal_grow(evidence):
+        found.sort(key=lambda finding: finding.kind in OF_GROWTH)
     last = (cause(evidence) for cause in LAST_RESORTS.values())
     return found or [finding for finding in last if finding]

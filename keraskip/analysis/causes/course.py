@@ -5,6 +5,7 @@ import numpy as np
 from keraskip.analysis.causes.level import NORMALIZATION
 from keraskip.analysis.causes.rates import (
     UPDATES,
+    of_new_momentum,
     one_digit,
     optimizer_line,
     rate_for,
@@ -43,13 +44,16 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
         return None
     rate = evidence.scalar("learning_rate")[row]
     rate = evidence.rate if np.isnan(rate) else float(rate)
-    right = rate_for(evidence, ratio / FIRST_ARE_LARGER, rate)
-    if (evidence.is_adaptive and rate <= 3e-3) or right > rate / 2:
+    step = int(evidence.run.steps[row])
+    right = rate_for(evidence, ratio / FIRST_ARE_LARGER, rate, step)
+    # With less momentum the same rate would be a lower one.
+    is_lower = right <= rate / 2 * of_new_momentum(evidence, step)
+    if (evidence.is_adaptive and rate <= 3e-3) or not (is_lower or np.isnan(rate)):
         return None
     start, end = evidence.learning.start, evidence.learning.end
     course = f"; the loss goes from {start.value:.3g} to {end.value:.3g}" if start and end else ""
     with_rate = "" if np.isnan(rate) else f" with a learning rate of {rate:g}"
-    when = "first updates" if row < FIRST_STEPS else f"updates of step {evidence.run.steps[row]}"
+    when = "first updates" if row < FIRST_STEPS else f"updates of step {step}"
     remedy = _lower(evidence, row, right)
     return Finding(
         # The rate was right before it jumped.

@@ -23,12 +23,15 @@ def vanishing(evidence: Evidence) -> Finding | None:
     shrinks = evidence.fails and evidence.shrinks_at_start
     if not (shrinks or (evidence.may_fail and evidence.verdict.verdict == "vanishing")):
         return None
-    lost = evidence.verdict.at_start if shrinks else evidence.verdict.attenuation
+    # The table has the number of the verdict.
+    is_judged = evidence.verdict.verdict == "vanishing" and evidence.verdict.attenuation
+    lost = evidence.verdict.attenuation if is_judged else evidence.verdict.at_start
     orders = lost.value if lost else np.nan
+    when = "" if is_judged else " in the first step"
     return Finding(
         "vanishing",
         f"The signal shrinks by {orders:.1f} orders of magnitude from the last to the first hidden "
-        "layer."
+        f"layer{when}."
         if orders > HEALTHY_ORDERS
         else f"The signal vanishes: {evidence.verdict.reason}.",
         with_skips(evidence),
@@ -70,12 +73,14 @@ def exploding(evidence: Evidence) -> Finding | None:
     grows = evidence.fails and evidence.grows_at_start
     if not (evidence.may_fail and (grows or evidence.verdict.verdict == "exploding")):
         return None
-    lost = evidence.verdict.at_start if grows else evidence.verdict.attenuation
+    is_judged = evidence.verdict.verdict == "exploding" and evidence.verdict.attenuation
+    lost = evidence.verdict.attenuation if is_judged else evidence.verdict.at_start
     orders = -lost.value if lost else np.nan
+    when = "" if is_judged else " in the first step"
     return Finding(
         "exploding",
         f"The signal grows by {orders:.1f} orders of magnitude from the last to the first hidden "
-        "layer.",
+        f"layer{when}.",
         level(evidence),
         "Glorot & Bengio 2010; He et al. 2015b; Ioffe & Szegedy 2015",
         evidence={"orders": orders},

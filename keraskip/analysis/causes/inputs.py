@@ -13,7 +13,7 @@ from keraskip.analysis.special import broken_at_first
 # Inputs of about unit variance are usual (LeCun et al. 1998, section 4.3). Raw pixels reach 255.
 LARGE_INPUT = 30.0
 LARGE_TARGET = 30.0
-# Single samples that are broken do not come in each of so many batches.
+# In fewer steps, equal numbers in each may be a coincidence.
 MANY_STEPS = 10
 FAR_TO_GO = "answers that begin near 0 have far to go"
 # Times the loss of a constant guess, from which no few steps more would come down.
@@ -44,14 +44,33 @@ def inputs_not_finite(evidence: Evidence) -> Finding | None:
 
 def _without_them(evidence: Evidence, rows: np.ndarray) -> str:
     """What to do about samples with numbers that are not finite, or about features with them."""
-    if len(rows) >= MANY_STEPS and len(rows) == len(evidence.run.steps):
+    if _is_feature(evidence, rows):
         return (
-            "they are so in every step, as features are that were divided by a standard deviation "
-            "of 0: `x = np.nan_to_num(x, posinf=0.0, neginf=0.0)`"
+            "every sample has such a value, as in a feature that was divided by a standard "
+            "deviation of 0: `x = np.nan_to_num(x, posinf=0.0, neginf=0.0)`"
         )
-    return "leave these samples out: `good = np.isfinite(x).reshape(len(x), -1).all(axis=1); " + (
-        "x, y = x[good], y[good]`" if evidence.run.info.get("labels") else "x = x[good]`"
+    usual = np.median(evidence.scalar("input_nonfinite")[rows])
+    some = f", with about {_values(usual)} in a step" if len(rows) >= MANY_STEPS else ""
+    kept = "x, y = x[good], y[good]`" if evidence.run.info.get("labels") else "x = x[good]`"
+    return (
+        f"leave out the samples that are not finite{some}: "
+        f"`good = np.isfinite(x).reshape(len(x), -1).all(axis=1); {kept}"
     )
+
+
+def _is_feature(evidence: Evidence, rows: np.ndarray) -> bool:
+    """Whether a feature is never finite.
+
+    It gives one number for each sample or more, and equal ones in all full batches. Single broken
+    samples come in other numbers from batch to batch.
+    """
+    info, steps = evidence.run.info, len(evidence.run.steps)
+    if len(rows) < MANY_STEPS or len(rows) < steps:
+        return False
+    sizes = [row.get("count", 0) for row in info.get("labels") or []]
+    size = max(sizes, default=0) / (steps / max(1, len(info.get("optimizers") or [])))
+    values, times = np.unique(evidence.scalar("input_nonfinite")[rows], return_counts=True)
+    return bool(times.max() >= steps / 2 and values[times == times.max()].max() >= size)
 
 
 def inputs_alike(evidence: Evidence) -> Finding | None:
@@ -201,7 +220,9 @@ def targets_too_large(evidence: Evidence) -> Finding | None:
         size = float(np.hypot(head.labels.get("mean", 0.0), np.sqrt(variance)))
         is_squared = head.loss in SQUARED
         if fails and (is_squared or head.loss in LINEAR) and size > LARGE_TARGET:
-            which = f"those of {head.name}" if len(evidence.heads) > 1 and head.name else "them"
+            which = (
+                f"the targets of {head.name}" if len(evidence.heads) > 1 and head.name else "them"
+            )
             follows = "the squared error and its gradients are huge" if is_squared else FAR_TO_GO
             return Finding(
                 "targets too large",

@@ -26,10 +26,10 @@ OVERFIT = (
 def input_lost(evidence: Evidence) -> Finding | None:
     """Features that are the same for all samples, in a network that fails.
 
-    The gradient of the output's kernel is the sum over samples of features times errors, that of
-    its bias the sum of the errors. Where all samples have the same features, one is the other times
-    a constant, in every batch. So it is where all errors are alike, long before the answers have
-    come to those of a constant guess; that says nothing about features.
+    The gradient of the output's kernel is the sum over samples of features times errors; the
+    gradient of its bias is the sum of the errors. Where all samples have the same features, one is
+    the other times a constant, in every batch. So it is where all errors are alike, long before the
+    answers have come to a constant guess; that says nothing about features.
     """
     pair = _output_weights(evidence)
     # In an epoch of few batches one batch may be like the next.
@@ -60,7 +60,7 @@ def input_lost(evidence: Evidence) -> Finding | None:
 
 
 def _is_above(evidence: Evidence) -> bool:
-    """Whether the loss at the end is known to be far above that of a constant guess."""
+    """Whether the loss is known to end far above the loss of a constant guess."""
     end, guess = evidence.learning.end, evidence.learning.guess
     return end is not None and end.value > FAR_ABOVE * guess > 0
 
@@ -91,7 +91,7 @@ def nothing_to_learn(evidence: Evidence) -> Finding | None:
         "nothing to learn",
         f"{first} and nothing is learned: the loss is {learning.end.value:.3g}, a constant guess "
         f"has {learning.guess:.3g}.",
-        f"look at what {empty} gets, with a model that ends before it: the layers there do not "
+        f"look at the inputs of {empty}, with a model that ends before it: the layers there do not "
         "train, so load their weights anew, and scale the inputs as they were scaled for them"
         if empty
         else OVERFIT,
@@ -102,7 +102,7 @@ def nothing_to_learn(evidence: Evidence) -> Finding | None:
 
 
 def _for_outputs(evidence: Evidence) -> Finding | None:
-    """The same for those of several outputs that are idle, if their loss is that of a guess."""
+    """The same for each idle output of several, if its loss is no worse than a constant guess."""
     idle = [each for each in idle_outputs(evidence.run) if not each.falls]
     if not idle or any(each.loss > (1 + SAME) * each.guess for each in idle):
         return None

@@ -90,17 +90,29 @@ def dead_layer(evidence: Evidence) -> Finding | None:
     names = list(dict.fromkeys(map(evidence.layer_of, columns)))
     below = len({evidence.layer_of(other) for other in dead} - set(names))
     follow = "; the layers below only follow" if below else ""
-    several = f"{len(names)} layers, {names[0]} first, answer"
-    who = f"{names[0]} answers" if len(names) == 1 else several
     return Finding(
         "dead layer",
-        f"{who} 0 to everything since step {since}{follow}.",
+        f"{_said_of(evidence, np.asarray(dead), names, since)}{follow}.",
         _revive(evidence, since, names),
         "Lu et al. 2019, Dying ReLU and Initialization",
         layers=tuple(names),
         steps=(since, int(run.steps[-1])),
         evidence={"silent_layers": float(below + len(names))},
     )
+
+
+def _said_of(evidence: Evidence, dead: np.ndarray, names: list[str], since: int) -> str:
+    """Which layer answers 0: the deepest one is known to. A bias alone has no sign in a record."""
+    depth = evidence.run.weights["depth"].to_numpy()
+    deepest = evidence.layer_of(dead[depth[dead].argmax()])
+    said = f"{deepest} answers 0 to everything since step {since}"
+    others = [name for name in names if name != deepest]
+    if not others:
+        return said
+    which = f"{', '.join(others[:-1])} and {others[-1]}" if len(others) > 1 else others[0]
+    if deepest in names:
+        return f"{said}; {which} may be dead by {'themselves' if others[1:] else 'itself'}, too"
+    return f"{said}; the reason may be the large bias of {which}"
 
 
 def empty_input(evidence: Evidence) -> str:
@@ -151,10 +163,10 @@ def _stopped_at(evidence: Evidence) -> np.ndarray | list[int]:
 
 
 def _culprits(evidence: Evidence, dead: np.ndarray) -> np.ndarray:
-    """The dead layers that are so by themselves, from the input on.
+    """The layers that may be dead by themselves, from the input on.
 
-    Those whose bias outweighs what inputs of unit size can add; else the one whose bias has run
-    away, beside its kernel; without one, the deepest.
+    They have a bias that outweighs all that inputs of unit size can add, or, where none has, a bias
+    that has run away beside the kernel. Otherwise it is the deepest.
     """
     run = evidence.run
     heavy = dead[_outweighs(evidence, dead)]
@@ -179,14 +191,16 @@ def _outweighs(evidence: Evidence, columns: np.ndarray) -> np.ndarray:
     # Sums over the kernels of each layer, to be set against the norm of its bias.
     reach = (norms * np.sqrt(inputs)).groupby(weights["layer"]).sum()
     is_bias = (weights["role"] == "bias").to_numpy()[columns]
-    return is_bias & (norms[columns] > reach[weights["layer"].iloc[columns]].to_numpy())
+    most = reach[weights["layer"].iloc[columns]].to_numpy()
+    # A layer without kernels has inputs that nothing is known of.
+    return is_bias & (most > 0) & (norms[columns] > most)
 
 
 def _revive(evidence: Evidence, since: int, names: list[str]) -> str:
     if since == evidence.run.steps[0]:
-        are = f"{names[0]} is" if len(names) == 1 else f"these {len(names)} layers are"
+        which = names[0] if len(names) == 1 else f"these {len(names)} layers"
         return (
-            f'{are} dead from the start: `bias_initializer="zeros"`, '
+            f'begin {which} with other weights: `bias_initializer="zeros"`, '
             '`kernel_initializer="he_normal"`'
         )
     # Units that are centred answer to about half of the samples, so they stay alive.
@@ -244,12 +258,17 @@ def _narrow(evidence: Evidence, columns: np.ndarray, depth: np.ndarray, low: int
 
 
 def attention_collapse(evidence: Evidence) -> Finding | None:
-    """Queries and keys that get next to nothing of what values get, in a network that fails."""
+    """Queries and keys that get next to nothing of what values get.
+
+    In a network that fails, or that many steps leave open. Gradients of exactly 0 throughout do
+    not count: with a single key the softmax is 1, whatever the queries.
+    """
     if not (evidence.fails_or_leaves_it_open and len(evidence.late)):
         return None
     path = evidence.run.weights["path"]
     sizes = np.nan_to_num(evidence.run.grad_norm[evidence.late]).mean(axis=0)
-    asks = np.flatnonzero(path.str.contains(r"(?:query|key)/kernel$"))
+    is_zero = evidence.silent[evidence.sound].all(axis=0)
+    asks = np.flatnonzero(path.str.contains(r"(?:query|key)/kernel$") & ~is_zero)
     values = np.flatnonzero(path.str.contains(r"value/kernel$"))
     if not (len(asks) and len(values) and sizes[values].max() > 0):
         return None

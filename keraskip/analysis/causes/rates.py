@@ -29,19 +29,22 @@ ADAM = "`optimizer = keras.optimizers.Adam(learning_rate=0.001)`"
 UPDATES = "Karpathy, CS231n: updates of about 1e-3 of the weights are usual"
 
 
-def rate_for(evidence: Evidence, ratio: float, rate: float | None = None) -> float:
+def rate_for(
+    evidence: Evidence, ratio: float, rate: float | None = None, step: int | None = None
+) -> float:
     """The learning rate that would change the kernel that moves most by about 3e-3 in a step.
 
     Args:
         evidence: of the run.
         ratio: ||update|| / ||weight|| of that kernel at the rate in use.
         rate: the rate in use, by default the one that was used in most steps.
+        step: the step of the ratio, by default the last one.
     """
     rate = evidence.rate if rate is None else rate
     if isnan(rate) or rate == 0 or not ratio > 0 or not isfinite(ratio):
         right = _by_weights(evidence) if evidence.is_adaptive else _by_gradients(evidence)
     else:
-        right = rate * WANTED_RATIO / ratio
+        right = rate * WANTED_RATIO / ratio * of_new_momentum(evidence, step)
     highest = HIGHEST_ADAPTIVE_RATE if evidence.is_adaptive else HIGHEST_RATE
     default = SOUND_RATE[True]
     if evidence.is_adaptive and default / ABOUT <= right <= default * ABOUT:
@@ -58,7 +61,7 @@ def brisk_rate_for(evidence: Evidence, ratio: float) -> float:
     right = rate_for(evidence, ratio)
     if evidence.is_adaptive:
         return right
-    default = DEFAULT_SGD * (1 - float(evidence.optimizer.get("momentum") or 0))
+    default = DEFAULT_SGD * (1 - wanted_momentum(evidence))
     return one_digit(max(right, min(default, 10 * right)))
 
 
@@ -70,8 +73,7 @@ def _by_gradients(evidence: Evidence) -> float:
     found = medians(np.where(np.isfinite(quotients) & (quotients > 0), quotients, np.nan))
     if not len(found):
         return 0.01
-    momentum = float(evidence.optimizer.get("momentum") or 0)
-    return WANTED_RATIO * float(found.min()) * (1 - momentum)
+    return WANTED_RATIO * float(found.min()) * (1 - wanted_momentum(evidence))
 
 
 def _by_weights(evidence: Evidence) -> float:
@@ -88,12 +90,29 @@ def one_digit(value: float) -> float:
     return round(value, -floor(log10(abs(value)))) if value and isfinite(value) else value
 
 
+def wanted_momentum(evidence: Evidence) -> float:
+    """The momentum that a remedy names: the one in use, if it is usual; 0 if there is none."""
+    momentum = float(evidence.optimizer.get("momentum") or 0)
+    return momentum if momentum <= HIGHEST_MOMENTUM else USUAL_MOMENTUM
+
+
+def of_new_momentum(evidence: Evidence, step: int | None = None) -> float:
+    """What a rate is multiplied by so that updates stay as large with the momentum of the remedy.
+
+    Momentum m adds up to 1 / (1 - m) steps, and no more than there were.
+    """
+    run = evidence.run
+    last = int(run.steps[-1]) if step is None and len(run.steps) else step or 0
+    powers = np.arange(last + 1)
+    old = float(evidence.optimizer.get("momentum") or 0)
+    return float((old**powers).sum() / (wanted_momentum(evidence) ** powers).sum())
+
+
 def optimizer_line(evidence: Evidence, **settings: float) -> str:
     """A line that makes the run's optimizer with other settings; its momentum stays, if usual."""
     name = evidence.optimizer.get("class", "SGD")
     if evidence.optimizer.get("momentum"):
-        momentum = float(evidence.optimizer["momentum"])
-        settings["momentum"] = momentum if momentum <= HIGHEST_MOMENTUM else USUAL_MOMENTUM
+        settings["momentum"] = wanted_momentum(evidence)
     arguments = ", ".join(f"{key}={value:g}" for key, value in settings.items())
     return f"optimizer = keras.optimizers.{name}({arguments})"
 
@@ -111,7 +130,7 @@ def with_sound_rate(evidence: Evidence) -> str:
     right = SOUND_RATE[evidence.is_adaptive]
     if not evidence.is_adaptive:
         # Momentum adds up steps, and a plain network has no normalisation that bears them.
-        right = one_digit(right * (1 - float(evidence.optimizer.get("momentum") or 0)))
+        right = one_digit(right * (1 - wanted_momentum(evidence)))
     return f", and a usual rate: `{optimizer_line(evidence, learning_rate=right)}`"
 
 

@@ -83,8 +83,8 @@ def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
     if not (evidence.fails and len(run.steps)) or late_failure(evidence):
         return None
     # Heads without a loss, and layers that are never called, are no reason to fail.
-    if lone_sample(run):
-        return _of_lone_samples(evidence, lone_sample(run))
+    if found := _of_lone_samples(evidence, lone_sample(run)):
+        return found
     silence, layer = Silence(run), run.weights["layer"]
     is_missing = run.missing.all(axis=0) & ~layer.isin(silence.heads).to_numpy()
     never = np.flatnonzero(is_missing | layer.isin(silence.cut_off).to_numpy())
@@ -108,7 +108,7 @@ def _of_lone_samples(evidence: Evidence, name: str) -> Finding | None:
     """A batch normalisation that sees one sample at a time, and so answers the same to each."""
     silent = evidence.silent[evidence.sound].all(axis=0)
     layers = tuple(dict.fromkeys(map(str, evidence.run.weights["layer"][silent])))
-    if not layers:
+    if not (name and layers):
         return None
     return Finding(
         "cut off",

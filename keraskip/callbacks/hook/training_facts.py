@@ -12,8 +12,14 @@ from keraskip.models.room import room_for_skips
 
 # The unit axis of a kernel of more weights than this is not looked at.
 LARGE = 2**22
-# The spatial kinds are made of the first.
-DROPOUT = (keras.layers.Dropout, keras.layers.AlphaDropout, keras.layers.GaussianDropout)
+# `GaussianDropout` multiplies by noise, and drops nothing. The spatial kinds are made of the last.
+DROPOUT = (
+    keras.layers.AlphaDropout,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+    keras.layers.Dropout,
+)
 
 
 def known_facts(model: keras.Model) -> dict[str, Any]:
@@ -31,9 +37,9 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         `outputs`: layer, number of units and activation of each, and `classes` of a classifier;
         `untrained`: layers with weights that do not train, and why; `alike`: layers whose units all
         start out the same; `recurrent`: layers that go over time steps; `dropout`: the rates of the
-        layers that drop out units; `calls`: names of layers in
-        the order of their calls, beside them `kinds`, their classes, and `activations`; `skips`:
-        what `add_skips` could do.
+        layers that drop out units, and `dropout_kinds`, their classes in Keras; `calls`: names
+        of layers in the order of their calls, beside them `kinds`, their classes, and
+        `activations`; `skips`: what `add_skips` could do.
     """
     calls = trace(model) if has_graph(model) else []
     outputs = _outputs(model, calls)
@@ -55,16 +61,25 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         "recurrent": [
             layer.name for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)
         ],
-        "dropout": {
-            layer.name: float(layer.rate)
-            for layer in model._flatten_layers()
-            if isinstance(layer, DROPOUT)
-        },
+        **_dropout(model),
         "calls": [call.name for call in calls],
         "kinds": [type(call.layer).__name__ for call in calls],
         "activations": [_activation(call.layer) for call in calls],
         "skips": _room(model),
     }
+
+
+def _dropout(model: keras.Model) -> dict[str, dict[str, Any]]:
+    """Rates and classes by name; of layers of one name in nested models, the highest rate."""
+    rates: dict[str, float] = {}
+    kinds: dict[str, str] = {}
+    for layer in model._flatten_layers():
+        kind = next((each.__name__ for each in DROPOUT if isinstance(layer, each)), None)
+        # A layer that was built by hand may have no rate.
+        rate = float(layer.rate or 0) if kind else 0.0
+        if kind and rate >= rates.get(layer.name, 0.0):
+            rates[layer.name], kinds[layer.name] = rate, kind
+    return {"dropout": rates, "dropout_kinds": kinds}
 
 
 def _room(model: keras.Model) -> Any:
