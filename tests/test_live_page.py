@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -41,18 +43,29 @@ model.fit(x / 16, y, epochs={EPOCHS}, verbose=0, callbacks=[recorder, waiting])
 @pytest.fixture
 def training(tmp_path):
     """A training that waits after its third epoch, and the command that writes its page."""
-    (tmp_path / "runs").mkdir()
-    parts = [subprocess.Popen([sys.executable, "-c", SCRIPT, tmp_path])]
-    while not (tmp_path / "runs" / "mine" / "run.json").exists():
-        assert parts[0].poll() is None
-    report = [sys.executable, "-m", "keraskip", "report", tmp_path / "runs" / "mine", "--watch"]
-    parts.append(subprocess.Popen([*report, "--out", tmp_path / "page.html"]))
-    while not (tmp_path / "page.html").exists():
-        assert parts[1].poll() is None
-    yield parts
-    for part in parts:
-        part.kill()
-        part.wait()
+    run, page = tmp_path / "runs" / "mine", tmp_path / "page.html"
+    run.parent.mkdir()
+    with ExitStack() as stack:
+        training = begun(stack, "-c", SCRIPT, tmp_path)
+        wait_for(run / "run.json", training)
+        report = begun(stack, "-m", "keraskip", "report", run, "--watch", "--out", page)
+        wait_for(page, report)
+        yield [training, report]
+
+
+def begun(stack, *arguments):
+    """A process of Python, which ends with the stack, whatever happens."""
+    part = subprocess.Popen([sys.executable, *arguments])
+    stack.callback(part.wait)
+    stack.callback(part.kill)
+    return part
+
+
+def wait_for(file, part):
+    """Waits for a file that a process writes."""
+    while not file.exists():
+        assert part.poll() is None
+        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -68,8 +81,8 @@ def page(training, tmp_path):
         page.on("console", lambda message: complaints.append(message.text))
         page.goto((tmp_path / "page.html").as_uri())
         yield page
-        assert complaints == []
         browser.close()
+    assert complaints == []
 
 
 # In one task of the browser each, so that the page cannot load itself anew in between.

@@ -20,6 +20,7 @@ from keraskip.study import (
     recipe_of,
     run_study,
 )
+from keraskip.study.kept import begin_anew, seed_again
 from keraskip.study.recipes import optimizer
 
 SMALL = {"stage_blocks": (1,), "filters": (4,)}
@@ -301,6 +302,34 @@ def test_a_second_seed_trains_in_the_traced_step(trained):
 def test_a_second_seed_leaves_what_tensorflow_has_made_of_the_step(trained):
     """To set TensorFlow's own seed, which no network draws from, would throw that away."""
     assert trained[2] == RESNET.seed == 0
+
+
+def with_dropout():
+    layers = [keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.5), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others keep no network")
+def test_a_kept_network_with_dropout_is_as_if_made_anew():
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+
+    def fitted(model):
+        model.fit(x, x[:, :3], batch_size=16, epochs=2, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    keras.utils.set_random_seed(2)
+    alone = fitted(with_dropout())
+    keras.utils.set_random_seed(1)
+    kept = with_dropout()
+    first = fitted(kept)
+    seed_again(2)
+    begin_anew(kept, with_dropout())
+    again = fitted(kept)
+    assert all(map(np.array_equal, alone, again))
+    assert not np.array_equal(first[0], again[0])
 
 
 @pytest.mark.slow  # the trial that is interrupted below, too, is trained alone

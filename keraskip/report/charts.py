@@ -15,7 +15,7 @@ from keraskip.report.chart_kinds import (
     probes,
     share,
 )
-from keraskip.report.first_chart import signal_of
+from keraskip.report.compared import signal_of
 from keraskip.report.heat_map import heat_map
 from keraskip.report.looks import group_encodings
 from keraskip.report.vega import Chart
@@ -35,6 +35,12 @@ CAPTIONS = {
         "The gradient on its way to the first layer",
         "Line chart: RMS gradient of each layer against its depth, one line for each run with its "
         "name beside the first layer, at the chosen steps. The cards beside it say what it means.",
+    ),
+    "ways": Caption(
+        "The gradient on its way to the first layers",
+        "Line chart: RMS gradient of each layer against its depth, one line for each way through "
+        "the network, with the name of its first layer beside it, at the chosen steps. The cards "
+        "beside it say what it means.",
     ),
     "loss": Caption(
         "Loss by step",
@@ -80,7 +86,7 @@ CAPTIONS = {
     "heat": Caption(
         "Signal by layer and step",
         "Heat map for each run: RMS gradient by layer and steps. A layer that the first finding "
-        "blames is named on its row.",
+        "blames is named on its row, if it is on the map; of many layers, some are named.",
     ),
     "probes": Caption(
         "Probes after the last epoch",

@@ -1,15 +1,16 @@
 """The large chart of a report: the signal over depth, with names instead of a legend."""
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from keraskip.analysis.lines import line_of
 from keraskip.analysis.profiles import SMALLEST
 from keraskip.analysis.verdicts import Group
 from keraskip.report.chart_kinds import DEPTH, over_depth
+from keraskip.report.compared import left_out, signal_of
 from keraskip.report.layer_names import by_way, depth_label, ways_of
 from keraskip.report.looks import group_encodings
 from keraskip.report.name_places import LINE, places_of
@@ -30,12 +31,6 @@ NOTHING = {"run": "", "group": "", "branch": "0", "layer": "", "moment": -1, "de
            "rms": 1.0}  # fmt: skip
 
 
-def signal_of(groups: Sequence[Group]) -> str:
-    """The signal that all runs have: `backward`, or `kernel` where one has few biases."""
-    signals = {line_of(run).signal for group in groups for run in group.runs}
-    return "kernel" if "kernel" in signals else "backward"
-
-
 def first_chart(groups: Sequence[Group], profiles: pd.DataFrame) -> Chart:
     """The signal of each run over depth, from the input on the left, at the chosen moment.
 
@@ -50,8 +45,9 @@ def first_chart(groups: Sequence[Group], profiles: pd.DataFrame) -> Chart:
     low, high = (float(np.log10(end)) for end in (rows["rms"].min(), rows["rms"].max()))
     edge = max(EDGE, (FEWEST_ORDERS - (high - low)) / 2)
     low, high = low - edge, high + edge
-    ways = ways_of(rows) if len(groups) == 1 else {}
-    named = rows[rows["branch"].isin([*ways])] if ways else rows
+    beside = left_out(groups)
+    ways, named = ways_in(groups, rows), _without(rows, beside)
+    named = named[named["branch"].isin([*ways])] if ways else named
     named = named.assign(group=named["branch"].map(ways)) if ways else named
     order = sorted(groups, key=lambda group: group.verdict == "healthy")
     labels = [*ways.values()] or [group.label for group in order]
@@ -64,9 +60,35 @@ def first_chart(groups: Sequence[Group], profiles: pd.DataFrame) -> Chart:
     if ways:
         encodings["color"] = by_way(ways)
         places["branch"] = places["group"].map({name: way for way, name in ways.items()})
-    lines = over_depth(signal, f"datum.rms > {ZERO}", **{**encodings, "x": across, "y": height})
+    lines = _lines(signal, beside, {**encodings, "x": across, "y": height})
     shared = {"x": across, "y": height, "color": encodings["color"]}
-    return {"layer": [lines, _names(places, f"{names} - {gap}", gap, shared)]}
+    return {"layer": [*lines, _names(places, f"{names} - {gap}", gap, shared)]}
+
+
+def ways_in(groups: Sequence[Group], rows: pd.DataFrame) -> dict[str, str]:
+    """The names of the ways that the chart tells apart; empty if its lines are runs."""
+    return ways_of(rows) if len(groups) == 1 and len(rows) else {}
+
+
+def _without(rows: pd.DataFrame, beside: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The rows of layers on lines; all of them, if there is no such layer."""
+    pairs = zip(rows["run"], rows["layer"], strict=True)
+    is_on_line = np.array([layer not in beside.get(run, ()) for run, layer in pairs], dtype=bool)
+    return rows[is_on_line] if is_on_line.any() else rows
+
+
+def _lines(
+    signal: str, beside: Mapping[str, Sequence[str]], encodings: dict[str, Chart]
+) -> list[Chart]:
+    """Lines of the layers that are compared, and hollow points for those that are not."""
+    is_drawn = f"datum.rms > {ZERO}"
+    if not beside:
+        return [over_depth(signal, is_drawn, **encodings)]
+    place = f"indexof({json.dumps(beside)}[datum.run] || [], datum.layer)"
+    points = over_depth(signal, is_drawn, f"{place} >= 0", **encodings)
+    points["encoding"] |= {"opacity": {"value": 0.6}}
+    points["mark"] = {"type": "point", "filled": False, "strokeWidth": 1}
+    return [over_depth(signal, is_drawn, f"{place} < 0", **encodings), points]
 
 
 def drawn(groups: Sequence[Group], profiles: pd.DataFrame) -> pd.DataFrame:

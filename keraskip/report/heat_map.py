@@ -6,10 +6,11 @@ from typing import Any
 
 from keraskip.analysis.profiles import hidden_weights
 from keraskip.report.chart_kinds import TOOLTIP
+from keraskip.report.map_names import names_on
 from keraskip.report.vega import HALO, PROFILES, Chart, channel, faceted, filtered
 from keraskip.runs import Run
 
-# The map of a single run has a height by its layers, in pixels; those of several are as high.
+# In pixels: the map of a single run has a height by its layers, and each map of several has HEIGHT.
 LAYER, LEAST_HEIGHT, MOST_HEIGHT, HEIGHT = 18, 120, 480, 180
 # Pixels by which cells overlap: a browser leaves seams between them otherwise.
 OVERLAP = 1.5
@@ -32,7 +33,7 @@ def heat_map(
     height = min(max(LEAST_HEIGHT, LAYER * rows), MOST_HEIGHT) if len(runs) == 1 else HEIGHT
     bands = {"width": {"band": 1.05}, "height": {"band": 1 + OVERLAP * rows / height}}
     cells = {"mark": {"type": "rect", **bands}, "encoding": _colours()}
-    layers = [cells, *_named_layers(blamed or {})]
+    layers = [cells, *_named_layers(runs, signal, blamed or {}, height)]
     chart: Chart = {"transform": tests, "encoding": _places(), "layer": layers}
     if len(runs) == 1:
         return {"data": PROFILES, **chart, "height": height}
@@ -62,20 +63,26 @@ def _colours() -> dict[str, Any]:
     return {"color": colour, "tooltip": [channel("steps:N"), *TOOLTIP]}
 
 
-def _named_layers(blamed: Mapping[str, Mapping[str, str]]) -> list[Chart]:
+def _named_layers(
+    runs: Sequence[Run],
+    signal: str,
+    blamed: Mapping[str, Mapping[str, str]],
+    height: int,
+) -> list[Chart]:
     """The names of some layers of some runs, each on its row, with what is wrong with it."""
-    if not blamed:
+    named = {run.name: names_on(run, signal, blamed.get(run.name, {}), height) for run in runs}
+    if not any(named.values()):
         return []
-    why = f"({json.dumps(blamed)}[datum.run] || {{}})[datum.layer]"
+    text = f"({json.dumps(named)}[datum.run] || {{}})[datum.layer]"
     words = {"type": "text", "align": "left", "x": 4, "fontWeight": 600}
-    named = {
+    rows = {
         "transform": [
-            {"filter": why},
+            {"filter": text},
             {"aggregate": [{"op": "min", "field": "depth", "as": "depth"}],
              "groupby": ["run", "layer"]},
-            {"calculate": f"datum.layer + ': ' + {why}", "as": "words"},
+            {"calculate": text, "as": "words"},
         ],
         "encoding": {"x": {"value": 0}, "text": channel("words:N")},
     }  # fmt: skip
     dark, light = {**words, **HALO, "stroke": "#000000"}, {**words, "color": "#fffffe"}
-    return [{**named, "mark": mark} for mark in (dark, light)]
+    return [{**rows, "mark": mark} for mark in (dark, light)]

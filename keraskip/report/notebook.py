@@ -4,6 +4,7 @@ import vl_convert
 from markupsafe import Markup
 
 from keraskip.analysis.moments import early_profiles, moments, profiles_at
+from keraskip.report.compared import note_of
 from keraskip.report.findings import Findings
 from keraskip.report.first_chart import first_chart
 from keraskip.report.looks import with_groups
@@ -34,4 +35,10 @@ def as_cell(findings: Findings, is_live: bool = False) -> str:
     }
     picture = vl_convert.vegalite_to_svg(drawing)
     steps = f"steps {last[0]}" if is_live else "early steps"
-    return rendered(findings, "notebook.html.jinja", picture=Markup(picture), steps=steps)
+    return rendered(
+        findings,
+        "notebook.html.jinja",
+        picture=Markup(picture),
+        hollow=note_of(findings.groups),
+        steps=steps,
+    )

@@ -19,8 +19,9 @@ from keraskip.report.answer import answer_of
 from keraskip.report.bundle import script
 from keraskip.report.cards import cards_of
 from keraskip.report.charts import CAPTIONS, SECTIONS, charts
+from keraskip.report.compared import note_of
 from keraskip.report.findings import Findings
-from keraskip.report.first_chart import drawn, first_chart
+from keraskip.report.first_chart import drawn, first_chart, ways_in
 from keraskip.report.looks import looks_of, with_groups
 from keraskip.report.loss_chart import loss_chart, shows_more
 from keraskip.report.name_places import MOST_NAMES
@@ -51,8 +52,9 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
     chosen = moments(findings.runs)
     profiles = with_groups(profiles_at(findings.runs, chosen), findings.groups)
     loss = loss_chart(findings, chosen)
-    nothing_else = drawn(findings.groups, profiles).empty
-    is_loss_first = loss is not None and (shows_more(findings) or nothing_else)
+    rows = drawn(findings.groups, profiles)
+    is_loss_first = loss is not None and (shows_more(findings) or rows.empty)
+    over_depth = "ways" if ways_in(findings.groups, rows) else "first"
     drawings = _drawings(findings, profiles, loss, is_loss_first)
     page = {"params": PARAMETERS, "config": CONFIG}
     specifications = {name: {**_full_width(each), **page} for name, each in drawings.items()}
@@ -65,7 +67,8 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
         "report.html.jinja",
         charts=_packed(specifications),
         profiles=_packed(_columns(profiles.assign(steps=_labels(profiles, chosen)))),
-        first=CAPTIONS["loss" if is_loss_first else "first"],
+        first=CAPTIONS["loss" if is_loss_first else over_depth],
+        hollow="" if is_loss_first else note_of(findings.groups),
         unnamed=len(findings.groups) > MOST_NAMES,
         sections={section: names for section, names in sections.items() if names},
         looks=_looks(findings),

@@ -52,10 +52,13 @@ def begin_anew(model: "keras.Model", fresh: "keras.Model") -> None:
 
 
 def seed_again(seed: int) -> None:
-    """Sets the seeds that Keras draws from, where a network is kept.
+    """Sets the seeds of Python and NumPy, from which Keras makes weights and generators of layers.
 
-    `keras.utils.set_random_seed` also sets TensorFlow's own, from which no network of a study
-    draws. TensorFlow then forgets how it runs the traced step, and works that out once more.
+    Two things that `keras.utils.set_random_seed` also does are left. It sets TensorFlow's own seed,
+    from which no network of a study draws: TensorFlow then forgets how it runs the traced step, and
+    works that out once more. And it drops the global `SeedGenerator` and the number that Keras
+    keeps beside it, for which Keras has no public call: layers of a study have generators of their
+    own, whose states are variables of the model, and `begin_anew` sets these.
     """
     random.seed(seed)
     np.random.seed(seed)

@@ -26,7 +26,7 @@ from test_analysis import write_run
 from test_report import INFO
 
 MEMORY, PAGE = 1e9, 5e6
-# A loss that stays where it is has every cause asked.
+# The loss stays where it is, so that the diagnosis asks every cause.
 DIAGNOSIS = """
 import sys, time
 import numpy as np
