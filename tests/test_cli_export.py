@@ -233,6 +233,24 @@ def test_folders_that_are_no_artefacts(tmp_path, command):
     assert f"Received: {tmp_path}" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["check", "predict"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"format": "onnx"}', "was written by an earlier keraskip: export it again"),
+        ('{"schema": 2, "format": "other"}', "must be one of savedmodel, onnx, litert"),
+        ('{"schema"', "The card must be JSON"),
+    ],
+)
+def test_cards_that_cannot_be_read(tmp_path, command, content, message):
+    (tmp_path / "model_card.json").write_text(content)
+    done = called(command, tmp_path, *(["image.png"] if command == "predict" else []))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert f"Received: {tmp_path}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_the_example_serves_an_artefact_without_keras(artefact, pictures, free_port):
     assert len(EXAMPLE.read_text().splitlines()) < 60
