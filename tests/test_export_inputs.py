@@ -266,6 +266,19 @@ def test_an_open_side_that_nothing_fits(tmp_path):
     assert artefact(samples)[artefact.outputs[0].name].shape == (2, 14)
 
 
+def test_numbers_that_the_model_cannot_look_up(tmp_path):
+    ids = keras.Input((3,), dtype="int32", name="ids")
+    model = keras.Model(ids, layers.Embedding(10, 2)(layers.Rescaling(1, 100, dtype="int32")(ids)))
+    with pytest.raises(ExportError, match=r"cannot run samples of kind .*samples= may show"):
+        exported("savedmodel", model, tmp_path / "out")
+
+
+def test_names_are_of_ascii_letters():
+    x = keras.Input((2,), name="gr\u00f6\u00dfe")
+    model = keras.Model(x, layers.Dense(1, name="out")(x))
+    assert [each.name for each in contract_of(model).inputs] == ["gr__e"]
+
+
 def test_two_keys_that_become_one_name():
     a, b = keras.Input((2,), name="a-b"), keras.Input((2,), name="a_b")
     model = keras.Model({"a-b": a, "a_b": b}, layers.Add(name="1st")([a, b]))

@@ -11,7 +11,7 @@ from keraskip.export.artefact import probes as probing
 from keraskip.export.artefact.differences import by_output, size_of
 from keraskip.export.artefact.kinds import is_whole
 from keraskip.export.artefact.probes import USUAL, Probe
-from keraskip.export.errors import ExportError
+from keraskip.export.errors import ExportError, cause
 from keraskip.export.network.contract import Contract
 from keraskip.export.network.rebuild import for_inference
 from keraskip.export.network.tensors import Batch
@@ -38,7 +38,7 @@ class Reference:
 
     def __init__(self, model: keras.Model, contract: Contract, probes: Sequence[Probe]) -> None:
         self.model, self.contract, self.probes = model, contract, probes
-        self.expected = [outputs_of(model, contract, probe.batch) for probe in probes]
+        self.expected = [_answered(model, contract, probe) for probe in probes]
         # One sample alone, real or random; extreme ones would hide errors of the others.
         self.sizes = {name: size_of(values) for name, values in self.expected[0].items()}
 
@@ -106,6 +106,19 @@ def outputs_of(model: keras.Model, contract: Contract, batch: Batch) -> Batch:
     return {
         each.name: _as_array(output) for each, output in zip(contract.outputs, outputs, strict=True)
     }
+
+
+def _answered(model: keras.Model, contract: Contract, probe: Probe) -> Batch:
+    """The outputs; ExportError if the model does not take the samples."""
+    try:
+        return outputs_of(model, contract, probe.batch)
+    except Exception as error:
+        # Backends and layers raise whatever they like.
+        raise ExportError(
+            f"The model cannot run samples of kind {', '.join(probe.kinds)}: {cause(error)}. "
+            "samples= may show some that it takes. "
+            f"Received: {'; '.join(map(str, contract.inputs))}"
+        ) from error
 
 
 def shapes_for(
