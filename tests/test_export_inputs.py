@@ -273,6 +273,13 @@ def test_numbers_that_the_model_cannot_look_up(tmp_path):
         exported("savedmodel", model, tmp_path / "out")
 
 
+def test_a_limit_holds_for_the_values_that_are_looked_up():
+    ids = keras.Input((3,), dtype="int32", name="ids")
+    for taken, limit in ((layers.Reshape((3, 1))(ids), 10), (ids + 1, None)):
+        model = keras.Model(ids, layers.Embedding(10, 2)(taken))
+        assert contract_of(model).inputs[0].below == limit
+
+
 def test_names_are_of_ascii_letters():
     x = keras.Input((2,), name="gr\u00f6\u00dfe")
     model = keras.Model(x, layers.Dense(1, name="out")(x))
