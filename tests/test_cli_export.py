@@ -218,6 +218,40 @@ def test_code_in_a_file_runs_only_if_it_is_trusted(foreign, tmp_path, monkeypatc
     assert "--trust" in refused.stderr
 
 
+SCRIPT = """
+import sys
+import keras
+
+class Own(keras.layers.Layer):
+    def call(self, x):
+        return x
+
+x = keras.Input((4,))
+keras.Model(x, Own()(x)).save(sys.argv[1] + "/own.keras")
+keras.Model(x, keras.layers.Dense(3, lambda x: 2 * x)(x)).save(sys.argv[1] + "/activation.keras")
+"""
+
+
+def test_code_that_no_module_has_is_named_in_a_line(tmp_path):
+    # Keras looks into the file of a lambda.
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    subprocess.run([sys.executable, script, tmp_path], check=True, capture_output=True)
+    for file, what in ("own", "'Own' of a script"), ("activation", "a lambda as an activation"):
+        for trust in [], ["--trust"]:
+            done = called("predict", tmp_path / f"{file}.keras", "image.png", *trust)
+            assert done.returncode == 2
+            assert f"The file needs {what}, which no module has" in done.stderr
+            assert len(done.stderr) < 400
+
+
+def test_predict_runs_code_that_is_trusted(foreign):
+    for trust, said in ([], "--trust allows that"), (["--trust"], "whose only input is an image"):
+        done = called("predict", foreign / "lambda.keras", "image.png", *trust)
+        assert done.returncode == 2
+        assert said in done.stderr
+
+
 def test_a_module_that_is_not_there(foreign, tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "foreign_layers", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -231,6 +265,24 @@ def test_folders_that_are_no_artefacts(tmp_path, command):
     done = called(*command, tmp_path, *(["image.png"] if command == ["predict"] else []))
     assert done.returncode == 2
     assert f"Received: {tmp_path}" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "predict"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"format": "onnx"}', "was written by an earlier keraskip: export it again"),
+        ('{"schema": 2, "format": "other"}', "must be one of savedmodel, onnx, litert"),
+        ('{"schema"', "The card must be JSON"),
+    ],
+)
+def test_cards_that_cannot_be_read(tmp_path, command, content, message):
+    (tmp_path / "model_card.json").write_text(content)
+    done = called(command, tmp_path, *(["image.png"] if command == "predict" else []))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert f"Received: {tmp_path}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow

@@ -266,6 +266,26 @@ def test_an_open_side_that_nothing_fits(tmp_path):
     assert artefact(samples)[artefact.outputs[0].name].shape == (2, 14)
 
 
+def test_numbers_that_the_model_cannot_look_up(tmp_path):
+    ids = keras.Input((3,), dtype="int32", name="ids")
+    model = keras.Model(ids, layers.Embedding(10, 2)(layers.Rescaling(1, 100, dtype="int32")(ids)))
+    with pytest.raises(ExportError, match=r"cannot run samples of kind .*samples= may show"):
+        exported("savedmodel", model, tmp_path / "out")
+
+
+def test_a_limit_holds_for_the_values_that_are_looked_up():
+    ids = keras.Input((3,), dtype="int32", name="ids")
+    for taken, limit in ((layers.Reshape((3, 1))(ids), 10), (ids + 1, None)):
+        model = keras.Model(ids, layers.Embedding(10, 2)(taken))
+        assert contract_of(model).inputs[0].below == limit
+
+
+def test_names_are_of_ascii_letters():
+    x = keras.Input((2,), name="gr\u00f6\u00dfe")
+    model = keras.Model(x, layers.Dense(1, name="out")(x))
+    assert [each.name for each in contract_of(model).inputs] == ["gr__e"]
+
+
 def test_two_keys_that_become_one_name():
     a, b = keras.Input((2,), name="a-b"), keras.Input((2,), name="a_b")
     model = keras.Model({"a-b": a, "a_b": b}, layers.Add(name="1st")([a, b]))

@@ -11,15 +11,19 @@ from keraskip.cli.terminal import import_keras_quietly
 Classify: TypeAlias = Callable[[Path, int], list[tuple[str, float]]]
 
 
-def classifier_of(source: str) -> Classify:
+def classifier_of(source: str, trust: bool = False) -> Classify:
     """The classifier that a folder, a .keras file or NAME:WEIGHTS stands for.
+
+    Args:
+        source: the folder, file or name.
+        trust: whether code in a .keras file may run.
 
     Raises:
         ValueError: for another source, weights that the network cannot take, a network that gives
             no scores, and weights whose preprocessing is not known.
     """
     if source.endswith(".keras") and Path(source).is_file():
-        return _of_network(source, None)
+        return _of_network(source, None, trust)
     if Path(source).exists():
         from keraskip.export.artefact.opened import Artefact
 
@@ -44,7 +48,7 @@ def _rule(name: str) -> str:
     )
 
 
-def _of_network(network: str, weights: str | None) -> Classify:
+def _of_network(network: str, weights: str | None, trust: bool = False) -> Classify:
     """Classifies with a model of Keras."""
     import_keras_quietly()
     import keras
@@ -54,7 +58,7 @@ def _of_network(network: str, weights: str | None) -> Classify:
     from keraskip.export.network.preprocessing import Preprocessing
     from keraskip.models.origin import origin_of
 
-    model, _, steps = model_of(network, weights)
+    model, _, steps = model_of(network, weights, trust)
     origin = origin_of(model)
     if steps is None and origin:
         steps = Preprocessing.of_model(model)

@@ -142,13 +142,14 @@ def predict(
     ],
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes to print for each image.")] = 3,
+    trust: Trust = False,
 ) -> None:
     """Classify image files; with an artefact without Keras."""
     from keraskip.cli.classifier import classifier_of
     from keraskip.tables import add_row, new_table, printed
 
     with bad_input_in_one_line(), waiting(f"loading {source}"):
-        classify = classifier_of(source)
+        classify = classifier_of(source, trust)
         table = new_table()
         for heading in ("image", "class", "score"):
             table.add_column(heading, justify="right" if heading == "score" else "left")

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
+# The module of a class that was defined where Python began.
+SCRIPT = "__main__"
 # The packages whose classes a file may name.
 KNOWN = {"builtins", "keras", "keras_cv", "keras_hub", "keras_nlp", "keraskip"}
 CONFIG = "config.json"
+# Errors of Keras may have the whole configuration of a layer in one line.
+MOST_LETTERS = 300
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,26 @@ def load(file: str | Path, trust: bool) -> "keras.Model":
     from keraskip.models.loading import load_model
 
     found = list(dict.fromkeys(_code_in(Path(file))))
+    if scripts := [each.what for each in found if each.module == SCRIPT]:
+        raise ValueError(
+            f"The file needs {'; '.join(scripts)}, which no module has: define it in a module, "
+            "with keras.saving.register_keras_serializable, and save the model again. "
+            f"Received: {file}"
+        )
     if found and not trust:
         raise ValueError(
             f"Loading this file would run code: {'; '.join(each.what for each in found)}. "
             f"--trust allows that, for a file of your own. Received: {file}"
         )
     own = {each.registered: _imported(each) for each in found if each.module}
-    return load_model(file, custom_objects=own, compile=False, safe_mode=not trust)
+    try:
+        return load_model(file, custom_objects=own, compile=False, safe_mode=not trust)
+    except TypeError as error:
+        from keraskip.export.errors import cause
+
+        raise ValueError(
+            f"The file cannot be loaded: {cause(error)[:MOST_LETTERS]}. Received: {file}"
+        ) from error
 
 
 def _code_in(file: Path) -> Iterator[Code]:
@@ -85,6 +102,11 @@ def _own_code(node: dict[str, Any]) -> Iterator[Code]:
     if name == "Lambda":
         label = config.get("name") if isinstance(config, dict) else None
         yield Code(f"a Lambda layer, {label!r}")
+    elif {*node} == {"value"} and isinstance(node["value"], list) and len(node["value"]) == 3:
+        # The code, defaults and closure of a lambda that is no layer, such as an activation.
+        yield Code("a lambda as an activation", SCRIPT)
+    elif module is None and isinstance(name, str) and node.get("registered_name"):
+        yield Code(f"{name!r} of a script", SCRIPT, name)
     elif isinstance(module, str) and module.partition(".")[0] not in KNOWN:
         name = config if name == "function" else name
         registered = node.get("registered_name") or name

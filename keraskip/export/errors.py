@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 # What Keras writes behind the cause: the arguments of the call.
 ARGUMENTS = "Arguments received by"
+# What TensorFlow writes around it: the place in its graph.
+PLACE = re.compile(r"\{\{function_node .*?\}\} |\s*\[\[\{\{node .*?\}\}\]\]|\s*\[Op:[^\]]*\].*")
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
 MOST_NAMED = 3
 
@@ -15,7 +17,7 @@ class ExportError(ValueError):
 
 def cause(error: BaseException) -> str:
     """The line of an error that says what went wrong."""
-    text = COLOURS.sub("", str(error)).split(ARGUMENTS)[0]
+    text = PLACE.sub("", COLOURS.sub("", str(error)).split(ARGUMENTS)[0])
     return (text.strip().splitlines() or [type(error).__name__])[-1].strip()
 
 

@@ -1,1 +1,1 @@
-"""The artefact: there whole or not at all, compared with its model, described, and opened again."""
+"""The artefact: a folder that is written whole, compared with its model, described and opened."""

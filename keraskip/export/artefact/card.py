@@ -12,6 +12,7 @@ import numpy as np
 from keraskip.checks import check_number
 from keraskip.export.artefact.drafts import CARD_FILE
 from keraskip.export.artefact.page import readme
+from keraskip.export.formats import FORMATS
 from keraskip.export.network.tensors import Tensor
 from keraskip.models.origin import origin_of
 from keraskip.runs import INFO_FILE, read_info
@@ -27,6 +28,8 @@ PACKAGES = (
     "ai-edge-litert", "numpy",
 )  # fmt: skip
 README_FILE = "README.md"
+# The layout of the card; another one cannot be read.
+SCHEMA = 2
 
 
 def describe(
@@ -41,6 +44,7 @@ def describe(
     # A run has trained the weights further.
     origin = None if training else origin_of(model)
     return {
+        "schema": SCHEMA,
         "name": model.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "architecture": _architecture(model),
@@ -72,10 +76,27 @@ def write(folder: Path, card: Mapping[str, Any]) -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The card of an artefact; ValueError if the folder is no artefact."""
+    """The card of an artefact; ValueError if the folder has none that can be read."""
     if not (folder / CARD_FILE).is_file():
         raise ValueError(f"An artefact of keraskip has a {CARD_FILE}. Received: {folder}")
-    return json.loads((folder / CARD_FILE).read_text("utf-8"))
+    try:
+        card = json.loads((folder / CARD_FILE).read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"The card must be JSON. Received: {folder / CARD_FILE}, {error}"
+        ) from None
+    schema = card.get("schema") if isinstance(card, dict) else None
+    if schema != SCHEMA:
+        raise ValueError(
+            "This artefact was written by an earlier keraskip: export it again. "
+            f"Received: {folder}, a card of schema {schema}"
+        )
+    if card.get("format") not in FORMATS:
+        raise ValueError(
+            f"The format of an artefact must be one of {', '.join(FORMATS)}. "
+            f"Received: {folder}, format {card.get('format')!r}"
+        )
+    return dict(card)
 
 
 def _numbers(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -16,10 +16,15 @@ def largest(outputs: Outputs, expected: Outputs, sizes: Mapping[str, float]) -> 
         expected: what is right.
         sizes: how large the numbers of each output usually are, for those that are smaller here.
     """
-    differences = [
-        largest_difference(outputs[name], wanted, sizes[name]) for name, wanted in expected.items()
-    ]
-    return float(np.max(differences))
+    return float(np.max([*by_output(outputs, expected, sizes).values()]))
+
+
+def by_output(outputs: Outputs, expected: Outputs, sizes: Mapping[str, float]) -> dict[str, float]:
+    """The largest difference of each output; the arguments are as for `largest`."""
+    return {
+        name: largest_difference(outputs[name], wanted, sizes[name])
+        for name, wanted in expected.items()
+    }
 
 
 def largest_difference(output: np.ndarray, expected: np.ndarray, size: float = 1.0) -> float:

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from keraskip.export.artefact import probes as probing
-from keraskip.export.artefact.differences import Outputs, largest, mean_difference
+from keraskip.export.artefact.differences import Outputs, by_output, largest, mean_difference
 from keraskip.export.artefact.reference import Reference, outputs_of, shapes_for
-from keraskip.export.errors import ExportError
+from keraskip.export.errors import ExportError, cause
 from keraskip.export.formats import FORMATS
 from keraskip.export.formats.format import Predict
 from keraskip.export.network.contract import Contract, contract_of
@@ -19,10 +19,12 @@ from keraskip.export.network.tensors import Batch
 # Differences are relative to the largest number of an output.
 # Folded normalisation rounds in another order.
 FOLDED_TOLERANCE = 1e-4
-# How many times the model's own rounding an artefact may differ, and at most for usual samples.
+# How many times the model's own rounding an artefact may differ, and at most.
 # In sums of half a million numbers, runtimes lose 15 times what Keras loses.
 ROUNDING = 30
-MOST = 0.01
+MOST = 1e-3
+# Samples of sizes that a model is not made for; there rounding may grow without a limit.
+UNUSUAL = ("extreme", "unscaled")
 # Pillow and TensorFlow scale images in float32, but in another order.
 RAW_TOLERANCE = 1e-3
 # Half precision has three digits, and each layer loses some of them.
@@ -43,6 +45,7 @@ def compare(artefact: Any, model: keras.Model) -> dict[str, float]:
                 f"The model must have the tensors {_listed(ours)}. Received: {_listed(theirs)}"
             )
     reference = reference_of(shipping_of(model, fold=False).reference, contract, None)
+    reference.check_finite()
     kind, folded = card["quantization"], card["folded"] > 0
     return judged(card["format"], artefact, reference, kind, folded).differences
 
@@ -54,7 +57,9 @@ def _inputs(artefact: Any) -> Any:
 
 
 def _listed(tensors: Any) -> str:
-    return "; ".join(map(str, tensors))
+    return "; ".join(
+        f"{each}, 0 to {each.below - 1}" if each.below else str(each) for each in tensors
+    )
 
 
 def reference_of(
@@ -95,27 +100,50 @@ def judged(
     """The differences between artefact and model; ExportError if one is too large."""
     if quantization:
         return Judgement(_judged_in_the_mean(format, predict, reference, quantization), {})
-    differences: dict[str, float] = {}
-    for probe, expected in zip(reference.probes, reference.expected, strict=True):
-        outputs = predict(probe.batch)
-        for kind in probe.kinds:
-            found, wanted = probe.part(outputs, kind), probe.part(expected, kind)
-            difference = largest(found, wanted, reference.sizes)
-            # NaN stays NaN.
-            differences[kind] = float(np.max([differences.get(kind, 0.0), difference]))
+    found = _differences(predict, reference)
     tolerance = max(FORMATS[format].tolerance, FOLDED_TOLERANCE if folded else 0.0)
-    wide = {kind for kind, difference in differences.items() if not difference <= tolerance}
-    allowed = _allowed(tolerance, reference) if wide else dict.fromkeys(differences, tolerance)
-    check(differences, allowed, "The artefact")
-    return Judgement(differences, {kind: reference.rounding[kind] for kind in sorted(wide)})
+    rounding: dict[str, float] = {}
+    for kind, by_name in found.items():
+        for name, difference in by_name.items():
+            allowed = tolerance
+            if not difference <= tolerance:
+                own = reference.rounding[kind][name]
+                allowed = max(tolerance, _by_rounding(kind, own))
+                rounding[kind] = max(rounding.get(kind, 0.0), own)
+            check({kind: difference}, {kind: allowed}, "The artefact")
+    differences = {kind: max(by_name.values()) for kind, by_name in found.items()}
+    return Judgement(differences, rounding)
 
 
-def _allowed(tolerance: float, reference: Reference) -> dict[str, float]:
-    """For each kind the tolerance, or what the model's own rounding does if that is more."""
-    return {
-        kind: max(tolerance, min(ROUNDING * own, MOST) if kind in probing.USUAL else ROUNDING * own)
-        for kind, own in reference.rounding.items()
-    }
+def _differences(predict: Predict, reference: Reference) -> dict[str, dict[str, float]]:
+    """The largest difference, by the kind of samples and the output; NaN stays NaN."""
+    differences: dict[str, dict[str, float]] = {}
+    for probe, expected in zip(reference.probes, reference.expected, strict=True):
+        outputs = _predicted(predict, probe)
+        for kind in probe.kinds:
+            before = differences.setdefault(kind, {})
+            found = by_output(
+                probe.part(outputs, kind), probe.part(expected, kind), reference.sizes
+            )
+            for name, difference in found.items():
+                before[name] = float(np.max([before.get(name, 0.0), difference]))
+    return differences
+
+
+def _predicted(predict: Predict, probe: probing.Probe) -> Outputs:
+    """The outputs of an artefact; runtimes raise errors of their own."""
+    try:
+        return predict(probe.batch)
+    except Exception as error:
+        kinds = ", ".join(probe.kinds)
+        raise ExportError(
+            f"The artefact cannot run samples of kind {kinds}: {cause(error)}"
+        ) from error
+
+
+def _by_rounding(kind: str, own: float) -> float:
+    """How much an output may differ where the model's own rounding is `own`."""
+    return ROUNDING * own if kind in UNUSUAL else min(ROUNDING * own, MOST)
 
 
 def _judged_in_the_mean(
@@ -124,7 +152,7 @@ def _judged_in_the_mean(
     kinds = {kind for each in reference.probes for kind in each.kinds}
     kind = "real" if "real" in kinds else "noise"
     means = [
-        mean_difference(probe.part(predict(probe.batch), kind), expected)
+        mean_difference(probe.part(_predicted(predict, probe), kind), expected)
         for probe, expected in reference.of_kind(kind)
     ]
     mean = float(np.max(means))

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 
 from keraskip.export.artefact import probes as probing
-from keraskip.export.artefact.differences import largest, size_of
+from keraskip.export.artefact.differences import by_output, size_of
 from keraskip.export.artefact.kinds import is_whole
 from keraskip.export.artefact.probes import USUAL, Probe
-from keraskip.export.errors import ExportError
+from keraskip.export.errors import ExportError, cause
 from keraskip.export.network.contract import Contract
 from keraskip.export.network.rebuild import for_inference
 from keraskip.export.network.tensors import Batch
@@ -38,7 +38,7 @@ class Reference:
 
     def __init__(self, model: keras.Model, contract: Contract, probes: Sequence[Probe]) -> None:
         self.model, self.contract, self.probes = model, contract, probes
-        self.expected = [outputs_of(model, contract, probe.batch) for probe in probes]
+        self.expected = [_answered(model, contract, probe) for probe in probes]
         # One sample alone, real or random; extreme ones would hide errors of the others.
         self.sizes = {name: size_of(values) for name, values in self.expected[0].items()}
 
@@ -66,11 +66,12 @@ class Reference:
                         )
 
     @cached_property
-    def rounding(self) -> dict[str, float]:
-        """How much of the outputs is rounding, for each kind of samples.
+    def rounding(self) -> dict[str, dict[str, float]]:
+        """How much of each output is rounding, by the kind of samples and the output.
 
-        The larger of two numbers: what changes if every number that goes in is off in its last
-        digit, as another order of the same sums does it, and what changes in float64.
+        The larger of two changes: with every weight and sample off by its last digit, and in
+        float64. Whole numbers and strings have none, and where the change is not finite, it says
+        nothing, so it counts as 0.
         """
         random = np.random.default_rng(0)
         with keras.StatelessScope(_nudged_weights(self.model, random)):
@@ -82,17 +83,21 @@ class Reference:
         if twin := _in_float64(self.model):
             others.append([outputs_of(twin, self.contract, probe.batch) for probe in self.probes])
         return {
-            kind: max(self._change(kind, outputs) for outputs in others)
+            kind: {name: self._change(kind, name, others) for name in self.sizes}
             for kind in {kind for probe in self.probes for kind in probe.kinds}
         }
 
-    def _change(self, kind: str, others: Sequence[Batch]) -> float:
-        """The largest difference between the outputs and others."""
-        return max(
-            largest(probe.part(other, kind), probe.part(own, kind), self.sizes)
-            for probe, other, own in zip(self.probes, others, self.expected, strict=True)
+    def _change(self, kind: str, name: str, others: Sequence[Sequence[Batch]]) -> float:
+        """The largest difference between an output and the same output of others."""
+        if self.expected[0][name].dtype.kind != "f":
+            return 0.0
+        changes = [
+            by_output(probe.part(other, kind), probe.part(own, kind), self.sizes)[name]
+            for outputs in others
+            for probe, other, own in zip(self.probes, outputs, self.expected, strict=True)
             if kind in probe.kinds
-        )
+        ]
+        return float(np.max(changes)) if np.isfinite(changes).all() else 0.0
 
 
 def outputs_of(model: keras.Model, contract: Contract, batch: Batch) -> Batch:
@@ -101,6 +106,19 @@ def outputs_of(model: keras.Model, contract: Contract, batch: Batch) -> Batch:
     return {
         each.name: _as_array(output) for each, output in zip(contract.outputs, outputs, strict=True)
     }
+
+
+def _answered(model: keras.Model, contract: Contract, probe: Probe) -> Batch:
+    """The outputs; ExportError if the model does not take the samples."""
+    try:
+        return outputs_of(model, contract, probe.batch)
+    except Exception as error:
+        # Backends and layers raise whatever they like.
+        raise ExportError(
+            f"The model cannot run samples of kind {', '.join(probe.kinds)}: {cause(error)}. "
+            "samples= may show some that it takes. "
+            f"Received: {'; '.join(map(str, contract.inputs))}"
+        ) from error
 
 
 def shapes_for(

@@ -7,15 +7,11 @@ import keras
 
 from keraskip.graph import has_graph, trace
 
-# Layers that number whatever they get; the numbers are theirs.
-NUMBERING = (
-    keras.layers.Discretization,
-    keras.layers.HashedCrossing,
-    keras.layers.Hashing,
-    keras.layers.IntegerLookup,
-    keras.layers.StringLookup,
-    keras.layers.TextVectorization,
-)
+# Layers and operations whose outputs have the values of their inputs, in another form.
+KEEPING = {
+    "Cast", "Concatenate", "Dropout", "ExpandDims", "Flatten", "GetItem", "Identity", "Permute",
+    "RepeatVector", "Reshape", "Squeeze", "Stack", "Transpose",
+}  # fmt: skip
 
 
 def limits(model: keras.Model, count: int) -> list[int | None]:
@@ -34,7 +30,7 @@ def limits(model: keras.Model, count: int) -> list[int | None]:
         for tensor, given in zip(call.outputs, call.graph_outputs, strict=False):
             if not call.inputs and id(given) in own:
                 sources[id(tensor)] = {own[id(given)]}
-            elif not isinstance(call.layer, NUMBERING) and not getattr(call.layer, "weights", ()):
+            elif type(call.layer).__name__ in KEEPING:
                 sources[id(tensor)] = origins
         for index in origins:
             found[index] += _limits_in(call.layer)

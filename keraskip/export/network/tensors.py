@@ -80,7 +80,7 @@ def name_at(path: Sequence[Any], kind: str) -> str:
 
     `kind`, such as `"input"`, stands before a name that begins without a letter.
     """
-    plain = re.sub(r"\W", "_", "_".join(map(str, path)))
+    plain = re.sub(r"\W", "_", "_".join(map(str, path)), flags=re.ASCII)
     return plain if plain[:1].isalpha() else f"{kind}_{plain}"
 
 
