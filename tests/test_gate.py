@@ -217,7 +217,7 @@ def test_one_output_of_few_digits_does_not_excuse_an_error_of_1_percent(wrong):
     """Neither of its own, which the cap refuses, nor of another output."""
     image = keras.Input((8,), name="x")
     heads = {name: layers.Dense(4, name=name)(image) for name in ("healthy", "sharp")}
-    model = keras.Model(image, {**heads, "sharp": Sharp(1e4)(heads["sharp"])})
+    model = keras.Model(image, {**heads, "sharp": Sharp(1e4, name="cancelling")(heads["sharp"])})
     reference = reference_of(model, contract_of(model), None)
     assert reference.rounding["noise"]["healthy"] < 1e-5 < reference.rounding["noise"]["sharp"]
 

@@ -23,6 +23,8 @@ FOLDED_TOLERANCE = 1e-4
 # In sums of half a million numbers, runtimes lose 15 times what Keras loses.
 ROUNDING = 30
 MOST = 1e-3
+# An output whose terms cancel is nothing but rounding: a smaller one counts as this large.
+SMALL = 1e-3
 # Samples of sizes that a model is not made for; there rounding may grow without a limit.
 UNUSUAL = ("extreme", "unscaled")
 # Pillow and TensorFlow scale images in float32, but in another order.
@@ -108,7 +110,7 @@ def judged(
             allowed = tolerance
             if not difference <= tolerance:
                 own = reference.rounding[kind][name]
-                allowed = max(tolerance, _by_rounding(kind, own))
+                allowed = max(tolerance, _by_rounding(kind, own, reference.sizes[name]))
                 rounding[kind] = max(rounding.get(kind, 0.0), own)
             check({kind: difference}, {kind: allowed}, "The artefact")
     differences = {kind: max(by_name.values()) for kind, by_name in found.items()}
@@ -141,9 +143,10 @@ def _predicted(predict: Predict, probe: probing.Probe) -> Outputs:
         ) from error
 
 
-def _by_rounding(kind: str, own: float) -> float:
-    """How much an output may differ where the model's own rounding is `own`."""
-    return ROUNDING * own if kind in UNUSUAL else min(ROUNDING * own, MOST)
+def _by_rounding(kind: str, own: float, size: float) -> float:
+    """How much an output of this size may differ where the model's own rounding is `own`."""
+    most = np.inf if kind in UNUSUAL else MOST * max(1.0, SMALL / size)
+    return min(ROUNDING * own, most)
 
 
 def _judged_in_the_mean(
