@@ -486,7 +486,7 @@ def test_a_head_that_is_not_trained_and_an_underflow_are_no_dead_layer():
 
 
 def test_errors_that_are_all_alike_say_nothing_about_features():
-    """While the answers are far above those of a constant guess."""
+    """While the loss is far above the loss of a constant guess."""
     case = KNOWN["input lost"][0]
     assert kinds(case)[0] == "input lost"
     assert "input lost" not in kinds({**case, "loss": flat(level=2 * GUESS)})

@@ -170,7 +170,7 @@ def gated(tmp_path, of_branch=1e-8, begins_at=0.0, below=1e-2):
 
 
 def test_a_branch_behind_a_scalar_that_begins_at_0_neither_vanishes_nor_explodes(tmp_path):
-    """The small gradients are those of the gate, and the identity carries the signal past it."""
+    """The gate gets the small gradients, and the identity carries the signal past it."""
     verdict = gated(tmp_path)
     assert verdict.verdict == "healthy"
     assert verdict.at_start.value == pytest.approx(0, abs=1e-6)

@@ -58,7 +58,7 @@ def import_keras_quietly() -> None:
 def quiet() -> Iterator[None]:
     """Hides what compiled libraries print, such as TensorFlow's notes on processor and GPU.
 
-    Python's own errors and warnings are still shown.
+    Python's errors and warnings are still shown, other than logs of TensorFlow and tf2onnx.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in ("tensorflow", "tf2onnx"):

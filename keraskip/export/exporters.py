@@ -55,7 +55,7 @@ def export_savedmodel(
             variables, as for further training; so are weights of more than 1 GiB together.
         samples: some real samples as the model takes them, a batch of up to eight, to compare on
             as well. Without them, sides that the model leaves open are tried, and whole numbers
-            are those that its embeddings know, or 0 and 1.
+            are drawn from what its embeddings know, or else from 0 and 1.
         input_shape: for a model that does not know its inputs, such as a subclassed one: the shape
             of one sample, without the batch, for float32; else `keras.KerasTensor`s with type and
             shape, nested in dicts and lists as the model takes them.

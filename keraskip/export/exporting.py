@@ -35,7 +35,7 @@ def export(
         model: see `keraskip.export_savedmodel`.
         path: the folder to write.
         request: the arguments that all formats share, from `request_for`.
-        options: those that the format alone has.
+        options: arguments of this format alone.
     """
     FORMATS[format].check_installed()
     contract = contract_of(model, request.get("input_shape"))

@@ -27,7 +27,7 @@ class Request(TypedDict, total=False):
 def request_for(model: keras.Model, **arguments: Unpack[Request]) -> Request:
     """The request, with the preprocessing of the run, or preprocessing and classes of the weights.
 
-    Those that are given go first; `Preprocessing()` and an empty list stand for none. After a run
+    Given ones go first; `Preprocessing()` and an empty list stand for none. After a run
     the weights are no longer those that the model was built with, and its images may be others.
 
     Raises:

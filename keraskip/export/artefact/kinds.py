@@ -8,7 +8,7 @@ from keraskip.export.network.tensors import Tensor
 
 # How many samples of each kind.
 COUNTS = {"noise": 3, "constant": 3, "unscaled": 2, "extreme": 2, "padding": 2}
-# Whole numbers below, where no layer says how large they may be: those of masks.
+# Whole numbers are 0 or 1, as in masks, where no layer says how large they may be.
 MASK = 2
 PIXELS = 256
 WORDS = ("", "a", "the", "of the", "0", "unheard-of", "\u00e4", " two  words ", "A")
@@ -62,7 +62,7 @@ def _constant(tensor: Tensor, shape: tuple[int, ...], random: np.random.Generato
 
 
 def _unscaled(tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    """Numbers with a fraction of a size that pixels have."""
+    """Values of pixels, 0 to 255, for inputs of floating point; others as in noise."""
     usual = tensor.dtype == "string" or is_whole(tensor)
     return at_random(tensor, shape, random) if usual else random.integers(0, PIXELS, shape)
 

@@ -77,7 +77,7 @@ def noise(inputs: Sequence[Tensor], shapes: Mapping[str, tuple[int, ...]], count
 def shapes_of(
     inputs: Sequence[Tensor], samples: Batch | None, side: int
 ) -> dict[str, tuple[int, ...]]:
-    """The shape of a sample of each input, with open sides as those of the samples, or `side`."""
+    """The shape of a sample of each input, its open sides as in the samples, or `side`."""
     if samples is not None:
         return {name: values.shape[1:] for name, values in samples.items()}
     return {each.name: tuple(one or side for one in each.shape) for each in inputs}
@@ -86,7 +86,7 @@ def shapes_of(
 def smaller(
     inputs: Sequence[Tensor], shapes: Mapping[str, tuple[int, ...]], share: float
 ) -> dict[str, tuple[int, ...]]:
-    """The shapes with open sides of which a share is left."""
+    """The shapes with their open sides shrunk to a share."""
     return {
         each.name: tuple(
             max(1, int(share * side)) if known is None else side

@@ -59,9 +59,9 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Ops
 
 
 def _inlined(network: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """The network without functions inside, such as that of Keras for convolutions in groups.
+    """The network without functions inside, such as Keras' function for convolutions in groups.
 
-    Those are to be compiled by XLA, so TensorFlow does not take them apart.
+    Keras asks XLA to compile them, so TensorFlow does not take them apart.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Operations of TensorFlow that tf2onnx does not know, written in those of ONNX."""
+"""Operations of TensorFlow that tf2onnx does not know, written in operations of ONNX."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ def erfc(graph: Any, node: Any, name: str, arguments: Any) -> None:
 def sign_bit(graph: Any, node: Any, name: str, arguments: Any) -> None:
     """`Bitcast` where only the sign is read, as in `keras.ops.argmax`, which orders both zeros.
 
-    The sign of a number below zero is set; that of `-0.0` shows in `1 / x`, minus infinity. Any
+    The sign of a number below zero is set; the sign of `-0.0` shows in `1 / x`, minus infinity. Any
     other use of the bits stays as it is, and is refused.
     """
     readers = {reader.type for reader in graph.find_output_consumers(node.output[0])}

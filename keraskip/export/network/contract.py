@@ -113,7 +113,7 @@ def _inputs(model: keras.Model, given: Any) -> Any:
 
 
 def _check_given(given: Sequence[Any], known: Sequence[Any]) -> None:
-    """ValueError unless the shapes that are given are those of the model."""
+    """ValueError unless the given shapes fit the model."""
     theirs, ours = ([tuple(tensor.shape[1:]) for tensor in each] for each in (given, known))
     if len(ours) != len(theirs) or not all(map(_fits, theirs, ours)):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The names of inputs and outputs: those that the model gives them, the same in every format."""
+"""The names of inputs and outputs: the model gives them, and every format keeps them."""
 
 from collections.abc import Sequence
 from typing import Any

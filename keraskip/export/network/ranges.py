@@ -1,4 +1,4 @@
-"""Which whole numbers the inputs of a network may be: those that its layers look up."""
+"""Which whole numbers the inputs of a network may be: its layers look them up."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
