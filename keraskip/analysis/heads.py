@@ -151,7 +151,7 @@ def guess_of(head: Head) -> float:
         return _entropy(head.shares)
     if head.loss in BINARY:
         means = head.labels.get("means") or [head.labels["mean"]] * (head.units == 1)
-        # The crossentropy of such labels has no lower bound.
+        # Labels beyond 0 to 1: their crossentropy has no lower bound.
         mean, variance = head.labels.get("mean", np.nan), head.labels.get("variance", 0.0)
         if mean**2 + variance > 1.01 * mean:
             return np.nan
