@@ -93,7 +93,7 @@ FAULTS = {
 def drawn_optimizer(draw, rate=None):
     name = draw.choice(list(USUAL))
     rate = USUAL[name] * draw.choice((0.5, 1.0, 2.0)) if rate is None else rate
-    return f"{OPTIMIZERS}.{name}({rate:g})"
+    return f"{OPTIMIZERS}.{name}({rate!r})"
 
 
 def drawn_base(draw, family, tasks):
