@@ -324,6 +324,17 @@ def test_a_gradient_that_vanishes_over_time():
     assert diagnose(probed([1e-15, 1e-8, 1.0], falling())) == []
 
 
+def test_layers_with_gates_get_a_second_direction_and_then_fewer_steps():
+    run = probed([1e-15, 1e-8, 1e-3, 0.5, 1.0], flat())
+    run.weights.at[0, "shape"] = [4, 16]
+    remedy = diagnose(run)[0].remedy
+    assert "keras.layers.Bidirectional" in remedy
+    assert "LSTM" not in remedy
+    run.weights.loc[[0, 1], "layer"] = "dense/forward_lstm/lstm_cell"
+    # The gradient keeps more than 1e-4 of its size in the last three steps.
+    assert diagnose(run)[0].remedy.endswith("`x = x[:, -3:]`")
+
+
 def test_time_that_nobody_looked_at_is_said():
     found = diagnose(recurrent(run_of(flat(), info=classifier())))
     assert [finding.kind for finding in found] == ["time not seen", "nothing to learn"]
