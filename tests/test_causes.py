@@ -690,6 +690,15 @@ def test_answers_that_are_wrong_where_the_loss_says_they_are_right():
     assert kinds({**case, "epochs": [{**AT_CHANCE[0], "accuracy": 0.5}]}) == []
 
 
+def test_logits_are_named_where_the_accuracy_rises_and_the_loss_does_not_fall():
+    """Some answers come right by chance, and the loss stays at three times that of a guess."""
+    epochs = [{**AT_CHANCE[0], "accuracy": 0.2}]
+    case = {"loss": flat(level=7.0), "info": classifier("linear"), "epochs": epochs}
+    assert kinds(case) == ["logits taken for probabilities"]
+    assert kinds({**case, "info": classifier("softmax")}) == []
+    assert kinds({**case, "loss": falling(start=7.0, end=3.0)}) == []
+
+
 def test_units_alike_that_get_no_gradient_need_no_loss():
     """As in the generator of a GAN; where one layer gets a gradient, its units may part."""
     case = {"loss": None, "info": alike("dense_1", "dense")}
@@ -726,6 +735,15 @@ def test_a_penalty_that_is_nearly_all_of_the_loss():
     assert diagnose(run_of(np.full(S, 2.5), **case))
     flat_loss = diagnose(run_of(flat(level=3.0), **case))
     assert "weight decay" not in [finding.kind for finding in flat_loss]
+
+
+@pytest.mark.parametrize(("decay", "remedy"), [(0.004, "L2(1e-5)"), (3.0, "weight_decay=0.0001")])
+def test_of_a_decay_and_a_penalty_the_stronger_one_is_blamed(decay, remedy):
+    info = classifier()
+    info["training"]["penalised"] = True
+    adam = {"class": "AdamW", "weight_decay": decay}
+    case = {"info": with_optimizer(info, **adam), "weight_norm": SHRINKING}
+    assert remedy in findings(case)[0].remedy
 
 
 def test_a_decay_that_takes_a_part_of_the_weights_in_each_step():

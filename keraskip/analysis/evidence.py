@@ -64,6 +64,12 @@ class Evidence:
             return self.fails
         return len(losses.values) >= FEWEST_WHILE_FALLING and progress_of(self.run).might_be_low
 
+    @property
+    def fails_or_has_no_better_loss(self) -> bool:
+        """Whether it fails, or the loss stays above that of a guess, though the accuracy rises."""
+        progress = progress_of(self.run)
+        return self.fails_or_leaves_it_open or (progress.is_above_a_guess and not progress.fell)
+
     @cached_property
     def losses(self) -> Losses | None:
         """The loss over steps or epochs; None where there is none."""

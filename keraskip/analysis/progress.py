@@ -73,6 +73,11 @@ class Progress:
         return bool(end.low < self.limit - part and end.value < self.limit - part / 2)
 
     @property
+    def is_above_a_guess(self) -> bool:
+        """Whether the loss ends clearly above that of a constant guess."""
+        return bool(self.losses and self.losses.end.low > self.guess > 0)
+
+    @property
     def is_far(self) -> bool:
         """Whether the loss ends far above a constant guess, and so on no plateau near it."""
         return bool(self.losses and self.losses.end.low > BLOWN_UP * self.guess > 0)

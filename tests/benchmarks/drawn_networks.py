@@ -2,15 +2,16 @@
 
 Each fault of the battery goes to four networks, of other families as far as it can, whose depth,
 width, activation, optimizer and number of steps come from a generator with a fixed seed. Which
-kinds of finding are right goes by the fault, as in the other parts. Written, and its seed fixed,
-when the rules were finished for the fourth time, before any of the networks had been trained.
+kinds of finding are right goes by the fault, as in the other parts. The seed was fixed when the
+rules were finished, before any of the networks had been trained; after a change of the rules that
+these networks led to, another seed draws new ones.
 """
 
 import random
 
 from battery_network import ADAM, DEEP, SGD, Network
 
-SEED, TIMES, SOUND = 27, 4, 44
+SEED, TIMES, SOUND = 28, 4, 44
 OPTIMIZERS = "keras.optimizers"
 # The name of each, with a rate at which small networks learn.
 USUAL = {
@@ -90,8 +91,10 @@ FAULTS = {
 }  # fmt: skip
 
 
-def drawn_optimizer(draw, rate=None):
-    name = draw.choice(list(USUAL))
+def drawn_optimizer(draw, family, rate=None):
+    # Without a fault, an autoencoder of a few hundred steps learns too little with plain SGD.
+    is_slow = family in ("autoencoder", "unet")
+    name = draw.choice([each for each in USUAL if not (is_slow and each == "SGD")])
     rate = USUAL[name] * draw.choice((0.5, 1.0, 2.0)) if rate is None else rate
     return f"{OPTIMIZERS}.{name}({rate!r})"
 
@@ -119,7 +122,7 @@ def faulty_network(draw, fault, family):
     kinds, _, changes, *tasks = FAULTS[fault]
     tasks = [each for each in FAMILIES[family][0] if not tasks or each in tasks[0]]
     changes = dict(changes)
-    optimizer = drawn_optimizer(draw, changes.pop("rate", None))
+    optimizer = drawn_optimizer(draw, family, changes.pop("rate", None))
     network = {**drawn_base(draw, family, tasks), "optimizer": optimizer}
     layer = changes.pop("layer", None)
     number = draw.randint(1, changes.get("depth", 2) - 2) if isinstance(layer, str) else 0
@@ -142,7 +145,7 @@ def drawn():
     for number in range(SOUND):
         family = list(FAMILIES)[number % len(FAMILIES)]
         changes = drawn_base(draw, family, FAMILIES[family][0])
-        changes["optimizer"] = drawn_optimizer(draw)
+        changes["optimizer"] = drawn_optimizer(draw, family)
         networks.append(Network(f"drawn sound {family} {number}", "sound", changes))
     return networks
 

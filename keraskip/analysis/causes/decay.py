@@ -43,9 +43,8 @@ def weight_decay(evidence: Evidence) -> Finding | None:
         return None
     decay = evidence.optimizer.get("weight_decay")
     settings = {} if np.isnan(evidence.rate) else {"learning_rate": evidence.rate}
-    is_of_optimizer = decay and "penalty" not in found.evidence
     line = f"`{optimizer_line(evidence, **settings, weight_decay=1e-4)}`"
-    remedy = line if is_of_optimizer else WEAKER
+    remedy = line if decay and _is_of_optimizer(evidence, found) else WEAKER
     return Finding(
         "weight decay",
         found.sentence,
@@ -54,6 +53,20 @@ def weight_decay(evidence: Evidence) -> Finding | None:
         steps=(found.since, int(evidence.run.steps[-1])),
         evidence={**found.evidence, "weight_decay": float(decay or np.nan)},
     )
+
+
+def _is_of_optimizer(evidence: Evidence, found: _Decay) -> bool:
+    """Whether the decay of the optimizer took the weights away, and not a penalty beside it.
+
+    AdamW has a decay of 0.004 unless told otherwise, too little to shrink a weight in a short run.
+    """
+    if "penalty" in found.evidence:
+        return False
+    if not (evidence.run.info.get("training") or {}).get("penalised"):
+        return True
+    decay = float(evidence.optimizer.get("weight_decay") or 0.0)
+    taken = evidence.rate * decay * float(evidence.run.steps[-1] + 1)
+    return bool(taken > np.log(found.evidence.get("factor", 1.0)) / 2)
 
 
 def _shrunk(evidence: Evidence) -> _Decay | None:

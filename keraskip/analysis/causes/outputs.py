@@ -60,7 +60,7 @@ def too_few_units(head: Head) -> tuple[str, str] | None:
     )
 
 
-@_of_outputs("logits taken for probabilities", "fails_or_leaves_it_open")
+@_of_outputs("logits taken for probabilities", "fails_or_has_no_better_loss")
 def logits_taken_for_probabilities(head: Head) -> tuple[str, str] | None:
     """An output without softmax or sigmoid, and a crossentropy of probabilities."""
     is_bounded = head.activation in ("softmax", "sigmoid", "", "hard_sigmoid")
