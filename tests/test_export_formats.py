@@ -9,7 +9,8 @@ from keras import layers
 
 import keraskip
 from keraskip import Artefact, ExportError
-from keraskip.export.formats import onnx
+from keraskip.export.formats import FORMATS, onnx
+from keraskip.export.formats import format as formats
 from keraskip.export.network.contract import contract_of
 
 tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
@@ -190,6 +191,48 @@ def test_what_tf2onnx_cannot_take_apart_goes_by_keras(tmp_path):
     artefact = Artefact(keraskip.export_onnx(model, tmp_path / "out"))
     for x in np.ones((2, 8), "float32"), -np.ones((3, 8), "float32"):
         np.testing.assert_allclose(artefact({"table": x})["y"], model({"table": x})["y"], atol=1e-5)
+
+
+class InPyTorch(layers.Layer):
+    """A layer that PyTorch alone can compute."""
+
+    def call(self, x):
+        import torch
+
+        return torch.relu(x)
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="only PyTorch can run the layer")
+def test_what_tensorflow_cannot_load_goes_by_pytorch(tmp_path):
+    pytest.importorskip("onnxscript")
+    x = keras.Input((8, 8, 3), name="x")
+    maps = InPyTorch()(layers.Conv2D(4, 3, padding="same")(x))
+    outputs = {"y": layers.GlobalAveragePooling2D()(maps), "b": layers.Flatten()(maps)}
+    model = keras.Model({"x": x}, outputs)
+    artefact = Artefact(keraskip.export_onnx(model, tmp_path / "out"))
+    assert artefact.card["about"]["converted by"] == "pytorch"
+    batch = {"x": np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype("float32")}
+    found, wanted = artefact(batch), model(batch)
+    for name in ("y", "b"):
+        right = keras.ops.convert_to_numpy(wanted[name])
+        np.testing.assert_allclose(found[name], right, atol=1e-5)
+
+
+@pytest.mark.parametrize("format", ["openvino", "litert", "onnx"])
+def test_a_missing_extra_is_named(tmp_path, monkeypatch, format):
+    runtime = FORMATS[format].modules[-1]
+    pytest.importorskip(runtime)
+    export = getattr(keraskip, f"export_{format}")
+    path = export(network(), tmp_path / "out")
+    monkeypatch.setattr(formats, "find_spec", lambda name: None if name == runtime else True)
+    cure = rf"needs {runtime}: pip install 'keraskip\[{format}\]'$"
+    with pytest.raises(ImportError, match=f"^This export {cure}"):
+        export(network(), tmp_path / "new")
+    with pytest.raises(ImportError, match=f"^This artefact {cure}"):
+        Artefact(path)
 
 
 def test_the_last_opset_is_the_converter_s():

@@ -51,7 +51,7 @@ class Artefact:
         self.card = card.read(self.path)
         self.inputs = tuple(map(page.tensor_of, self.card["inputs"]))
         self.outputs = tuple(map(page.tensor_of, self.card["outputs"]))
-        self._run = FORMATS[self.card["format"]].load(self.path)
+        self._run = FORMATS[self.card["format"]].opened(self.path)
 
     def __call__(self, samples: Any) -> dict[str, np.ndarray]:
         """The outputs by their names.

@@ -42,7 +42,7 @@ class Format:
 
     Attributes:
         name: as users write it.
-        modules: the modules that it needs.
+        modules: the modules that it needs, its runtime last.
         cure: the command that installs them.
         loading: a line of Python that runs an artefact; `{keywords}` and `{items}` stand for the
             inputs as arguments and as the content of a dict.
@@ -67,7 +67,15 @@ class Format:
     about: Callable[[Any], dict[str, str]] = lambda predict: {}
 
     def check_installed(self) -> None:
-        """ImportError if it needs packages that are not there."""
-        missing = [module for module in self.modules if not find_spec(module)]
+        """ImportError if an export needs packages that are not there."""
+        self._check("export", self.modules)
+
+    def opened(self, folder: Path) -> Predict:
+        """The artefact in the folder, loaded; ImportError if its runtime is not there."""
+        self._check("artefact", self.modules[-1:])
+        return self.load(folder)
+
+    def _check(self, what: str, modules: Sequence[str]) -> None:
+        missing = [module for module in modules if not find_spec(module)]
         if missing:
-            raise ImportError(f"This export needs {', '.join(missing)}: {self.cure}")
+            raise ImportError(f"This {what} needs {', '.join(missing)}: {self.cure}")

@@ -13,6 +13,7 @@ from keraskip.export.formats.onnx_by_keras import FILE, write_by_keras
 from keraskip.export.formats.onnx_operations import HANDLERS
 from keraskip.export.formats.savedmodel import scoring, specs_of
 from keraskip.export.network.tensors import Batch
+from keraskip.machine import processors
 
 if TYPE_CHECKING:
     import keras
@@ -104,13 +105,15 @@ def _without_captures(function: Any) -> Callable[..., dict[str, Any]]:
 
 
 class Session:
-    """An artefact, loaded by onnxruntime."""
+    """An artefact, loaded by onnxruntime with a thread for each processor."""
 
     def __init__(self, folder: Path) -> None:
         import onnxruntime
 
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = processors()
         providers = ["CPUExecutionProvider"]
-        self.session = onnxruntime.InferenceSession(folder / FILE, providers=providers)
+        self.session = onnxruntime.InferenceSession(folder / FILE, options, providers)
         # An input that no output depends on is not there.
         self.inputs = [each.name for each in self.session.get_inputs()]
         self.outputs = [each.name for each in self.session.get_outputs()]
@@ -121,8 +124,11 @@ class Session:
         return dict(zip(self.outputs, found, strict=True))
 
     def about(self) -> dict[str, str]:
-        """What converted the model."""
-        return {"converted by": self.session.get_modelmeta().producer_name}
+        """What converted the model, and how it was run."""
+        return {
+            "converted by": self.session.get_modelmeta().producer_name,
+            "runs with": f"{processors()} threads",
+        }
 
 
 ONNX = Format(

@@ -1,5 +1,6 @@
 """The other road to ONNX: Keras' own exporter, by the backend that runs."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,13 @@ def write_by_keras(model: "keras.Model", folder: Path, contract: "Contract", opt
         keras.KerasTensor((None, *each.shape), each.dtype, name=each.name)
         for each in contract.inputs
     ]
-    model.export(
-        str(folder / FILE), format="onnx", verbose=False, opset_version=options.opset,
-        input_signature=[contract.nested(tensors)],
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        # PyTorch warns of each number of Python that it meets.
+        warnings.simplefilter("ignore")
+        model.export(
+            str(folder / FILE), format="onnx", verbose=False, opset_version=options.opset,
+            input_signature=[contract.nested(tensors)],
+        )  # fmt: skip
     written = onnx.load(folder / FILE)
     _rename(written.graph, [each.name for each in contract.outputs])
     onnx.save(written, folder / FILE)
