@@ -119,7 +119,7 @@ def test_predict_takes_a_trained_network_too(run, artefact, pictures):
 
 RUNTIMES = {
     "onnx": ("onnxruntime", []),
-    "litert": ("ai_edge_litert", ["--batch-size", "2", "--quantization", "float16"]),
+    "litert": ("ai_edge_litert", ["--batch-size", "2"]),
     "openvino": ("openvino", []),
 }
 
