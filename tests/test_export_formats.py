@@ -235,6 +235,26 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch, format):
         Artefact(path)
 
 
+def test_classes_of_numbers_in_onnx(tmp_path):
+    pytest.importorskip("onnxruntime")
+    x = keras.Input((3,), name="x")
+    places = layers.Discretization([-0.5, 0.0, 2.0])(x)
+    model = keras.Model(x, [places, layers.Flatten()(layers.Embedding(4, 2)(places))])
+    artefact = Artefact(keraskip.export_onnx(model, tmp_path / "out"))
+    batch = np.array([[-1, -0.5, -0.4], [0, 1.9, 2], [3, np.inf, -np.inf]], "float32")
+    for found, wanted in zip(artefact(batch).values(), model(batch), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("format", ["onnx", pytest.param("litert", marks=pytest.mark.slow)])
+def test_a_vocabulary_of_numbers_is_named(tmp_path, format):
+    pytest.importorskip(FORMATS[format].modules[-1])
+    x = keras.Input((3,), dtype="int64", name="x")
+    model = keras.Model(x, layers.IntegerLookup(vocabulary=[0, 1, 5], name="words")(x))
+    with pytest.raises(ExportError, match=r"LookupTableFindV2 \(of words.*: replace the layer"):
+        getattr(keraskip, f"export_{format}")(model, tmp_path / "out")
+
+
 def test_the_last_opset_is_the_converter_s():
     pytest.importorskip("tf2onnx")
     from tf2onnx.constants import OPSET_TO_IR_VERSION

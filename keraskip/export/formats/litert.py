@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 # How the converter names an operation, and the place of one.
 OPERATIONS = re.compile(r"'tf\.(\w+)'")
 PLACES = re.compile(r'"(\w+):", "([^"@]+)@')
-ADVICE = (
-    "for a recurrent layer, export with a batch_size, such as 1, or build it with unroll=True and "
-    "a fixed length; replace another one, or export a SavedModel, which has all operations"
+ADVICE = "replace the layer, or export a SavedModel, which has all operations"
+# Of recurrent layers, which keep their outputs in lists.
+OF_LISTS = "TensorList"
+OF_LOOPS = (
+    "export with a batch_size, such as 1, or build the layer with unroll=True and a fixed length; "
+    "or export a SavedModel, which has all operations"
 )
 # The kinds that need representative samples.
 CALIBRATED = ("int8", "int8_only", "int16x8")
@@ -83,7 +86,8 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Cho
             (folder / FILE).write_bytes(converter.convert())
         except Exception as error:
             if unknown := _unknown(str(error)):
-                raise NotImplementedError(unknown_operations("LiteRT", unknown, ADVICE)) from error
+                advice = OF_LOOPS if unknown[0][0].startswith(OF_LISTS) else ADVICE
+                raise NotImplementedError(unknown_operations("LiteRT", unknown, advice)) from error
             raise
 
 

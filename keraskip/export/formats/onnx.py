@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # The first one with all that the converter writes for the layers of Keras, and its last one.
 OLDEST, NEWEST = 13, 18
+# In a vocabulary.
+LOOKUP = "LookupTableFindV2"
 ADVICE = "replace the layer, or export a SavedModel, which has all operations"
 
 
@@ -49,7 +51,11 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Ops
     network = scoring(partial(model, training=False), contract)
     specs = specs_of(contract)
     function = tf.function(_inlined(network), specs, autograph=False)
-    if any(each.dtype != tf.resource for each in function.get_concrete_function().captured_inputs):
+    whole = function.get_concrete_function()
+    if tables := [each for each in whole.graph.get_operations() if each.type == LOOKUP]:
+        places = [(each.type, each.name.rpartition("/")[0]) for each in tables]
+        raise NotImplementedError(unknown_operations("ONNX", places, ADVICE))
+    if any(each.dtype != tf.resource for each in whole.captured_inputs):
         function = tf.function(_without_captures(function), specs, autograph=False)
     graph, _ = tf2onnx.convert.from_function(
         function, specs, opset=options.opset, custom_op_handlers=HANDLERS
