@@ -7,7 +7,12 @@ if TYPE_CHECKING:
     from keraskip.callbacks.hook.recorder import GradientRecorder
     from keraskip.export.artefact.opened import Artefact
     from keraskip.export.errors import ExportError
-    from keraskip.export.exporters import export_litert, export_onnx, export_savedmodel
+    from keraskip.export.exporters import (
+        export_litert,
+        export_onnx,
+        export_openvino,
+        export_savedmodel,
+    )
     from keraskip.export.network.folding import fold_batch_norm
     from keraskip.export.network.preprocessing import Preprocessing
     from keraskip.models.anatomy import anatomy
@@ -32,6 +37,7 @@ _HOMES = {
     "Preprocessing": "keraskip.export.network.preprocessing",
     "export_litert": "keraskip.export.exporters",
     "export_onnx": "keraskip.export.exporters",
+    "export_openvino": "keraskip.export.exporters",
     "export_savedmodel": "keraskip.export.exporters",
     "fold_batch_norm": "keraskip.export.network.folding",
     "anatomy": "keraskip.models.anatomy",

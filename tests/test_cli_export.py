@@ -117,10 +117,21 @@ def test_predict_takes_a_trained_network_too(run, artefact, pictures):
     assert ours == [line.split()[-2:] for line in exported]
 
 
-@pytest.mark.parametrize("format", ["onnx", pytest.param("litert", marks=pytest.mark.slow)])
+RUNTIMES = {
+    "onnx": ("onnxruntime", []),
+    "litert": ("ai_edge_litert", ["--batch-size", "2"]),
+    "openvino": ("openvino", []),
+}
+
+
+@pytest.mark.parametrize(
+    "format",
+    ["onnx", *(pytest.param(each, marks=pytest.mark.slow) for each in RUNTIMES if each != "onnx")],
+)
 def test_other_formats_predict_the_same(run, artefact, pictures, tmp_path, format):
-    pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}[format])
-    done = called("export", run / "model.keras", tmp_path / "out", "--format", format)
+    module, options = RUNTIMES[format]
+    pytest.importorskip(module)
+    done = called("export", run / "model.keras", tmp_path / "out", "--format", format, *options)
     assert done.returncode == 0, done.stderr
     ours, theirs = (
         [line.split()[-2:] for line in called("predict", out, *pictures).stdout.splitlines()[2:]]
@@ -140,6 +151,7 @@ def test_other_formats_predict_the_same(run, artefact, pictures, tmp_path, forma
         (["resnet20", "--format", "onnx", "--signature", "uint8"], "--signature is for savedmodel"),
         (["resnet20", "--quantization", "int8"], "--quantization is for litert"),
         (["resnet20", "--format", "litert", "--quantization", "int8"], "needs images: --dataset"),
+        (["resnet20", "--format", "openvino", "--batch-size", "1"], "--batch-size is for litert"),
         (["resnet20", "--signature", "float"], "--signature must be one of"),
     ],
 )

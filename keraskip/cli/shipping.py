@@ -25,13 +25,20 @@ class Format(StrEnum):
     savedmodel = "savedmodel"
     onnx = "onnx"
     litert = "litert"
+    openvino = "openvino"
 
 
 class Quantization(StrEnum):
-    """The 8-bit modes of LiteRT."""
+    """The numbers of LiteRT below float32."""
 
+    float16 = "float16"
     dynamic = "dynamic"
     int8 = "int8"
+    int8_only = "int8_only"
+    int16x8 = "int16x8"
+
+
+CALIBRATED = (Quantization.int8, Quantization.int8_only, Quantization.int16x8)
 
 
 def export(
@@ -57,10 +64,17 @@ def export(
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option(help="Data as for compare: to normalise by, to compare on, for int8."),
+        typer.Option(
+            help="Data as for compare: to normalise by, to compare on, for int8 and int16x8."
+        ),
     ] = None,
     quantization: Annotated[
-        Quantization | None, typer.Option(help="8-bit mode of LiteRT.", show_default="none")
+        Quantization | None,
+        typer.Option(help="For LiteRT: numbers below float32.", show_default="none"),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="For LiteRT: the only size of batches; LSTM and GRU need one."),
     ] = None,
     weights: Annotated[
         str | None, typer.Option(help="The same as in NAME:WEIGHTS, or a file of weights.")
@@ -71,14 +85,14 @@ def export(
     trust: Trust = False,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing artefact.")] = False,
 ) -> None:
-    """Write a network as SavedModel, ONNX or LiteRT, checked against the model.
+    """Write a network as SavedModel, ONNX, LiteRT or OpenVINO, checked against the model.
 
     A file from a run folder also brings the run's normalisation and test results.
     """
     from keraskip.export.artefact.drafts import check_target
 
     with bad_input_in_one_line():
-        options = _format_options(format, signature, quantization, dataset)
+        options = _format_options(format, signature, quantization, batch_size, dataset)
         network, weights = _named_once(network, weights)
         check_source(network, weights)
         check_target(out, overwrite)
@@ -90,7 +104,7 @@ def export(
             if dataset is not None:
                 images, preprocessing = images_of(dataset)
                 options["samples"] = images[:SAMPLES]
-                if quantization is Quantization.int8:
+                if quantization in CALIBRATED:
                     options["representative"] = images
         with waiting(f"writing and checking {out}"), quiet():
             _exporter(format)(
@@ -174,6 +188,7 @@ def _format_options(
     format: Format,
     signature: list[str] | None,
     quantization: Quantization | None,
+    batch_size: int | None,
     dataset: str | None,
 ) -> dict[str, Any]:
     """The options of the format; ValueError for an option of another format."""
@@ -185,10 +200,15 @@ def _format_options(
         check_choice("--signature", name, SIGNATURES)
     if quantization and format is not Format.litert:
         raise ValueError(f"--quantization is for litert. Received: --format {format}")
-    if quantization is Quantization.int8 and not dataset:
-        raise ValueError("--quantization int8 needs images: --dataset. Received: no --dataset")
+    if batch_size is not None and format is not Format.litert:
+        raise ValueError(f"--batch-size is for litert. Received: --format {format}")
+    if quantization in CALIBRATED and not dataset:
+        raise ValueError(
+            f"--quantization {quantization} needs images: --dataset. Received: no --dataset"
+        )
     options: dict[str, Any] = {"signatures": signature} if signature else {}
-    return options | ({"quantization": quantization.value} if quantization else {})
+    options |= {"quantization": quantization.value} if quantization else {}
+    return options | ({} if batch_size is None else {"batch_size": batch_size})
 
 
 def _exporter(format: Format) -> Any:

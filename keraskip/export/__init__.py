@@ -1,1 +1,1 @@
-"""Exports models as SavedModel, ONNX or LiteRT, and checks each artefact against its model."""
+"""Exports models in four formats, and checks each artefact against its model."""

@@ -7,7 +7,8 @@ from typing import Any, Unpack
 import keras
 
 from keraskip.export.exporting import export
-from keraskip.export.formats.litert import Quantization
+from keraskip.export.formats.format import Options
+from keraskip.export.formats.litert import Choices
 from keraskip.export.formats.onnx import Opset
 from keraskip.export.formats.savedmodel import Signatures
 from keraskip.export.request import Request, request_for
@@ -103,12 +104,13 @@ def export_onnx(
     """Writes `model.onnx`, with its card, into a folder; needs `pip install 'keraskip[onnx]'`.
 
     The network takes samples as the model does, but no strings. The card has the preprocessing
-    and the names of the classes, which `keraskip predict` uses.
+    and the names of the classes, which `keraskip predict` uses. What tf2onnx cannot write, Keras'
+    own exporter tries, by the backend that runs.
 
     Args:
         model: any Keras model, as for `export_savedmodel`.
         path: the folder to write.
-        opset: the version of the operations, 13 or later, which the runtime must know.
+        opset: the version of the operations, 13 to 18, which the runtime must know.
         **common: `preprocessing`, `class_names`, `fold_batch_norm`, `samples`, `input_shape`,
             `run`, `metrics` and `overwrite`, as for `export_savedmodel`. Result and errors are the
             same, too.
@@ -126,6 +128,7 @@ def export_litert(
     *,
     quantization: str | None = None,
     representative: Any = None,
+    batch_size: int | None = None,
     **common: Unpack[Request],
 ) -> Path:
     """Writes `model.tflite`, with its card, into a folder; needs `pip install 'keraskip[litert]'`.
@@ -133,11 +136,15 @@ def export_litert(
     Args:
         model: any Keras model, as for `export_savedmodel`.
         path: the folder to write.
-        quantization: `"dynamic"`, for weights of 8 bits, or `"int8"`, for 8 bits in all layers.
-            Inputs and outputs are float32 in any case. A quantised network is compared by its mean
-            difference.
-        representative: for `"int8"`, about a hundred samples as the model takes them, which show
-            the range of each layer's output.
+        quantization: `"float16"`, for weights in half precision; `"dynamic"`, for weights of 8
+            bits; `"int8"`, for 8 bits in all layers; `"int8_only"`, for inputs and outputs of 8
+            bits as well, whose scales the card has; or `"int16x8"`, for weights of 8 bits between
+            numbers of 16. Otherwise inputs and outputs are float32. A quantised network is
+            compared by its mean difference.
+        representative: for the last three, about a hundred samples as the model takes them, which
+            show the range of each layer's output.
+        batch_size: the size of all batches that the file takes, by default any. LSTM and GRU need
+            one, unless they are unrolled. `keraskip.Artefact` takes any batch in turns of it.
         **common: as for `export_onnx`.
 
     Example:
@@ -146,8 +153,27 @@ def export_litert(
     ...     model, "exported/small", quantization="int8", representative=images
     ... )  # doctest: +SKIP
     """
-    options = Quantization(quantization=quantization, representative=representative)
+    options = Choices(
+        quantization=quantization, representative=representative, batch_size=batch_size
+    )
     request = request_for(model, **common)
     if representative is not None:
         request.setdefault("samples", representative)
     return export("litert", model, path, request, options)
+
+
+def export_openvino(model: keras.Model, path: str | Path, **common: Unpack[Request]) -> Path:
+    """Writes `model.xml` and `model.bin` into a folder; needs `pip install 'keraskip[openvino]'`.
+
+    The network takes samples as the model does, but no strings, and computes in float32.
+
+    Args:
+        model: any Keras model, as for `export_savedmodel`.
+        path: the folder to write.
+        **common: as for `export_onnx`.
+
+    Example:
+
+    >>> export_openvino(model, "exported/resnet56_openvino")  # doctest: +SKIP
+    """
+    return export("openvino", model, path, request_for(model, **common), Options())

@@ -59,6 +59,7 @@ def export(
         if shipping.is_half:
             differences["half precision"] = gate.from_half(model, reference)
         facts |= _choices(format, request, options)
+        facts["about"] = FORMATS[format].about(predict)
         facts |= {"folded": norms, "parity": differences, "rounding": rounding}
         card.write(folder, facts)
     return Path(path)

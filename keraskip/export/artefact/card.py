@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "keraskip", "keras", "tensorflow", "jax", "torch", "tf2onnx", "onnx", "onnxruntime",
-    "ai-edge-litert", "numpy",
+    "ai-edge-litert", "openvino", "numpy",
 )  # fmt: skip
 README_FILE = "README.md"
 # The layout of the card; another one cannot be read.

@@ -28,7 +28,7 @@ class Artefact:
     """An exported network, loaded by its own runtime; Keras is not needed.
 
     Args:
-        path: the folder that `export_savedmodel`, `export_onnx` or `export_litert` wrote.
+        path: the folder that `export_savedmodel` or an export in another format wrote.
 
     Attributes:
         path: the folder.
@@ -51,7 +51,7 @@ class Artefact:
         self.card = card.read(self.path)
         self.inputs = tuple(map(page.tensor_of, self.card["inputs"]))
         self.outputs = tuple(map(page.tensor_of, self.card["outputs"]))
-        self._run = FORMATS[self.card["format"]].load(self.path)
+        self._run = FORMATS[self.card["format"]].opened(self.path)
 
     def __call__(self, samples: Any) -> dict[str, np.ndarray]:
         """The outputs by their names.
@@ -125,6 +125,7 @@ def report(artefact: Artefact, differences: dict[str, float] | None = None) -> s
             for each in facts[f"{kind}s"]
         ),
         *([("signatures", ", ".join(facts["signatures"]))] if facts["signatures"] else []),
+        *facts.get("about", {}).items(),
         ("size on disk", f"{_size(artefact.path) / 1e6:.2f} MB"),
         *(
             (f"time, batch {batch}", f"{artefact.milliseconds(batch):.2f} ms")

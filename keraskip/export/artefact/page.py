@@ -41,6 +41,7 @@ def readme(card: Mapping[str, Any]) -> str:
         _row("classes", ", ".join(card["class_names"][:MOST_NAMES])),
         _row("batch normalisations folded", card["folded"]),
         _row("quantisation", card["quantization"]),
+        *(_row(name, value) for name, value in card["about"].items()),
         *(_row(name, f"{value:.4g}") for name, value in card["metrics"].items()),
         *(_row(f"difference to the model, {kind}", f"{value:.1e}") for kind, value in
           card["parity"].items()),

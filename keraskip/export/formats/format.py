@@ -13,6 +13,8 @@ from keraskip.export.network.tensors import Batch
 if TYPE_CHECKING:
     from keraskip.export.network.contract import Contract
 
+# Writes a model; its arguments: model, folder, contract, options.
+Write = Callable[[Any, Path, Any, Any], None]
 # Runs an artefact: from a batch to the outputs by their names.
 Predict = Callable[[Batch], Mapping[str, np.ndarray]]
 
@@ -40,29 +42,40 @@ class Format:
 
     Attributes:
         name: as users write it.
-        modules: the modules that it needs.
+        modules: the modules that it needs, its runtime last.
         cure: the command that installs them.
         loading: a line of Python that runs an artefact; `{keywords}` and `{items}` stand for the
             inputs as arguments and as the content of a dict.
-        write: writes a model of Keras with the backend TensorFlow. Its arguments: model, folder,
-            contract, options.
+        write: writes a model of Keras with the backend TensorFlow.
         load: loads an artefact from its folder, by its own runtime.
         tolerance: the largest difference to the model, relative to the largest number of an
             output.
         mean_tolerance: the largest mean difference, for each kind of quantisation.
+        other_road: writes with any backend; taken where `write` cannot.
+        about: tells what the card says of what `load` returned, after it has run.
     """
 
     name: str
     modules: tuple[str, ...]
     cure: str
     loading: str
-    write: Callable[[Any, Path, Any, Any], None]
+    write: Write
     load: Callable[[Path], Predict]
     tolerance: float
     mean_tolerance: Mapping[str, float] = field(default_factory=dict)
+    other_road: Write | None = None
+    about: Callable[[Any], dict[str, str]] = lambda predict: {}
 
     def check_installed(self) -> None:
-        """ImportError if it needs packages that are not there."""
-        missing = [module for module in self.modules if not find_spec(module)]
+        """ImportError if an export needs packages that are not there."""
+        self._check("export", self.modules)
+
+    def opened(self, folder: Path) -> Predict:
+        """The artefact in the folder, loaded; ImportError if its runtime is not there."""
+        self._check("artefact", self.modules[-1:])
+        return self.load(folder)
+
+    def _check(self, what: str, modules: Sequence[str]) -> None:
+        missing = [module for module in modules if not find_spec(module)]
         if missing:
-            raise ImportError(f"This export needs {', '.join(missing)}: {self.cure}")
+            raise ImportError(f"This {what} needs {', '.join(missing)}: {self.cure}")

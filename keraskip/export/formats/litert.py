@@ -3,75 +3,101 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from keraskip.checks import check_choice
+from keraskip.checks import check_choice, check_integer
 from keraskip.export.errors import unknown_operations
 from keraskip.export.formats import savedmodel
-from keraskip.export.formats.format import Format, Options, Predict
+from keraskip.export.formats.format import Format, Options
+from keraskip.export.formats.litert_runtime import FILE, Runner
 from keraskip.export.formats.savedmodel import DEFAULT
 from keraskip.export.network.tensors import Batch
-from keraskip.machine import processors
 
 if TYPE_CHECKING:
     import keras
 
     from keraskip.export.network.contract import Contract
 
-FILE = "model.tflite"
 # How the converter names an operation, and the place of one.
 OPERATIONS = re.compile(r"'tf\.(\w+)'")
 PLACES = re.compile(r'"(\w+):", "([^"@]+)@')
-ADVICE = (
-    "replace the layer (a recurrent one by itself with unroll=True and a fixed length), or export "
-    "a SavedModel, which has all operations"
+ADVICE = "replace the layer, or export a SavedModel, which has all operations"
+# Of recurrent layers, which keep their outputs in lists.
+OF_LISTS = "TensorList"
+OF_LOOPS = (
+    "export with a batch_size, such as 1, or build the layer with unroll=True and a fixed length; "
+    "or export a SavedModel, which has all operations"
 )
-QUANTIZATIONS = (None, "dynamic", "int8")
+# The kinds that need representative samples.
+CALIBRATED = ("int8", "int8_only", "int16x8")
+QUANTIZATIONS = (None, "float16", "dynamic", *CALIBRATED)
 
 
 @dataclass(frozen=True)
-class Quantization(Options):
+class Choices(Options):
     """The choices for LiteRT; `keraskip.export_litert` explains them."""
 
     representative: Any = None
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("quantization", self.quantization, QUANTIZATIONS)
-        if (self.quantization == "int8") != (self.representative is not None):
+        if self.batch_size is not None:
+            check_integer("batch_size", self.batch_size, minimum=1)
+        if (self.quantization in CALIBRATED) != (self.representative is not None):
             raise ValueError(
-                "representative samples are for quantization='int8', which needs them. "
-                f"Received: quantization={self.quantization!r}, "
+                f"representative samples are for quantization {', '.join(CALIBRATED)}, which need "
+                f"them. Received: quantization={self.quantization!r}, "
                 f"representative={'None' if self.representative is None else 'samples'}"
             )
 
     def checked(self, contract: "Contract") -> Options:
         """The options with representative samples as the model takes them."""
         samples = contract.checked("representative", self.representative)
+        count = len(next(iter(samples.values()))) if samples else 0
+        if samples and count < (self.batch_size or 1):
+            raise ValueError(
+                "representative must have a whole batch of samples. "
+                f"Received: {count} samples, batch_size={self.batch_size}"
+            )
         return replace(self, representative=samples)
 
 
-def write(model: "keras.Model", folder: Path, contract: "Contract", options: Quantization) -> None:
-    """Writes the model in the format of LiteRT.
-
-    With `"dynamic"` the weights have 8 bits, with `"int8"` the activations too, in the range that
-    the representative samples show. Inputs and outputs are float32 in any case.
-    """
+def write(model: "keras.Model", folder: Path, contract: "Contract", options: Choices) -> None:
+    """Writes the model in the format of LiteRT."""
     import tensorflow as tf
 
     with TemporaryDirectory() as saved:
-        savedmodel.write(model, Path(saved), contract, savedmodel.Signatures())
+        signatures = savedmodel.Signatures(constant_weights=True, batch=options.batch_size)
+        savedmodel.write(model, Path(saved), contract, signatures)
+        if options.quantization in CALIBRATED and options.batch_size and _has_loops(saved):
+            raise NotImplementedError(
+                f"LiteRT cannot find the ranges of numbers inside of a loop, which {CALIBRATED} "
+                "need: quantization='dynamic' and 'float16' need none, and a recurrent layer with "
+                "unroll=True is no loop"
+            )
         converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=[DEFAULT])
         _quantize(converter, options)
         try:
             (folder / FILE).write_bytes(converter.convert())
         except Exception as error:
             if unknown := _unknown(str(error)):
-                raise NotImplementedError(unknown_operations("LiteRT", unknown, ADVICE)) from error
+                advice = OF_LOOPS if unknown[0][0].startswith(OF_LISTS) else ADVICE
+                raise NotImplementedError(unknown_operations("LiteRT", unknown, advice)) from error
             raise
+
+
+def _has_loops(saved: str) -> bool:
+    """Whether a SavedModel has loops; to calibrate one ends the process."""
+    import tensorflow as tf
+
+    graph = tf.saved_model.load(saved).signatures[DEFAULT].graph.as_graph_def()
+    nodes = chain(graph.node, *(each.node_def for each in graph.library.function))
+    return any(node.op in ("While", "StatelessWhile") for node in nodes)
 
 
 def _unknown(message: str) -> list[tuple[str, str]]:
@@ -81,36 +107,27 @@ def _unknown(message: str) -> list[tuple[str, str]]:
     return [(name, places.get(name, "").rpartition("/")[0]) for name in names]
 
 
-def _quantize(converter: Any, options: Quantization) -> None:
+def _quantize(converter: Any, options: Choices) -> None:
     import tensorflow as tf
 
-    if options.quantization:
+    kind, target, kinds = options.quantization, converter.target_spec, tf.lite.OpsSet
+    if kind:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if options.quantization == "int8":
+    if kind == "float16":
+        target.supported_types = [tf.float16]
+    if kind in CALIBRATED:
+        converter.representative_dataset = partial(_batches, options)
+        wide = kinds.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        target.supported_ops = [wide if kind == "int16x8" else kinds.TFLITE_BUILTINS_INT8]
+    if kind == "int8_only":
+        converter.inference_input_type = converter.inference_output_type = tf.int8
 
-        def one_by_one() -> Iterator[Batch]:
-            samples = options.representative
-            for index in range(len(next(iter(samples.values())))):
-                yield {name: values[index : index + 1] for name, values in samples.items()}
 
-        converter.representative_dataset = one_by_one
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-
-
-def load(folder: Path) -> Predict:
-    """Loads the artefact, by the interpreter of LiteRT with a thread for each processor."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(folder / FILE), num_threads=processors())
-    run = interpreter.get_signature_runner()
-    # An input that no output depends on is not there.
-    inputs = interpreter.get_signature_list()[DEFAULT]["inputs"]
-
-    def predict(batch: Batch) -> dict[str, np.ndarray]:
-        outputs: dict[str, Any] = run(**{name: batch[name] for name in inputs})
-        return outputs
-
-    return predict
+def _batches(options: Choices) -> Iterator[Batch]:
+    """The representative samples in whole batches."""
+    size, samples = options.batch_size or 1, options.representative
+    for start in range(0, len(next(iter(samples.values()))) - size + 1, size):
+        yield {name: values[start : start + size] for name, values in samples.items()}
 
 
 LITERT = Format(
@@ -120,8 +137,11 @@ LITERT = Format(
     loading='ai_edge_litert.interpreter.Interpreter("FOLDER/model.tflite")'
     ".get_signature_runner()({keywords})",
     write=write,
-    load=load,
+    load=Runner,
     tolerance=1e-4,
-    # 0.2 is a tenth of all probability in another class.
-    mean_tolerance={"dynamic": 0.05, "int8": 0.2},
-)
+    # 0.2 is a tenth of all probability in another class. Half precision keeps three digits.
+    mean_tolerance={
+        "float16": 0.01, "dynamic": 0.05, "int16x8": 0.05, "int8": 0.2, "int8_only": 0.2,
+    },
+    about=Runner.about,
+)  # fmt: skip

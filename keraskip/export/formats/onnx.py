@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from keraskip.checks import check_integer
 from keraskip.export.errors import ExportError, unknown_operations
-from keraskip.export.formats.format import Format, Options, Predict
+from keraskip.export.formats.format import Format, Options
+from keraskip.export.formats.onnx_by_keras import FILE, write_by_keras
 from keraskip.export.formats.onnx_operations import HANDLERS
 from keraskip.export.formats.savedmodel import scoring, specs_of
 from keraskip.export.network.tensors import Batch
+from keraskip.machine import processors
 
 if TYPE_CHECKING:
     import keras
 
     from keraskip.export.network.contract import Contract
 
-FILE = "model.onnx"
-# The first one with all that the converter writes for the layers of Keras.
-OLDEST = 13
+# The first one with all that the converter writes for the layers of Keras, and its last one.
+OLDEST, NEWEST = 13, 18
+# In a vocabulary.
+LOOKUP = "LookupTableFindV2"
 ADVICE = "replace the layer, or export a SavedModel, which has all operations"
 
 
@@ -31,7 +34,7 @@ class Opset(Options):
     opset: int = 18
 
     def __post_init__(self) -> None:
-        check_integer("opset", self.opset, minimum=OLDEST)
+        check_integer("opset", self.opset, minimum=OLDEST, maximum=NEWEST)
 
 
 def write(model: "keras.Model", folder: Path, contract: "Contract", options: Opset) -> None:
@@ -48,7 +51,11 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Ops
     network = scoring(partial(model, training=False), contract)
     specs = specs_of(contract)
     function = tf.function(_inlined(network), specs, autograph=False)
-    if any(each.dtype != tf.resource for each in function.get_concrete_function().captured_inputs):
+    whole = function.get_concrete_function()
+    if tables := [each for each in whole.graph.get_operations() if each.type == LOOKUP]:
+        places = [(each.type, each.name.rpartition("/")[0]) for each in tables]
+        raise NotImplementedError(unknown_operations("ONNX", places, ADVICE))
+    if any(each.dtype != tf.resource for each in whole.captured_inputs):
         function = tf.function(_without_captures(function), specs, autograph=False)
     graph, _ = tf2onnx.convert.from_function(
         function, specs, opset=options.opset, custom_op_handlers=HANDLERS
@@ -103,20 +110,31 @@ def _without_captures(function: Any) -> Callable[..., dict[str, Any]]:
     return network
 
 
-def load(folder: Path) -> Predict:
-    """Loads the artefact, by onnxruntime."""
-    import onnxruntime
+class Session:
+    """An artefact, loaded by onnxruntime with a thread for each processor."""
 
-    session = onnxruntime.InferenceSession(folder / FILE, providers=["CPUExecutionProvider"])
-    # An input that no output depends on is not there.
-    inputs = [each.name for each in session.get_inputs()]
-    outputs = [each.name for each in session.get_outputs()]
+    def __init__(self, folder: Path) -> None:
+        import onnxruntime
 
-    def predict(batch: Batch) -> dict[str, Any]:
-        found = session.run(outputs, {name: batch[name] for name in inputs})
-        return dict(zip(outputs, found, strict=True))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = processors()
+        providers = ["CPUExecutionProvider"]
+        self.session = onnxruntime.InferenceSession(folder / FILE, options, providers)
+        # An input that no output depends on is not there.
+        self.inputs = [each.name for each in self.session.get_inputs()]
+        self.outputs = [each.name for each in self.session.get_outputs()]
 
-    return predict
+    def __call__(self, batch: Batch) -> dict[str, Any]:
+        """The outputs for a batch."""
+        found = self.session.run(self.outputs, {name: batch[name] for name in self.inputs})
+        return dict(zip(self.outputs, found, strict=True))
+
+    def about(self) -> dict[str, str]:
+        """What converted the model, and how it was run."""
+        return {
+            "converted by": self.session.get_modelmeta().producer_name,
+            "runs with": f"{processors()} threads",
+        }
 
 
 ONNX = Format(
@@ -125,6 +143,8 @@ ONNX = Format(
     cure="pip install 'keraskip[onnx]'",
     loading='onnxruntime.InferenceSession("FOLDER/model.onnx").run(None, {{{items}}})',
     write=write,
-    load=load,
+    load=Session,
     tolerance=1e-4,
+    other_road=write_by_keras,
+    about=Session.about,
 )

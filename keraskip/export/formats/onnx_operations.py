@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 SIGN = np.iinfo("int32").min
+# Types of numbers, as `onnx.TensorProto` counts them.
+FLOAT, INT32 = 1, 6
 
 
 def erfc(graph: Any, node: Any, name: str, arguments: Any) -> None:
@@ -33,17 +35,30 @@ def sign_bit(graph: Any, node: Any, name: str, arguments: Any) -> None:
     _replaced(graph, node, "Where", [is_set, *signs])
 
 
-def _added(graph: Any, operation: str, inputs: list[str]) -> str:
-    output: str = graph.make_node(operation, inputs).output[0]
+def bucketize(graph: Any, node: Any, name: str, arguments: Any) -> None:
+    """`Bucketize`, which `Discretization` needs: how many boundaries a number has reached."""
+    boundaries = np.array(node.get_attr("boundaries").floats, np.float32)
+    x = _added(graph, "Cast", [node.input[0]], to=FLOAT)
+    # The boundaries become a further axis, the last one.
+    column = _added(graph, "Unsqueeze", [x, _constant(graph, np.array([-1]))])
+    reached = _added(graph, "GreaterOrEqual", [column, _constant(graph, boundaries)])
+    numbers = _added(graph, "Cast", [reached], to=INT32)
+    _replaced(graph, node, "ReduceSum", [numbers, _constant(graph, np.array([-1]))], keepdims=0)
+
+
+def _added(graph: Any, operation: str, inputs: list[str], **attributes: int) -> str:
+    output: str = graph.make_node(operation, inputs, attr=attributes).output[0]
     return output
 
 
-def _replaced(graph: Any, node: Any, operation: str, inputs: list[str]) -> None:
+def _replaced(graph: Any, node: Any, operation: str, inputs: list[str], **attributes: int) -> None:
     """Puts an operation in the place of a node."""
     (out,) = node.output
     shape, dtype = graph.get_shape(out), graph.get_dtype(out)
     graph.remove_node(node.name)
-    graph.make_node(operation, inputs, outputs=[out], shapes=[shape], dtypes=[dtype])
+    graph.make_node(
+        operation, inputs, attr=attributes, outputs=[out], shapes=[shape], dtypes=[dtype]
+    )
 
 
 def _constant(graph: Any, value: Any) -> str:
@@ -54,4 +69,8 @@ def _constant(graph: Any, value: Any) -> str:
 
 
 # For each operation a function, and its further arguments, as tf2onnx calls them.
-HANDLERS: dict[str, tuple[Callable, list]] = {"Erfc": (erfc, []), "Bitcast": (sign_bit, [])}
+HANDLERS: dict[str, tuple[Callable, list]] = {
+    "Erfc": (erfc, []),
+    "Bitcast": (sign_bit, []),
+    "Bucketize": (bucketize, []),
+}

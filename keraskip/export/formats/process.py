@@ -33,12 +33,31 @@ def written(
     try:
         write(model, folder, contract, options)
         return FORMATS[format].load(folder)
-    except (OSError, ExportError):
-        raise
     except Exception as error:
+        if isinstance(error, OSError):
+            raise
+        if predict := _by_the_other_road(format, model, folder, contract, options):
+            return predict
+        if isinstance(error, ExportError):
+            raise
         raise ExportError(
             f"Model {model.name!r} cannot be written as {format}: {cause(error)}"
         ) from error
+
+
+def _by_the_other_road(
+    format: str, model: "keras.Model", folder: Path, contract: "Contract", options: Options
+) -> Predict | None:
+    """The same by the other road of the format; None if it has none, or that fails as well."""
+    road = FORMATS[format].other_road
+    if road is None:
+        return None
+    try:
+        road(model, folder, contract, options)
+        return FORMATS[format].load(folder)
+    except Exception:
+        # Whatever its error says is about a road that nobody asked for.
+        return None
 
 
 def _write_elsewhere(

@@ -34,7 +34,8 @@ MOST_CONSTANTS = 2**30
 class Signatures(Options):
     """The choices for a SavedModel; `keraskip.export_savedmodel` explains them.
 
-    Constant weights make it faster, but cannot be trained any further.
+    Constant weights make it faster, but cannot be trained any further. `batch` is the size of all
+    batches, None for any, for formats that are converted from a SavedModel.
     """
 
     signatures: Sequence[str] = SIGNATURES[:1]
@@ -42,6 +43,7 @@ class Signatures(Options):
     class_names: Sequence[str] = ()
     top_k: int = 5
     constant_weights: bool = False
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         check_integer("top_k", self.top_k, minimum=1)
@@ -71,11 +73,14 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Sig
     import tensorflow as tf
 
     constant = options.constant_weights and _bytes(model) < MOST_CONSTANTS
-    network = _with_constants(model, contract) if constant else partial(model, training=False)
+    specs = specs_of(contract, options.batch)
+    network = (
+        _with_constants(model, contract, specs) if constant else partial(model, training=False)
+    )
     scores = scoring(network, contract, options.class_names, options.top_k)
     make = {"serve": _serve, "uint8": _uint8, "encoded": _encoded}
     steps = options.preprocessing or Preprocessing()
-    functions = {name: make[name](scores, contract, steps) for name in options.signatures}
+    functions = {name: make[name](scores, contract, steps, specs) for name in options.signatures}
     module = tf.Module()
     # TensorFlow saves the variables and functions that it reaches from the module.
     module.weights = [] if constant else [variable.value for variable in model.variables]
@@ -89,7 +94,9 @@ def _bytes(model: "keras.Model") -> int:
     return sum(variable.numpy().nbytes for variable in model.variables)
 
 
-def _with_constants(model: "keras.Model", contract: "Contract") -> Callable[[Any], Any]:
+def _with_constants(
+    model: "keras.Model", contract: "Contract", specs: Sequence[Any]
+) -> Callable[[Any], Any]:
     """The model as a function whose weights are constants.
 
     Convolutions prepare a constant kernel once, but a variable in each call. All signatures share
@@ -106,17 +113,15 @@ def _with_constants(model: "keras.Model", contract: "Contract") -> Callable[[Any
             return model(inputs, training=False)
 
     # Traced once for all signatures.
-    traced = tf.function(
-        lambda *tensors: network(contract.nested(tensors)), specs_of(contract), autograph=False
-    )
+    traced = tf.function(lambda *tensors: network(contract.nested(tensors)), specs, autograph=False)
     return lambda inputs: traced(*keras.tree.flatten(inputs))
 
 
-def specs_of(contract: "Contract") -> list[Any]:
-    """The inputs as TensorFlow describes them."""
+def specs_of(contract: "Contract", batch: int | None = None) -> list[Any]:
+    """The inputs as TensorFlow describes them, with batches of any size or of one."""
     import tensorflow as tf
 
-    return [tf.TensorSpec((None, *each.shape), each.dtype, each.name) for each in contract.inputs]
+    return [tf.TensorSpec((batch, *each.shape), each.dtype, each.name) for each in contract.inputs]
 
 
 def scoring(
@@ -179,19 +184,19 @@ def _png(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _serve(scores: Callable, contract: "Contract", preprocessing: Preprocessing) -> Any:
+def _serve(scores: Callable, contract: "Contract", steps: Preprocessing, specs: Any) -> Any:
     import tensorflow as tf
 
-    return tf.function(scores, specs_of(contract), autograph=False)
+    return tf.function(scores, specs, autograph=False)
 
 
-def _uint8(scores: Callable, contract: "Contract", preprocessing: Preprocessing) -> Any:
+def _uint8(scores: Callable, contract: "Contract", steps: Preprocessing, specs: Any) -> Any:
     import tensorflow as tf
 
     (images,) = contract.inputs
 
     def serve(raw: Any) -> dict[str, Any]:
-        return scores(tf.cast(preprocessing.in_graph(raw, contract.size), images.dtype))
+        return scores(tf.cast(steps.in_graph(raw, contract.size), images.dtype))
 
     channels = images.shape[-1]
     return tf.function(
@@ -201,7 +206,7 @@ def _uint8(scores: Callable, contract: "Contract", preprocessing: Preprocessing)
     )
 
 
-def _encoded(scores: Callable, contract: "Contract", preprocessing: Preprocessing) -> Any:
+def _encoded(scores: Callable, contract: "Contract", steps: Preprocessing, specs: Any) -> Any:
     import tensorflow as tf
 
     (images,) = contract.inputs
@@ -210,7 +215,7 @@ def _encoded(scores: Callable, contract: "Contract", preprocessing: Preprocessin
     def decoded(contents: Any) -> Any:
         image = tf.io.decode_image(contents, channels, expand_animations=False)
         image.set_shape((None, None, channels))
-        return preprocessing.in_graph(image[None], contract.size)[0]
+        return steps.in_graph(image[None], contract.size)[0]
 
     def serve(image_bytes: Any) -> dict[str, Any]:
         spec = tf.TensorSpec(images.shape, tf.float32)

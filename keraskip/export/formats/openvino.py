@@ -1,0 +1,84 @@
+"""OpenVINO, the format for processors and other devices of Intel."""
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keraskip.export.errors import ExportError, unknown_operations
+from keraskip.export.formats import savedmodel
+from keraskip.export.formats.format import Format, Options, Predict
+from keraskip.export.network.tensors import Batch
+from keraskip.machine import processors
+
+if TYPE_CHECKING:
+    import keras
+
+    from keraskip.export.network.contract import Contract
+
+FILE = "model.xml"
+# Processors that have bfloat16 would use it.
+PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
+# How the reader names operations that it does not know.
+OPERATIONS = re.compile(r"No translator found for (\w+) node|(\w+) is not supported")
+ADVICE = "replace the layer, or export a SavedModel, which has all operations"
+
+
+def write(model: "keras.Model", folder: Path, contract: "Contract", options: Options) -> None:
+    """Writes the model in the format of OpenVINO, in float32, from a SavedModel."""
+    import openvino
+
+    strings = [each.name for each in contract.inputs if each.dtype == "string"]
+    if strings:
+        raise ExportError(
+            "OpenVINO takes no strings; a SavedModel does. "
+            f"Received: inputs of strings, {', '.join(strings)}"
+        )
+    with TemporaryDirectory() as saved:
+        savedmodel.write(model, Path(saved), contract, savedmodel.Signatures(constant_weights=True))
+        try:
+            graph = openvino.Core().read_model(saved)
+        except Exception as error:
+            if unknown := [("".join(each), "") for each in OPERATIONS.findall(str(error))]:
+                raise NotImplementedError(
+                    unknown_operations("OpenVINO", unknown, ADVICE)
+                ) from error
+            raise
+        openvino.save_model(graph, folder / FILE, compress_to_fp16=False)
+
+
+def load(folder: Path) -> Predict:
+    """Loads the artefact, by OpenVINO with a thread for each processor."""
+    import openvino
+
+    settings = {**PRECISION, "INFERENCE_NUM_THREADS": processors()}
+    network = openvino.compile_model(folder / FILE, "CPU", settings)
+    # An input that no output depends on is not there.
+    inputs = [each.any_name for each in network.inputs]
+
+    def predict(batch: Batch) -> dict[str, np.ndarray]:
+        # A request of its own for each call, as threads must not share one.
+        found = network.create_infer_request().infer({name: batch[name] for name in inputs})
+        return {name: values for each, values in found.items() for name in each.names}
+
+    return predict
+
+
+def about(predict: Predict) -> dict[str, str]:
+    """How it was run."""
+    return {"runs in float32 with": f"{processors()} threads of OpenVINO"}
+
+
+OPENVINO = Format(
+    name="openvino",
+    modules=("tensorflow", "openvino"),
+    cure="pip install 'keraskip[openvino]'",
+    loading='openvino.compile_model("FOLDER/model.xml", "CPU", '
+    '{{"INFERENCE_PRECISION_HINT": "f32"}})({{{items}}})',
+    write=write,
+    load=load,
+    tolerance=1e-4,
+    about=about,
+)
