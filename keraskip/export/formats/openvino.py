@@ -1,8 +1,10 @@
 """OpenVINO, the format for processors and other devices of Intel."""
 
 import re
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,10 +28,20 @@ OPERATIONS = re.compile(r"No translator found for (\w+) node|(\w+) is not suppor
 ADVICE = "replace the layer, or export a SavedModel, which has all operations"
 
 
-def write(model: "keras.Model", folder: Path, contract: "Contract", options: Options) -> None:
-    """Writes the model in the format of OpenVINO, in float32, from a SavedModel."""
+def _openvino() -> ModuleType:
+    """OpenVINO, which does without its reporter to Intel where that cannot be imported.
+
+    With it, an import would send a message and write into the home directory.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
+    return openvino
+
+
+def write(model: "keras.Model", folder: Path, contract: "Contract", options: Options) -> None:
+    """Writes the model in the format of OpenVINO, in float32, from a SavedModel."""
+    openvino = _openvino()
     strings = [each.name for each in contract.inputs if each.dtype == "string"]
     if strings:
         raise ExportError(
@@ -51,8 +63,7 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Opt
 
 def load(folder: Path) -> Predict:
     """Loads the artefact, by OpenVINO with a thread for each processor."""
-    import openvino
-
+    openvino = _openvino()
     settings = {**PRECISION, "INFERENCE_NUM_THREADS": processors()}
     network = openvino.compile_model(folder / FILE, "CPU", settings)
     # An input that no output depends on is not there.
