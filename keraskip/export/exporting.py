@@ -60,6 +60,7 @@ def export(
             differences["half precision"] = gate.from_half(model, reference)
         facts |= _choices(format, request, options)
         facts |= {"folded": norms, "parity": differences, "rounding": rounding}
+        facts |= {"sample_shapes": reference.shapes}
         card.write(folder, facts)
     return Path(path)
 

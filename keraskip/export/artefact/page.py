@@ -5,17 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from keraskip.export.artefact.layout import tensor_of
 from keraskip.export.formats import FORMATS
-from keraskip.export.network.tensors import Tensor, image_shape
+from keraskip.export.network.tensors import image_shape
 from keraskip.tables import with_unit
 
 # Class names in the README, so that they fit one row.
 MOST_NAMES = 20
-
-
-def tensor_of(entry: Mapping[str, Any]) -> Tensor:
-    """An input or output of a card."""
-    return Tensor(**{**entry, "shape": tuple(entry["shape"][1:])})
 
 
 def readme(card: Mapping[str, Any]) -> str:
