@@ -247,11 +247,43 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path, earlier):
     assert (tmp_path / "mine" / "thesis.tex").exists()
 
 
-def test_a_target_that_cannot_be_written(tmp_path):
+# Where no folder can be made, and the folders that lie around it.
+NO_FOLDERS = {
+    "in a file": "file/out",
+    "below a file": "file/new/out",
+    # Its drafts have longer names.
+    "a long name": "x" * 240,
+    "a name too long": "new/" + "x" * 300,
+}
+
+
+@pytest.mark.parametrize("case", NO_FOLDERS)
+def test_a_target_that_cannot_be_written(tmp_path, case):
+    """It is refused before anything is asked of the model."""
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match=r"Not a directory|File exists"):
-        keraskip.export_savedmodel(small(), tmp_path / "file" / "out")
+    with pytest.raises(OSError, match=r"Not a directory|File exists|name too long"):
+        keraskip.export_savedmodel("no model", tmp_path / NO_FOLDERS[case])
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_target_that_can_be_written_is_left_as_it_is(tmp_path):
+    drafts.check_target(tmp_path / "new" / "out", overwrite=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("case", NO_FOLDERS)
+def test_the_command_refuses_such_a_target_before_it_loads_keras(tmp_path, case):
+    (tmp_path / "file").touch()
+    code = (
+        "import sys; sys.modules['keras'] = sys.modules['tensorflow'] = None;"
+        "from keraskip.cli import app; app()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "export", "resnet20", tmp_path / NO_FOLDERS[case]],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert str(tmp_path) in done.stderr
 
 
 def test_a_full_disk(tmp_path, earlier):
