@@ -420,3 +420,39 @@ def test_a_system_that_cannot_exchange_folders(tmp_path, earlier, monkeypatch):
     with pytest.raises(FileExistsError, match="pass overwrite=True"), draft(earlier, False):
         pass
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_names_that_tensorflow_refuses(tmp_path):
+    """Layers and models with spaces in their names; one nested in another has a graph, too."""
+    x = keras.Input((3,), name="my x")
+    inner = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="a b")], name="in between")
+    model = keras.Model(x, layers.BatchNormalization(name="my \u00e4")(inner(x)), name="my model")
+    model.layers[-1].set_weights([np.full(2, number) for number in (1.5, 0.5, 0.5, 2.0)])
+    for fold in True, False:
+        path = keraskip.export_savedmodel(model, tmp_path / str(fold), fold_batch_norm=fold)
+        assert Artefact(path).card["name"] == "my model"
+        batch = np.random.default_rng(0).normal(size=(3, 3)).astype("float32")
+        (found,) = Artefact(path)(batch).values()
+        np.testing.assert_allclose(found, model(batch), atol=1e-5)
+
+
+class WithoutGraph(keras.Model):
+    """A dense layer."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = layers.Dense(2, name="dense")
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_refused_name_leaves_keras_as_it_was(tmp_path):
+    model = WithoutGraph(name="my model")
+    model(np.zeros((1, 3), "float32"))
+    with pytest.raises(ExportError, match=r"need names of ASCII letters.*Received: 'my model'"):
+        keraskip.export_savedmodel(model, tmp_path / "out", input_shape=(3,))
+    # Keras would be inside of the scope that TensorFlow has refused.
+    later = layers.Dense(1, name="later")
+    later.build((None, 3))
+    assert later.kernel.path == "later/kernel"

@@ -10,6 +10,7 @@ from keraskip.checks import check_integer
 from keraskip.export.network.naming import input_names, output_names
 from keraskip.export.network.ranges import limits
 from keraskip.export.network.samples import batch_for
+from keraskip.export.network.scopes import check_names
 from keraskip.export.network.tensors import Batch, Shape, Tensor, image_shape
 from keraskip.graph import has_graph
 
@@ -128,6 +129,7 @@ def _check_given(given: Sequence[Any], known: Sequence[Any]) -> None:
 def _outputs(model: keras.Model, taken: Any) -> Any:
     """Symbolic tensors for the outputs, nested as the model gives them."""
     if not has_graph(model):
+        check_names(model)
         return model.compute_output_spec(taken)
     return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
 
