@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from markdown_it import MarkdownIt
 from test_cli import called
 
 import keraskip
@@ -18,6 +19,7 @@ from keraskip import Artefact, Preprocessing
 from keraskip.export.artefact import layout
 from keraskip.export.artefact.drafts import CARD_FILE
 from keraskip.export.artefact.opened import report
+from keraskip.export.artefact.page import readme
 
 pytest.importorskip("onnxruntime", reason="this environment has no ONNX")
 pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
@@ -208,3 +210,40 @@ def test_the_command_says_it_in_one_line(folder, command):
         if error:
             assert done.returncode == 2
             assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+RAW = (
+    "<script>alert(1)</script>", "a|b", "two\nlines", "# no heading", "\x1b[2Jred", "`code`", "_x_",
+    "*x*", "cat & dog", "&lt;", "[x](javascript:alert(1))", "<img src=x onerror=alert(1)>", "a\\",
+    "\u202eright to left", "my_model-2", "C#", "``` fence", "~~x~~",
+)  # fmt: skip
+
+
+def shown(words):
+    return "".join("\ufffd" if each in "\x1b\u202e" else each for each in " ".join(words.split()))
+
+
+@pytest.mark.parametrize("raw", RAW)
+def test_names_are_words_on_the_page_of_an_artefact(folder, raw):
+    """Of models, classes, metrics and runs; read by a renderer that lets HTML through."""
+    card = json.loads((folder / CARD_FILE).read_text())
+    training = {"run": raw, "started": raw, "trial": {"name": "n"}, "epochs": 1, "versions": {}}
+    page = readme(card | {
+        "name": raw, "class_names": [raw, "dog"], "metrics": {raw: 0.5}, "training": training,
+        "weights": raw,
+    })  # fmt: skip
+    renderer = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    tokens = renderer.parse(page)
+    texts = [token for token in tokens if token.type == "inline"]
+    assert all(child.type in ("text", "code_inline", "text_special", "softbreak")
+               for token in texts for child in token.children)  # fmt: skip
+    words = ["".join(child.content for child in token.children) for token in texts]
+    assert words[0] == shown(raw)
+    cells = {name: words[index + 1] for index, name in enumerate(words[:-1])}
+    assert cells["classes"] == f"{shown(raw)}, dog"
+    assert cells["weights"] == shown(raw)
+    assert [shown(raw), "0.5"] in [words[index : index + 2] for index in range(len(words))]
+    (trained,) = [line for line in words if line.startswith("Trained as")]
+    assert trained.startswith(f"Trained as {shown(raw)}, started {shown(raw)}: ")
+    assert not {token.type for token in tokens} & {"html_block", "fence", "hr"}
+    assert [token.type for token in tokens].count("heading_open") == 1
