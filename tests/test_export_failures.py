@@ -33,6 +33,26 @@ def network(*parts, shape=(8, 8, 1)):
     return keras.Model(inputs, x)
 
 
+def mixed(*parts, strings=True):
+    """A dict of numbers, tokens and strings; one named output."""
+    inputs = {"age": keras.Input((4,), name="age")}
+    inputs["words"] = keras.Input((None,), dtype="int32", name="words")
+    embedded = layers.Embedding(9, 4, name="embedding")(inputs["words"])
+    found = [inputs["age"], layers.GlobalAveragePooling1D()(embedded)]
+    if strings:
+        inputs["title"] = keras.Input((2,), dtype="string", name="title")
+        found.append(
+            layers.StringLookup(vocabulary=["a"], output_mode="multi_hot")(inputs["title"])
+        )
+    x = layers.concatenate(found)
+    for part in [*parts, layers.Dense(3, name="last")]:
+        x = part(x)
+    return keras.Model(inputs, {"scores": x})
+
+
+NETWORKS = {"images": network, "mixed": mixed}
+
+
 def small():
     return network(layers.Conv2D(4, 3))
 
@@ -286,12 +306,34 @@ def test_the_command_refuses_such_a_target_before_it_loads_keras(tmp_path, case)
     assert str(tmp_path) in done.stderr
 
 
-def test_a_full_disk(tmp_path, earlier):
+def wide_images():
+    return network(layers.Conv2D(64, 3))
+
+
+def wide_table(**options):
+    return mixed(layers.Dense(200), **options)
+
+
+@pytest.mark.parametrize("make", [wide_images, wide_table])
+@pytest.mark.parametrize(
+    ("format", "runtime"),
+    [
+        ("savedmodel", "tensorflow"),
+        pytest.param("onnx", "onnxruntime", marks=pytest.mark.slow),
+        pytest.param("litert", "ai_edge_litert", marks=pytest.mark.slow),
+    ],
+)
+def test_a_full_disk(tmp_path, earlier, format, runtime, make):
+    """Nothing is there where nothing was, and the earlier artefact where one was."""
+    pytest.importorskip(runtime)
+    model = wide_table(strings=False) if make is wide_table and format == "onnx" else make()
+    export = getattr(keraskip, f"export_{format}")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
-        with pytest.raises((ExportError, OSError)):
-            keraskip.export_savedmodel(network(layers.Conv2D(64, 3)), earlier, overwrite=True)
+        for path in earlier, tmp_path / "new" / "out":
+            with pytest.raises((ExportError, OSError)):
+                export(model, path, overwrite=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
@@ -315,16 +357,16 @@ class Stopping(layers.Layer):
         return {**super().get_config(), "folder": self.folder, "number": self.number}
 
 
-def export_and_stop(folder, number):
-    model = network(Stopping(str(folder), int(number)))
+def export_and_stop(folder, number, kind):
+    model = NETWORKS[kind](Stopping(str(folder), int(number)))
     keraskip.export_savedmodel(model, folder / "out", overwrite=True)
 
 
-def interrupted(folder):
+def interrupted(folder, kind):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            export_and_stop(folder, signal.SIGINT)
+            export_and_stop(folder, signal.SIGINT, kind)
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -334,13 +376,13 @@ import signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_export_failures import export_and_stop
-export_and_stop(Path(sys.argv[1]), signal.SIGKILL)
+export_and_stop(Path(sys.argv[1]), signal.SIGKILL, sys.argv[2])
 """
 
 
-def killed(folder):
+def killed(folder, kind):
     code = KILLED.format(tests=os.path.dirname(__file__))
-    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True)
+    done = subprocess.run([sys.executable, "-c", code, folder, kind], capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
@@ -348,9 +390,10 @@ def killed(folder):
 @pytest.mark.parametrize(
     ("stopped", "drafts"), [(interrupted, 0), pytest.param(killed, 1, marks=pytest.mark.slow)]
 )
-def test_an_export_that_is_stopped(tmp_path, earlier, stopped, drafts):
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_an_export_that_is_stopped(tmp_path, earlier, stopped, drafts, kind):
     before = (earlier / "model_card.json").read_bytes()
-    stopped(tmp_path)
+    stopped(tmp_path, kind)
     assert (earlier / "model_card.json").read_bytes() == before
     assert Artefact(earlier)(IMAGES)["scores"].shape == (4, 3)
     assert len([file for file in tmp_path.iterdir() if file.name != "out"]) == drafts
