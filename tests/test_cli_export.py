@@ -284,7 +284,7 @@ def test_folders_that_are_no_artefacts(tmp_path, command):
     ("content", "message"),
     [
         ('{"format": "onnx"}', "was written by an earlier keraskip: export it again"),
-        ('{"schema": 2, "format": "other"}', "must be one of savedmodel, onnx, litert"),
+        ('{"schema": 3, "format": "other"}', "missing required field `name`"),
         ('{"schema"', "The card must be JSON"),
     ],
 )

@@ -9,6 +9,7 @@ from io import BytesIO
 import keras
 import numpy as np
 import pytest
+from full_disk import full_disk
 from keras import layers
 from members import MEMBERS
 from PIL import Image
@@ -347,6 +348,31 @@ def test_other_backends_export_by_tensorflow(tmp_path):
     subclassed(np.zeros((1, 8, 8, 1), "float32"))
     with pytest.raises(ExportError, match="only models with a graph"):
         keraskip.export_savedmodel(subclassed, tmp_path / "no", input_shape=(8, 8, 1))
+
+
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="the other tests show it")
+@pytest.mark.parametrize("format", ["savedmodel", "onnx"])
+def test_other_backends_export_dicts_and_whole_numbers(tmp_path, format):
+    """Whole, or nothing where the disk is full; the process of its own is under the same limit."""
+    if format == "onnx":
+        pytest.importorskip("onnxruntime")
+    inputs = {
+        "age": keras.Input((4,), name="age"),
+        "words": keras.Input((None,), dtype="int32", name="words"),
+    }
+    text = layers.GlobalAveragePooling1D()(layers.Embedding(50, 8)(inputs["words"]))
+    x = layers.concatenate([inputs["age"], text])
+    model = keras.Model(inputs, {"label": layers.Dense(3)(x), "box": layers.Dense(2)(x)})
+    export = getattr(keraskip, f"export_{format}")
+    artefact = Artefact(export(model, tmp_path / "out"))
+    random = np.random.default_rng(0)
+    batch = {"age": random.normal(size=(3, 4)), "words": random.integers(0, 50, (3, 7))}
+    wanted = model.predict({"age": batch["age"].astype("float32"), "words": batch["words"]})
+    for name, values in artefact(batch).items():
+        np.testing.assert_allclose(values, wanted[name], atol=1e-5)
+    with full_disk(), pytest.raises((ExportError, OSError)):
+        export(model, tmp_path / "other")
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Exports that fail say why, leave nothing behind and nothing broken."""
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from filelock import FileLock
+from full_disk import full_disk
 from keras import layers
 
 import keraskip
@@ -31,6 +31,26 @@ def network(*parts, shape=(8, 8, 1)):
     for part in [*parts, layers.GlobalAveragePooling2D(), layers.Dense(3, name="scores")]:
         x = part(x)
     return keras.Model(inputs, x)
+
+
+def mixed(*parts, strings=True):
+    """A dict of numbers, tokens and strings; one named output."""
+    inputs = {"age": keras.Input((4,), name="age")}
+    inputs["words"] = keras.Input((None,), dtype="int32", name="words")
+    embedded = layers.Embedding(9, 4, name="embedding")(inputs["words"])
+    found = [inputs["age"], layers.GlobalAveragePooling1D()(embedded)]
+    if strings:
+        inputs["title"] = keras.Input((2,), dtype="string", name="title")
+        found.append(
+            layers.StringLookup(vocabulary=["a"], output_mode="multi_hot")(inputs["title"])
+        )
+    x = layers.concatenate(found)
+    for part in [*parts, layers.Dense(3, name="last")]:
+        x = part(x)
+    return keras.Model(inputs, {"scores": x})
+
+
+NETWORKS = {"images": network, "mixed": mixed}
 
 
 def small():
@@ -247,21 +267,70 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path, earlier):
     assert (tmp_path / "mine" / "thesis.tex").exists()
 
 
-def test_a_target_that_cannot_be_written(tmp_path):
+# Where no folder can be made, and the folders that lie around it.
+NO_FOLDERS = {
+    "in a file": "file/out",
+    "below a file": "file/new/out",
+    # Its drafts have longer names.
+    "a long name": "x" * 240,
+    "a name too long": "new/" + "x" * 300,
+}
+
+
+@pytest.mark.parametrize("case", NO_FOLDERS)
+def test_a_target_that_cannot_be_written(tmp_path, case):
+    """It is refused before anything is asked of the model."""
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match=r"Not a directory|File exists"):
-        keraskip.export_savedmodel(small(), tmp_path / "file" / "out")
+    with pytest.raises(OSError, match=r"Not a directory|File exists|name too long"):
+        keraskip.export_savedmodel("no model", tmp_path / NO_FOLDERS[case])
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_full_disk(tmp_path, earlier):
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
-    try:
-        with pytest.raises((ExportError, OSError)):
-            keraskip.export_savedmodel(network(layers.Conv2D(64, 3)), earlier, overwrite=True)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+def test_a_target_that_can_be_written_is_left_as_it_is(tmp_path):
+    drafts.check_target(tmp_path / "new" / "out", overwrite=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("case", NO_FOLDERS)
+def test_the_command_refuses_such_a_target_before_it_loads_keras(tmp_path, case):
+    (tmp_path / "file").touch()
+    code = (
+        "import sys; sys.modules['keras'] = sys.modules['tensorflow'] = None;"
+        "from keraskip.cli import app; app()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "export", "resnet20", tmp_path / NO_FOLDERS[case]],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert str(tmp_path) in done.stderr
+
+
+def wide_images():
+    return network(layers.Conv2D(64, 3))
+
+
+def wide_table(**options):
+    return mixed(layers.Dense(200), **options)
+
+
+@pytest.mark.parametrize("make", [wide_images, wide_table])
+@pytest.mark.parametrize(
+    ("format", "runtime"),
+    [
+        ("savedmodel", "tensorflow"),
+        pytest.param("onnx", "onnxruntime", marks=pytest.mark.slow),
+        pytest.param("litert", "ai_edge_litert", marks=pytest.mark.slow),
+    ],
+)
+def test_a_full_disk(tmp_path, earlier, format, runtime, make):
+    """Nothing is there where nothing was, and the earlier artefact where one was."""
+    pytest.importorskip(runtime)
+    model = wide_table(strings=False) if make is wide_table and format == "onnx" else make()
+    export = getattr(keraskip, f"export_{format}")
+    for path in earlier, tmp_path / "new" / "out":
+        with full_disk(), pytest.raises((ExportError, OSError)):
+            export(model, path, overwrite=True)
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
     assert Artefact(earlier)(IMAGES)["scores"].shape == (4, 3)
 
@@ -283,16 +352,16 @@ class Stopping(layers.Layer):
         return {**super().get_config(), "folder": self.folder, "number": self.number}
 
 
-def export_and_stop(folder, number):
-    model = network(Stopping(str(folder), int(number)))
+def export_and_stop(folder, number, kind):
+    model = NETWORKS[kind](Stopping(str(folder), int(number)))
     keraskip.export_savedmodel(model, folder / "out", overwrite=True)
 
 
-def interrupted(folder):
+def interrupted(folder, kind):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            export_and_stop(folder, signal.SIGINT)
+            export_and_stop(folder, signal.SIGINT, kind)
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -302,13 +371,13 @@ import signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_export_failures import export_and_stop
-export_and_stop(Path(sys.argv[1]), signal.SIGKILL)
+export_and_stop(Path(sys.argv[1]), signal.SIGKILL, sys.argv[2])
 """
 
 
-def killed(folder):
+def killed(folder, kind):
     code = KILLED.format(tests=os.path.dirname(__file__))
-    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True)
+    done = subprocess.run([sys.executable, "-c", code, folder, kind], capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
@@ -316,9 +385,10 @@ def killed(folder):
 @pytest.mark.parametrize(
     ("stopped", "drafts"), [(interrupted, 0), pytest.param(killed, 1, marks=pytest.mark.slow)]
 )
-def test_an_export_that_is_stopped(tmp_path, earlier, stopped, drafts):
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_an_export_that_is_stopped(tmp_path, earlier, stopped, drafts, kind):
     before = (earlier / "model_card.json").read_bytes()
-    stopped(tmp_path)
+    stopped(tmp_path, kind)
     assert (earlier / "model_card.json").read_bytes() == before
     assert Artefact(earlier)(IMAGES)["scores"].shape == (4, 3)
     assert len([file for file in tmp_path.iterdir() if file.name != "out"]) == drafts
@@ -388,3 +458,39 @@ def test_a_system_that_cannot_exchange_folders(tmp_path, earlier, monkeypatch):
     with pytest.raises(FileExistsError, match="pass overwrite=True"), draft(earlier, False):
         pass
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_names_that_tensorflow_refuses(tmp_path):
+    """Layers and models with spaces in their names; one nested in another has a graph, too."""
+    x = keras.Input((3,), name="my x")
+    inner = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="a b")], name="in between")
+    model = keras.Model(x, layers.BatchNormalization(name="my \u00e4")(inner(x)), name="my model")
+    model.layers[-1].set_weights([np.full(2, number) for number in (1.5, 0.5, 0.5, 2.0)])
+    for fold in True, False:
+        path = keraskip.export_savedmodel(model, tmp_path / str(fold), fold_batch_norm=fold)
+        assert Artefact(path).card["name"] == "my model"
+        batch = np.random.default_rng(0).normal(size=(3, 3)).astype("float32")
+        (found,) = Artefact(path)(batch).values()
+        np.testing.assert_allclose(found, model(batch), atol=1e-5)
+
+
+class WithoutGraph(keras.Model):
+    """A dense layer."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = layers.Dense(2, name="dense")
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_refused_name_leaves_keras_as_it_was(tmp_path):
+    model = WithoutGraph(name="my model")
+    model(np.zeros((1, 3), "float32"))
+    with pytest.raises(ExportError, match=r"need names of ASCII letters.*Received: 'my model'"):
+        keraskip.export_savedmodel(model, tmp_path / "out", input_shape=(3,))
+    # Keras would be inside of the scope that TensorFlow has refused.
+    later = layers.Dense(1, name="later")
+    later.build((None, 3))
+    assert later.kernel.path == "later/kernel"

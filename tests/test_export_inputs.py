@@ -9,7 +9,7 @@ from keras import layers
 
 import keraskip
 from keraskip import Artefact, ExportError
-from keraskip.export.artefact.gate import compare
+from keraskip.export.artefact.gate import compare, reference_of
 from keraskip.export.network.contract import contract_of
 
 tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
@@ -259,21 +259,55 @@ def test_image_files_are_for_networks_of_images(artefact, tmp_path):
         artefact.read(tmp_path / "image.png")
 
 
+class Counting(layers.Layer):
+    """Counts its calls outside of a graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def call(self, x):
+        self.calls += 1
+        return keras.ops.reshape(x, (-1, 14))
+
+
+def test_samples_tell_the_open_side_at_once():
+    """No other side is tried, and an error of the samples themselves is told as such."""
+    layer = Counting()
+    x = keras.Input((None, 2))
+    contract = contract_of(keras.Model(x, layer(x)))
+    samples = {contract.inputs[0].name: np.ones((2, 5, 2), "float32")}
+    before = layer.calls
+    with pytest.raises(ExportError, match="cannot run samples of kind real") as error:
+        reference_of(keras.Model(x, layer(x)), contract, samples)
+    assert layer.calls <= before + 5
+    assert "samples=" not in str(error.value)
+
+
 def test_an_open_side_that_nothing_fits(tmp_path):
     """Where the usual sides fail, samples tell one that the model takes."""
     model = keras.Sequential([keras.Input((None, 2)), layers.Reshape((7, 2)), layers.Flatten()])
-    with pytest.raises(ExportError, match="samples= must show some that it takes"):
+    with pytest.raises(ExportError, match="an export needs samples= that it takes"):
         exported("savedmodel", model, tmp_path / "out")
     samples = np.ones((2, 7, 2), "float32")
     artefact = exported("savedmodel", model, tmp_path / "out", samples=samples)
     assert artefact(samples)[artefact.outputs[0].name].shape == (2, 14)
+    # Timed on what it takes, too.
+    assert artefact.milliseconds(2) > 0
 
 
 def test_numbers_that_the_model_cannot_look_up(tmp_path):
     ids = keras.Input((3,), dtype="int32", name="ids")
-    model = keras.Model(ids, layers.Embedding(10, 2)(layers.Rescaling(1, 100, dtype="int32")(ids)))
+    looked_up = layers.Rescaling(1, 100, dtype="int32")(ids)
+    model = keras.Model(ids, layers.Embedding(10, 2, name="embedding")(looked_up))
     with pytest.raises(ExportError, match=r"cannot run samples of kind .*samples= may show"):
         exported("savedmodel", model, tmp_path / "out")
+    samples = np.array([[-100, -99, -91], [-95, -91, -100]], "int32")
+    artefact = exported("savedmodel", model, tmp_path / "out", samples=samples)
+    np.testing.assert_allclose(artefact(samples)["embedding"], model(samples), atol=1e-6)
+    with pytest.raises(ExportError, match="cannot run samples of kind real") as error:
+        exported("savedmodel", model, tmp_path / "other", samples=np.zeros((1, 3), "int32"))
+    assert "samples=" not in str(error.value)
 
 
 def test_a_limit_holds_for_the_values_that_are_looked_up():
@@ -289,12 +323,73 @@ def test_names_are_of_ascii_letters():
     assert [each.name for each in contract_of(model).inputs] == ["gr__e"]
 
 
-def test_two_keys_that_become_one_name():
+def test_two_keys_that_become_one_name(tmp_path):
     a, b = keras.Input((2,), name="a-b"), keras.Input((2,), name="a_b")
     model = keras.Model({"a-b": a, "a_b": b}, layers.Add(name="1st")([a, b]))
-    contract = contract_of(model)
-    assert [each.name for each in contract.inputs] == ["input_0", "input_1"]
-    assert [each.name for each in contract.outputs] == ["output_1st"]
+    artefact = exported("savedmodel", model, tmp_path / "out")
+    assert [each.name for each in artefact.inputs] == ["input_0", "input_1"]
+    assert [each.name for each in artefact.outputs] == ["output_1st"]
+    one, other = np.arange(12, dtype="float32").reshape(2, 3, 2)
+    for samples in {"a-b": one, "a_b": other}, {"input_0": one, "input_1": other}, [one, other]:
+        np.testing.assert_array_equal(artefact(samples)["output_1st"], one + other)
+
+
+@pytest.mark.parametrize(
+    "format", ["savedmodel", *(pytest.param(each, marks=pytest.mark.slow) for each in RUNTIMES)]
+)
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        (("class", "for"), ["input_class", "input_for"]),
+        pytest.param(("None", "self"), ["input_None", "input_self"], marks=pytest.mark.slow),
+        # TensorFlow takes them for one.
+        pytest.param(("A", "a"), ["input_0", "input_1"], marks=pytest.mark.slow),
+    ],
+)
+def test_names_that_no_argument_can_have(tmp_path, format, keys, names):
+    parts = [keras.Input((2,), name=key) for key in keys]
+    outputs = {key: layers.Rescaling(2)(part) for key, part in zip(keys, parts, strict=True)}
+    model = keras.Model(dict(zip(keys, parts, strict=True)), outputs)
+    artefact = exported(format, model, tmp_path / "out")
+    assert [each.name for each in artefact.inputs] == names
+    samples = {key: np.full((3, 2), number) for number, key in enumerate(keys)}
+    for number, found in enumerate(artefact(samples).values()):
+        np.testing.assert_array_equal(found, np.full((3, 2), 2 * number))
+
+
+def test_an_output_is_not_lost_to_the_name_of_another():
+    a, b = keras.Input((2,), name="n"), keras.Input((2,), name="m")
+    model = keras.Model({"n": a, "m": b}, {"n": a + b, "n_output": a - b})
+    assert {each.name for each in contract_of(model).outputs} == {"n_output_output", "n_output"}
+
+
+def test_plain_lists_are_arrays(tmp_path):
+    """Wherever they lie, also where the model has a dict or a list of one input."""
+    x = keras.Input((2,), name="x")
+    for nesting, samples in (({"x": x}, {"x": [[1, 2]]}), ([x], [[1, 2]]), ([x], [[[1, 2]]])):
+        artefact = exported(
+            "savedmodel", keras.Model(nesting, layers.Rescaling(2, name="y")(x)), tmp_path / "out",
+            overwrite=True,
+        )  # fmt: skip
+        np.testing.assert_array_equal(artefact(samples)["y"], [[2, 4]])
+
+
+NO_SUCH_NUMBERS = {
+    "a fraction": ([[1.5, 2]], "1.5 for 'my_words', which is int32"),
+    "no number": ([[np.nan, 2]], "nan for 'my_words', which is int32"),
+    "too large": ([[2**40, 2]], "1099511627776 for 'my_words', which is int32"),
+    "a word": ([["the", "a"]], "values of type <U3 for 'my_words'"),
+    "lists of lengths": ([[1], [2, 3]], "lists of several lengths for 'my_words'"),
+}
+
+
+@pytest.mark.parametrize("case", NO_SUCH_NUMBERS)
+def test_numbers_that_an_input_cannot_have(artefact, case):
+    values, received = NO_SUCH_NUMBERS[case]
+    with pytest.raises(ValueError, match=f"Received: {received}"):
+        artefact({"age": np.zeros((len(values), 4)), "my_words": values})
+    # Whole numbers may come as floats.
+    assert artefact({"age": np.zeros((1, 4)), "my_words": [[1.0, 2.0]]})["label"].shape == (1, 3)
 
 
 def test_the_card_is_json_with_all_inputs(artefact):

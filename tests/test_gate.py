@@ -238,3 +238,26 @@ def test_a_runtime_that_fails_is_named():
 
     with pytest.raises(ExportError, match="cannot run samples of kind noise: the batch is odd"):
         judged("savedmodel", fails, reference, None, folded=False)
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong", "received"), [("a number", np.nan, "nan"), ("NaN", 1.0, "inf")]
+)
+def test_what_is_not_finite_agrees(place, wrong, received):
+    """The root of a negative number is NaN, in the model and in the artefact."""
+    x = keras.Input((8,), name="x")
+    root = keras.ops.where(x < -500, keras.ops.sqrt(x), x)
+    model = keras.Model(x, layers.Activation("linear", name="out")(root))
+    reference = reference_of(model, contract_of(model), None)
+
+    def run(batch):
+        return {"out": np.array(model(batch["x"]))}
+
+    def run_wrong(batch):
+        outputs = run(batch)["out"]
+        chosen = np.isnan(outputs) if place == "NaN" else batch["x"] > 500
+        return {"out": np.where(chosen, wrong, outputs)}
+
+    assert judged("savedmodel", run, reference, None, folded=False).differences["extreme"] == 0
+    with pytest.raises(ExportError, match=f"a difference of {received} .*'extreme'"):
+        judged("savedmodel", run_wrong, reference, None, folded=False)

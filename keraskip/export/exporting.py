@@ -38,12 +38,12 @@ def export(
         options: arguments of this format alone.
     """
     FORMATS[format].check_installed()
+    check_target(Path(path), request.get("overwrite", False))
     contract = contract_of(model, request.get("input_shape"))
     _check_backend(model)
     check_request(request, contract)
     options = options.checked(contract)
     samples = contract.checked("samples", request.get("samples"))
-    check_target(Path(path), request.get("overwrite", False))
     check_weights(model)
     facts = card.describe(model, contract, request.get("run"), request.get("metrics"))
     raw, prepared = _raw(contract, request["preprocessing"], options)
@@ -61,6 +61,7 @@ def export(
         facts |= _choices(format, request, options)
         facts["about"] = FORMATS[format].about(predict)
         facts |= {"folded": norms, "parity": differences, "rounding": rounding}
+        facts |= {"sample_shapes": reference.shapes}
         card.write(folder, facts)
     return Path(path)
 

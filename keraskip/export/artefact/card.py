@@ -11,8 +11,8 @@ import numpy as np
 
 from keraskip.checks import check_number
 from keraskip.export.artefact.drafts import CARD_FILE
+from keraskip.export.artefact.layout import SCHEMA
 from keraskip.export.artefact.page import readme
-from keraskip.export.formats import FORMATS
 from keraskip.export.network.tensors import Tensor
 from keraskip.models.origin import origin_of
 from keraskip.runs import INFO_FILE, read_info
@@ -28,8 +28,6 @@ PACKAGES = (
     "ai-edge-litert", "openvino", "numpy",
 )  # fmt: skip
 README_FILE = "README.md"
-# The layout of the card; another one cannot be read.
-SCHEMA = 2
 
 
 def describe(
@@ -73,30 +71,6 @@ def write(folder: Path, card: Mapping[str, Any]) -> None:
     card = {**card, "files": files}
     (folder / CARD_FILE).write_text(json.dumps(card, indent=1, allow_nan=False), "utf-8")
     (folder / README_FILE).write_text(readme(card), "utf-8")
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """The card of an artefact; ValueError if the folder has none that can be read."""
-    if not (folder / CARD_FILE).is_file():
-        raise ValueError(f"An artefact of keraskip has a {CARD_FILE}. Received: {folder}")
-    try:
-        card = json.loads((folder / CARD_FILE).read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"The card must be JSON. Received: {folder / CARD_FILE}, {error}"
-        ) from None
-    schema = card.get("schema") if isinstance(card, dict) else None
-    if schema != SCHEMA:
-        raise ValueError(
-            "This artefact was written by an earlier keraskip: export it again. "
-            f"Received: {folder}, a card of schema {schema}"
-        )
-    if card.get("format") not in FORMATS:
-        raise ValueError(
-            f"The format of an artefact must be one of {', '.join(FORMATS)}. "
-            f"Received: {folder}, format {card.get('format')!r}"
-        )
-    return dict(card)
 
 
 def _numbers(metrics: Mapping[str, float]) -> dict[str, float]:

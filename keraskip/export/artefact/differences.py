@@ -30,14 +30,16 @@ def by_output(outputs: Outputs, expected: Outputs, sizes: Mapping[str, float]) -
 def largest_difference(output: np.ndarray, expected: np.ndarray, size: float = 1.0) -> float:
     """Relative to the largest expected number, or to `size`; infinite for another shape.
 
-    Expected numbers that are not finite do not count: from extreme samples the model overflows
-    float32 itself. Whole numbers, such as classes, and strings must be the same.
+    Where a model overflows float32 itself, as for extreme samples, the output must not be finite
+    either. Whole numbers, such as classes, and strings must be the same.
     """
     if output.shape != expected.shape:
         return np.inf
     if expected.dtype.kind not in "fiub":
         return float(np.count_nonzero(output != expected))
     known = np.isfinite(expected)
+    if np.isfinite(output[~known]).any():
+        return np.inf
     if not known.any():
         return 0.0
     wanted, found = (values[known].astype("float64") for values in (expected, output))

@@ -39,10 +39,9 @@ def draft(path: Path, overwrite: bool) -> Iterator[Path]:
         FileExistsError: if `path` must not be replaced, also if it appears in the meantime.
         OSError: if the folder cannot be made.
     """
-    check_target(path, overwrite)
-    # A link stays; the folder that it leads to is replaced.
-    path = path.resolve()
-    new_parents = [parent for parent in path.parents if not parent.exists()]
+    _check_free(path, overwrite)
+    path = _real(path)
+    new = _missing_parents(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _clean_up(path)
@@ -50,14 +49,55 @@ def draft(path: Path, overwrite: bool) -> Iterator[Path]:
             yield artefact
             _put_in_place(artefact, path, overwrite)
     except BaseException:
-        for parent in new_parents:
-            with suppress(OSError):
-                parent.rmdir()
+        _remove_empty(new)
         raise
 
 
 def check_target(path: Path, overwrite: bool) -> None:
-    """FileExistsError unless an artefact may be written there."""
+    """OSError unless an artefact can be written there; the folder that tries it out is gone again.
+
+    Raises:
+        FileExistsError: if `path` must not be replaced.
+        OSError: if no folder can be made there.
+    """
+    _check_free(path, overwrite)
+    path = _real(path)
+    new = _missing_parents(path)
+    # The longest name that is needed.
+    folder = path.with_name(f"{_draft_of(path).name}.{_unique()}")
+    try:
+        folder.mkdir(parents=True)
+        folder.rmdir()
+    finally:
+        _remove_empty(new)
+
+
+def _real(path: Path) -> Path:
+    """The path without links: a link stays, and the folder that it leads to is replaced."""
+    return Path(os.path.realpath(path))
+
+
+def _missing_parents(path: Path) -> list[Path]:
+    """The folders that `path` is to lie in and that are not there, the innermost first."""
+    return [parent for parent in path.parents if not parent.exists()]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.draft.{_unique()}")
+
+
+def _unique() -> str:
+    return uuid4().hex[:8]
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    """FileExistsError if something is there that must not be replaced."""
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not overwrite:
@@ -75,7 +115,7 @@ def check_target(path: Path, overwrite: bool) -> None:
 def _locked_artefact(path: Path) -> Iterator[Path]:
     """The artefact's folder in a new draft whose lock is held; the draft is gone afterwards."""
     while True:
-        folder = path.with_name(f".{path.name}.draft.{uuid4().hex[:8]}")
+        folder = _draft_of(path)
         lock = FileLock(folder / LOCK_FILE, timeout=0)
         try:
             # Another export may see the draft before it is locked, and remove it.
@@ -100,7 +140,7 @@ def _put_in_place(artefact: Path, path: Path, overwrite: bool) -> None:
         if not path.exists():
             raise
         # It may have appeared in the meantime.
-        check_target(path, overwrite)
+        _check_free(path, overwrite)
         if not _exchanged(artefact, path):
             _replace_in_two_steps(artefact, path)
 
@@ -147,7 +187,7 @@ def _clean_up(path: Path) -> None:
 
 def _remove(folder: Path, lock: FileLock) -> None:
     """Removes a draft, renamed first: its owner, if it still comes, finds all of it or nothing."""
-    renamed = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}")
+    renamed = folder.with_name(f"{folder.name}.{_unique()}")
     try:
         os.replace(folder, renamed)
     except PermissionError:

@@ -8,7 +8,7 @@ import numpy as np
 
 from keraskip.export.artefact import probes as probing
 from keraskip.export.artefact.differences import Outputs, by_output, largest, mean_difference
-from keraskip.export.artefact.reference import Reference, outputs_of, shapes_for
+from keraskip.export.artefact.reference import Reference, UnansweredError, outputs_of, shapes_for
 from keraskip.export.errors import ExportError, cause
 from keraskip.export.formats import FORMATS
 from keraskip.export.formats.format import Predict
@@ -76,12 +76,20 @@ def reference_of(
         raw: what raw images become.
     """
     first, *others = shapes_for(model, contract, samples)
-    found = probing.probes(contract.inputs, first, samples)
-    for shapes in others:
-        found.append(probing.only("other size", probing.noise(contract.inputs, shapes, 2)))
+    further = [
+        probing.only("other size", probing.noise(contract.inputs, shapes, 2)) for shapes in others
+    ]
     if raw is not None:
-        found.append(probing.only("raw", raw))
-    return Reference(model, contract, found)
+        further.append(probing.only("raw", raw))
+    found = probing.probes(contract.inputs, first, samples)
+    try:
+        return Reference(model, contract, [*found, *further])
+    except UnansweredError:
+        if samples is None:
+            raise
+    # A model of its own words and numbers.
+    found = probing.probes(contract.inputs, first, samples, narrow=True)
+    return Reference(model, contract, [*found, *further])
 
 
 class Judgement(NamedTuple):

@@ -2,26 +2,28 @@
 
 import statistics
 import time
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keraskip.checks import check_integer
-from keraskip.export.artefact import card, page
+from keraskip.export.artefact import layout, page
 from keraskip.export.artefact.pictures import best_classes, read_picture
-from keraskip.export.artefact.probes import noise, shapes_of
+from keraskip.export.artefact.probes import noise
+from keraskip.export.errors import ExportError, cause
 from keraskip.export.formats import FORMATS
 from keraskip.export.network.preprocessing import Preprocessing
-from keraskip.export.network.tensors import Shape, batch_for, image_shape
+from keraskip.export.network.samples import batch_for
+from keraskip.export.network.tensors import Shape, image_shape
 from keraskip.tables import add_row, new_table, printed
 
 # Batch sizes to time, and how often each is run.
 TIMED_BATCHES = (1, 32)
 RUNS = 20
-# Height or width of the images to time if the network takes any, and other open sides.
-OPEN_SIDE = 224
-OPEN_LENGTH = 16
+# The most numbers in a batch to time: 256 MiB.
+MOST_TIMED = 2**26
 
 
 class Artefact:
@@ -37,7 +39,8 @@ class Artefact:
         outputs: the outputs.
 
     Raises:
-        ValueError: for a folder that is no artefact.
+        ValueError: for a folder that is no artefact, or a damaged one.
+        OSError: if it cannot be read.
         ImportError: if the runtime is not installed.
 
     Example:
@@ -48,10 +51,18 @@ class Artefact:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.card = card.read(self.path)
-        self.inputs = tuple(map(page.tensor_of, self.card["inputs"]))
-        self.outputs = tuple(map(page.tensor_of, self.card["outputs"]))
-        self._run = FORMATS[self.card["format"]].opened(self.path)
+        self.card = layout.read(self.path)
+        self.inputs = tuple(map(layout.tensor_of, self.card["inputs"]))
+        self.outputs = tuple(map(layout.tensor_of, self.card["outputs"]))
+        try:
+            self._run = FORMATS[self.card["format"]].opened(self.path)
+        except (OSError, ImportError):
+            raise
+        except Exception as error:
+            # Runtimes raise errors of their own.
+            raise ValueError(
+                f"The artefact cannot be loaded: {cause(error)}. Received: {self.path}"
+            ) from error
 
     def __call__(self, samples: Any) -> dict[str, np.ndarray]:
         """The outputs by their names.
@@ -62,10 +73,23 @@ class Artefact:
 
         Raises:
             ValueError: if the samples do not fit the inputs.
+            ExportError: a ValueError, if the runtime fails, or gives others than these outputs.
         """
-        outputs = self._run(batch_for(self.inputs, "samples", samples))
+        batch = batch_for(self.inputs, self.card["nesting"], "samples", samples)
+        try:
+            outputs = self._run(batch)
+        except Exception as error:
+            # Runtimes raise errors of their own.
+            raise ExportError(
+                f"The artefact cannot run these samples: {cause(error)}. Received: {self.path}"
+            ) from error
         # Some runtimes sort them by name; the model's order comes first here.
         names = [output.name for output in self.outputs]
+        if not {*names} <= {*outputs}:
+            raise ExportError(
+                f"The card must name the outputs {', '.join(outputs)}. Received: {self.path}, "
+                f"outputs {', '.join(names)}"
+            )
         return {name: outputs[name] for name in dict.fromkeys([*names, *outputs])}
 
     @property
@@ -98,13 +122,18 @@ class Artefact:
                 f"Received: outputs {'; '.join(map(str, self.outputs))}"
             )
         scores = self(self.read(file))[first.name].ravel()
-        return best_classes(scores, self.card["class_names"], top_k)
+        names = self.card["class_names"]
+        if names and len(names) != len(scores):
+            raise ExportError(
+                f"The card must have a name for each of {len(scores)} classes. "
+                f"Received: {self.path}, {len(names)} names"
+            )
+        return best_classes(scores, names, top_k)
 
     def milliseconds(self, batch: int) -> float:
-        """Median time for a batch of `batch` images."""
+        """Median time for a batch of `batch` samples, whose open sides are as the card has them."""
         check_integer("batch", batch, minimum=1)
-        side = OPEN_SIDE if image_shape(self.inputs) else OPEN_LENGTH
-        samples = noise(self.inputs, shapes_of(self.inputs, None, side), batch)
+        samples = noise(self.inputs, self.card["sample_shapes"], batch)
         seconds = []
         for _ in range(RUNS + 2):
             begun = time.perf_counter()
@@ -125,12 +154,9 @@ def report(artefact: Artefact, differences: dict[str, float] | None = None) -> s
             for each in facts[f"{kind}s"]
         ),
         *([("signatures", ", ".join(facts["signatures"]))] if facts["signatures"] else []),
-        *facts.get("about", {}).items(),
+        *facts["about"].items(),
         ("size on disk", f"{_size(artefact.path) / 1e6:.2f} MB"),
-        *(
-            (f"time, batch {batch}", f"{artefact.milliseconds(batch):.2f} ms")
-            for batch in TIMED_BATCHES
-        ),
+        *((f"time, batch {batch}", _time(artefact, batch)) for batch in TIMED_BATCHES),
         *(
             (f"difference to the model, {kind}", f"{value:.1e}")
             for kind, value in (differences or {}).items()
@@ -142,6 +168,13 @@ def report(artefact: Artefact, differences: dict[str, float] | None = None) -> s
     for row in rows:
         add_row(table, *row)
     return printed(table)
+
+
+def _time(artefact: Artefact, batch: int) -> str:
+    numbers = batch * sum(map(prod, artefact.card["sample_shapes"].values()))
+    if numbers > MOST_TIMED:
+        return f"not measured, {numbers:,} numbers"
+    return f"{artefact.milliseconds(batch):.2f} ms"
 
 
 def _size(folder: Path) -> int:

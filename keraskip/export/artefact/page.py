@@ -1,28 +1,29 @@
 """The card of an artefact as a page to read."""
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from keraskip.export.artefact.layout import tensor_of
 from keraskip.export.formats import FORMATS
-from keraskip.export.network.tensors import Tensor, image_shape
+from keraskip.export.network.tensors import image_shape
 from keraskip.tables import with_unit
 
 # Class names in the README, so that they fit one row.
 MOST_NAMES = 20
-
-
-def tensor_of(entry: Mapping[str, Any]) -> Tensor:
-    """An input or output of a card."""
-    return Tensor(**{**entry, "shape": tuple(entry["shape"][1:])})
+# What begins a cell, a link or an emphasis in Markdown; within a word `_` is none.
+MARKS = re.compile(r"[\\`*\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+TAGS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def readme(card: Mapping[str, Any]) -> str:
     """The card as a page to read."""
     network = card["architecture"]
     lines = [
-        f"# {card['name']}",
+        f"# {_text(card['name'])}",
         "",
         f"A network in the format {card['format']}, written by keraskip on "
         f"{card['created'][:10]}.",
@@ -34,15 +35,15 @@ def readme(card: Mapping[str, Any]) -> str:
         _row("parameters", f"{network['parameters']:,}"),
         _row("multiply-accumulates", with_unit(network["macs"]) if network["macs"] else None),
         _row("layers with kernels", network["depth"]),
-        *(_row(f"{kind} `{each['name']}`", tensor_text(each))
+        *(_row(f"{kind} {_code(each['name'])}", tensor_text(each))
           for kind in ("input", "output") for each in card[f"{kind}s"]),
         _row("signatures", ", ".join(card["signatures"])),
-        _row("weights", card["weights"]),
-        _row("classes", ", ".join(card["class_names"][:MOST_NAMES])),
+        _row("weights", _text(card["weights"] or "")),
+        _row("classes", ", ".join(map(_text, card["class_names"][:MOST_NAMES]))),
         _row("batch normalisations folded", card["folded"]),
         _row("quantisation", card["quantization"]),
-        *(_row(name, value) for name, value in card["about"].items()),
-        *(_row(name, f"{value:.4g}") for name, value in card["metrics"].items()),
+        *(_row(_text(name), _text(value)) for name, value in card["about"].items()),
+        *(_row(_text(name), f"{value:.4g}") for name, value in card["metrics"].items()),
         *(_row(f"difference to the model, {kind}", f"{value:.1e}") for kind, value in
           card["parity"].items()),
         *(_row(f"own rounding of the model, {kind}", f"{value:.1e}") for kind, value in
@@ -104,4 +105,25 @@ def _preprocessing(card: Mapping[str, Any]) -> str | None:
 def _origin(training: Mapping[str, Any] | None) -> str | None:
     if not training:
         return None
-    return f"Trained as `{training['run']}`, started {training['started']}: {training['trial']}\n"
+    started, trial = _text(str(training["started"])), _text(str(training["trial"]))
+    return f"Trained as {_code(training['run'])}, started {started}: {trial}\n"
+
+
+def _text(words: str) -> str:
+    """Words of somebody else in a line of Markdown, where they are nothing but words."""
+    return MARKS.sub(r"\\\g<0>", _printable(words)).translate(TAGS)
+
+
+def _code(words: str) -> str:
+    """Words of somebody else as code in Markdown; the fence is longer than theirs."""
+    longest = max(map(len, re.findall("`+", words)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    return f"{fence}{space}{_printable(words)}{space}{fence}"
+
+
+def _printable(words: str) -> str:
+    """The words in one line, with a mark in place of each character that controls a terminal."""
+    return "".join(
+        "\ufffd" if unicodedata.category(letter)[0] == "C" else letter
+        for letter in " ".join(words.split())
+    )

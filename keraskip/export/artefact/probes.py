@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keraskip.export.artefact.kinds import COUNTS, at_random, is_whole, made
+from keraskip.export.artefact.kinds import COUNTS, at_random, is_whole, made, values_of
 from keraskip.export.network.tensors import Batch, Tensor
 
 # The most real samples to use.
@@ -39,6 +39,7 @@ def probes(
     inputs: Sequence[Tensor],
     shapes: Mapping[str, tuple[int, ...]],
     samples: Batch | None = None,
+    narrow: bool = False,
 ) -> list[Probe]:
     """One sample alone, and samples of all kinds in a batch whose size is odd.
 
@@ -46,15 +47,22 @@ def probes(
         inputs: the inputs.
         shapes: the shape of a sample, by the name of the input.
         samples: real ones; up to eight are used.
+        narrow: whether the words and whole numbers of all kinds are from the real samples.
     """
     random = np.random.default_rng(0)
+    real = {name: part[:REAL] for name, part in (samples or {}).items()}
     by_kind = {
-        kind: {each.name: made(kind, each, shapes[each.name], random) for each in inputs}
+        kind: {
+            each.name: made(
+                kind, each, shapes[each.name], random, real.get(each.name) if narrow else None
+            )
+            for each in inputs
+        }
         for kind in COUNTS
         if kind != "padding" or any(is_whole(each) and each.shape for each in inputs)
     }
-    if samples is not None:
-        by_kind = {"real": {name: part[:REAL] for name, part in samples.items()}, **by_kind}
+    if real:
+        by_kind = {"real": real, **by_kind}
     first = next(iter(by_kind))
     alone = {name: values[:1] for name, values in by_kind[first].items()}
     return [Probe(alone, {first: slice(0, 1)}), _joined(by_kind)]
@@ -69,7 +77,7 @@ def noise(inputs: Sequence[Tensor], shapes: Mapping[str, tuple[int, ...]], count
     """Random samples."""
     random = np.random.default_rng(0)
     return {
-        each.name: each.batch(at_random(each, (count, *shapes[each.name]), random))
+        each.name: each.batch(at_random(each, (count, *shapes[each.name]), random, values_of(each)))
         for each in inputs
     }
 

@@ -31,6 +31,7 @@ class Reference:
     Attributes:
         model: the model.
         contract: its contract.
+        shapes: the shape of most samples, by the name of the input.
         probes: the batches.
         expected: the outputs for each of them.
         sizes: how large the numbers of each output usually are.
@@ -38,6 +39,7 @@ class Reference:
 
     def __init__(self, model: keras.Model, contract: Contract, probes: Sequence[Probe]) -> None:
         self.model, self.contract, self.probes = model, contract, probes
+        self.shapes = {name: each.shape[1:] for name, each in probes[0].batch.items()}
         self.expected = [_answered(model, contract, probe) for probe in probes]
         # One sample alone, real or random; extreme ones would hide errors of the others.
         self.sizes = {name: size_of(values) for name, values in self.expected[0].items()}
@@ -108,16 +110,24 @@ def outputs_of(model: keras.Model, contract: Contract, batch: Batch) -> Batch:
     }
 
 
+class UnansweredError(ExportError):
+    """Samples that the model does not take."""
+
+
 def _answered(model: keras.Model, contract: Contract, probe: Probe) -> Batch:
-    """The outputs; ExportError if the model does not take the samples."""
+    """The outputs; `UnansweredError` if the model does not take the samples."""
     try:
         return outputs_of(model, contract, probe.batch)
     except Exception as error:
         # Backends and layers raise whatever they like.
-        raise ExportError(
+        advice = (
+            ""
+            if "real" in probe.kinds
+            else ("samples= may show words and whole numbers that it takes. ")
+        )
+        raise UnansweredError(
             f"The model cannot run samples of kind {', '.join(probe.kinds)}: {cause(error)}. "
-            "samples= may show some that it takes. "
-            f"Received: {'; '.join(map(str, contract.inputs))}"
+            f"{advice}Received: {'; '.join(map(str, contract.inputs))}"
         ) from error
 
 
@@ -132,16 +142,26 @@ def shapes_for(
     inputs = contract.inputs
     if not any(None in each.shape for each in inputs):
         return [probing.shapes_of(inputs, None, 0)]
+    if samples is not None:
+        first = probing.shapes_of(inputs, samples, 0)
+    else:
+        first = _first_shapes(model, contract)
+    others = (probing.smaller(inputs, first, share) for share in SHARES)
+    return [first, *[other for other in others if _takes(model, contract, other)][:1]]
+
+
+def _first_shapes(model: keras.Model, contract: Contract) -> dict[str, tuple[int, ...]]:
+    """The shapes with the first of the usual sides that the model takes."""
     sides = (*IMAGE_SIDES, *SIDES) if contract.image else SIDES
-    tried = (probing.shapes_of(inputs, samples, side) for side in sides)
+    tried = (probing.shapes_of(contract.inputs, None, side) for side in sides)
     first = next((shapes for shapes in tried if _takes(model, contract, shapes)), None)
     if first is None:
         raise ExportError(
-            f"The model takes no samples whose open sides are {', '.join(map(str, SIDES))}: "
-            f"samples= must show some that it takes. Received: {'; '.join(map(str, inputs))}"
+            f"The model takes no samples whose open sides are {', '.join(map(str, sides))}: "
+            "an export needs samples= that it takes. "
+            f"Received: {'; '.join(map(str, contract.inputs))}"
         )
-    others = (probing.smaller(inputs, first, share) for share in SHARES)
-    return [first, *[other for other in others if _takes(model, contract, other)][:1]]
+    return first
 
 
 def _takes(model: keras.Model, contract: Contract, shapes: Mapping[str, tuple]) -> bool:

@@ -9,7 +9,9 @@ import keras
 from keraskip.checks import check_integer
 from keraskip.export.network.naming import input_names, output_names
 from keraskip.export.network.ranges import limits
-from keraskip.export.network.tensors import Batch, Shape, Tensor, batch_for, image_shape
+from keraskip.export.network.samples import batch_for
+from keraskip.export.network.scopes import check_names
+from keraskip.export.network.tensors import Batch, Shape, Tensor, image_shape
 from keraskip.graph import has_graph
 
 
@@ -55,7 +57,9 @@ class Contract:
 
     def checked(self, argument: str, samples: Any) -> Batch | None:
         """The samples by the names of inputs, None for None; ValueError unless they fit."""
-        return None if samples is None else batch_for(self.inputs, argument, samples)
+        if samples is None:
+            return None
+        return batch_for(self.inputs, self.nesting, argument, samples)
 
 
 def contract_of(model: keras.Model, input_shape: Any = None) -> Contract:
@@ -125,6 +129,7 @@ def _check_given(given: Sequence[Any], known: Sequence[Any]) -> None:
 def _outputs(model: keras.Model, taken: Any) -> Any:
     """Symbolic tensors for the outputs, nested as the model gives them."""
     if not has_graph(model):
+        check_names(model)
         return model.compute_output_spec(taken)
     return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
 

@@ -27,7 +27,8 @@ def names_of(structure: Any, own: Sequence[str], kind: str) -> list[str]:
         name_at(path if any(isinstance(key, str) for key in path) else [name], kind)
         for path, name in zip(paths, own, strict=True)
     ]
-    if len({*names}) < len(names):
+    # TensorFlow takes two names for one that differ in capitals alone.
+    if len({name.lower() for name in names}) < len(names):
         return [f"{kind}_{index}" for index in range(len(names))]
     return names
 
@@ -50,7 +51,7 @@ def input_names(inputs: Any, known: bool) -> list[str]:
 
 
 def output_names(model: Any, outputs: Any, taken: Sequence[str]) -> list[str]:
-    """The names of the outputs; an output with the name of an input gets `_output` behind it."""
+    """The names of the outputs; one that is taken already gets `_output` behind it."""
     tensors = keras.tree.flatten(outputs)
     if isinstance(model, keras.Sequential):
         own = [model.layers[-1].name]
@@ -59,4 +60,8 @@ def output_names(model: Any, outputs: Any, taken: Sequence[str]) -> list[str]:
     if len(own) != len(tensors) or len({*own}) < len(own):
         own = [f"output_{index}" for index in range(len(tensors))]
     names = names_of(outputs, own, "output")
-    return [f"{name}_output" if name in taken else name for name in names]
+    for index in range(len(names)):
+        others = {*taken, *names[:index], *names[index + 1 :]}
+        while names[index] in others:
+            names[index] += "_output"
+    return names

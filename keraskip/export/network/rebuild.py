@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from keraskip.export.network.scopes import scope_name
 from keraskip.graph import walk
 from keraskip.models.copies import copied, take_weights
 from keraskip.models.large_graphs import connect
@@ -20,6 +21,8 @@ Replace = Callable[[int, Any, str], Callable[..., Any] | None]
 
 def rebuild(model: keras.Model, replace: Replace, dtype: str | None = None) -> keras.Model:
     """A functional model with copies of this model's layers; nested models are taken apart.
+
+    Names that TensorFlow refuses get underscores.
 
     Args:
         model: a model with a graph.
@@ -38,7 +41,7 @@ def rebuild(model: keras.Model, replace: Replace, dtype: str | None = None) -> k
         index += 1
         if node.is_input:
             return [known[id(tensor)] for tensor in node.outputs]
-        layer, name = node.operation, _unique(path.replace("/", "_"), names)
+        layer, name = node.operation, _unique(scope_name(path.replace("/", "_")), names)
         args, kwargs = node.arguments.fill_in(known)
         called = replace(index, layer, name)
         if called is None:
@@ -52,11 +55,12 @@ def rebuild(model: keras.Model, replace: Replace, dtype: str | None = None) -> k
         for tensor in model.inputs
     ]
     outputs = walk(model, inputs, visit)
+    model_name = scope_name(model.name, first=True)
     if isinstance(model, keras.Sequential):
-        new = connect(inputs[0], outputs[0], model.name)
+        new = connect(inputs[0], outputs[0], model_name)
     else:
         packed = keras.tree.pack_sequence_as
-        new = connect(packed(model.input, inputs), packed(model.output, outputs), model.name)
+        new = connect(packed(model.input, inputs), packed(model.output, outputs), model_name)
     for layer, twin in copies.values():
         take_weights(twin, layer)
     return new

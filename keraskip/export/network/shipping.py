@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import keras
 
 from keraskip.export.network.folding import folded
-from keraskip.export.network.rebuild import for_inference, is_half
+from keraskip.export.network.rebuild import for_inference, is_half, rebuild
+from keraskip.export.network.scopes import check_names, refused
 from keraskip.graph import has_graph
 
 
@@ -41,6 +42,9 @@ def shipping_of(model: keras.Model, fold: bool) -> Shipping:
         return Shipping(model, model, model, 0)
     half = is_half(model)
     plain = for_inference(model, "float32" if half else None)
+    if any(refused(plain)):
+        plain = rebuild(plain, lambda *call: None)
+    check_names(plain)
     network = folded(plain) if fold else plain
     return Shipping(model, plain if half else model, network, _norms(plain) - _norms(network))
 

@@ -1,8 +1,9 @@
 """The inputs and outputs of a network, and batches for them. Loads no framework."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any
 
 import numpy as np
@@ -51,71 +52,16 @@ def image_shape(inputs: Sequence[Tensor]) -> Shape | None:
     return first.shape if is_image and first.shape[-1] is not None else None
 
 
-def batch_for(inputs: Sequence[Tensor], argument: str, samples: Any) -> Batch:
-    """An array for each input by its name.
-
-    Args:
-        inputs: the inputs.
-        argument: what the samples are called in an error.
-        samples: one array, if there is one input; a dict by the names of the inputs; or the arrays
-            nested as the model takes them.
-
-    Raises:
-        ValueError: unless the samples fit the inputs.
-    """
-    values = _values(inputs, samples)
-    if values is None:
-        raise _refused(inputs, argument, _found(samples))
-    batch = {each.name: each.batch(value) for each, value in zip(inputs, values, strict=True)}
-    shapes = {name: list(values.shape) for name, values in batch.items()}
-    lengths = {shape[0] if shape else 0 for shape in shapes.values()}
-    fits = all(each.fits(shapes[each.name]) for each in inputs)
-    if not fits or len(lengths) > 1 or 0 in lengths:
-        raise _refused(inputs, argument, shapes)
-    return batch
-
-
 def name_at(path: Sequence[Any], kind: str) -> str:
     """The name of what lies there in nested dicts and lists, in a form for every format.
 
-    `kind`, such as `"input"`, stands before a name that begins without a letter.
+    `kind`, such as `"input"`, stands before a name that begins without a letter, and before one
+    that cannot be an argument.
     """
     plain = re.sub(r"\W", "_", "_".join(map(str, path)), flags=re.ASCII)
-    return plain if plain[:1].isalpha() else f"{kind}_{plain}"
+    return plain if plain[:1].isalpha() and not _is_taken(plain) else f"{kind}_{plain}"
 
 
-def _values(inputs: Sequence[Tensor], samples: Any) -> list | None:
-    """The arrays in the order of the inputs; None if they are others."""
-    names = [each.name for each in inputs]
-    if isinstance(samples, Mapping):
-        named = {name_at(path, "input"): each for path, each in _leaves(samples)}
-        return [named[name] for name in names] if {*named} == {*names} else None
-    if len(inputs) == 1:
-        return [samples]
-    values = [each for _, each in _leaves(samples)]
-    return values if len(values) == len(inputs) else None
-
-
-def _leaves(samples: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
-    """The arrays with their places, in the order of Keras, which sorts dicts."""
-    if isinstance(samples, Mapping):
-        for key in sorted(samples):
-            yield from _leaves(samples[key], (*path, key))
-    elif isinstance(samples, list | tuple):
-        for index, each in enumerate(samples):
-            yield from _leaves(each, (*path, index))
-    else:
-        yield path, samples
-
-
-def _found(samples: Any) -> Any:
-    if isinstance(samples, Mapping):
-        return list(samples)
-    return f"{len(samples)} arrays" if isinstance(samples, list | tuple) else "an array"
-
-
-def _refused(inputs: Sequence[Tensor], argument: str, received: Any) -> ValueError:
-    return ValueError(
-        f"{argument} must be samples as the model takes them, {'; '.join(map(str, inputs))}. "
-        f"Received: {received}"
-    )
+def _is_taken(name: str) -> bool:
+    """Whether Python has the name for itself; signatures are methods, which have a `self`."""
+    return iskeyword(name) or name == "self"
