@@ -19,6 +19,7 @@ from keraskip.analysis.verdicts import Group, Verdict
 from keraskip.analysis.words import STATES
 from keraskip.report.diagnoses import about_diagnosis, learning_words
 from keraskip.report.effects import about_gap, about_orders, about_states
+from keraskip.report.labelled import labelled
 from keraskip.report.wording import change, number, over_seeds, plain_change, with_interval
 from keraskip.runs import Run
 
@@ -36,10 +37,13 @@ class Findings:
     """All that a report says about several runs.
 
     Attributes:
-        runs: the runs, in the order given.
+        runs: the runs, in the order given; their names are visible, see `keraskip.labels`.
     """
 
     runs: tuple[Run, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "runs", tuple(map(labelled, self.runs)))
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
