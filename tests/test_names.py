@@ -8,20 +8,29 @@ import unicodedata
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from made_runs import classifier, falling, flat, run_of
 from nasty import LONG, NAMES
+from test_analysis import weight
 from test_report import INFO
+from typer.testing import CliRunner
 
 import keraskip
+from keraskip.callbacks.book.telling import Telling
+from keraskip.callbacks.columns import STATISTICS
+from keraskip.cli import app
+from keraskip.cli.progress import progress_bars
+from keraskip.cli.terminal import waiting
 from keraskip.labels import FORMULA, in_csv, in_one_line, visible
 from keraskip.report.charts import charts
 from keraskip.report.keys import parameters
 from keraskip.report.markdown import as_markdown
 from keraskip.report.page import as_html
+from keraskip.runs import RunWriter
 
 ALL = [*NAMES.values(), LONG]
 EPOCHS = [{"epoch": n, "steps": 150, "accuracy": 0.1, "val_accuracy": 0.1} for n in (0, 1)]
@@ -247,3 +256,48 @@ def test_a_browser_shows_each_run_and_runs_nothing(tmp_path):
 # The keys of the runs or groups in each chart, from the view that Vega made of it.
 ROWS = """([name, view]) => [name, view.data(name === 'heat' ? 'facet_domain' : 'data_0').map(
     (row) => row.run_key ?? row.group_key)]))"""
+
+
+# What no shell can hand over.
+NO_ARGUMENTS = (NAMES["the end of a text"], NAMES["half a character"])
+
+
+@pytest.mark.parametrize("name", [n for n in ALL if not n.isprintable() and n not in NO_ARGUMENTS])
+def test_an_argument_that_is_wrong_is_repeated_in_one_line(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["report", f"no/{name}"], ["compare", f"--study=no{name}"], ["list", name]):
+        shown = CliRunner().invoke(app, arguments)
+        assert shown.exit_code == 2, shown.output
+        assert is_plain(shown.output)
+        assert shown.output.count("\n") == 1
+        assert shown.output.startswith("keraskip: ")
+
+
+def test_what_commands_show_meanwhile_is_no_markup(capsys):
+    with waiting(NAMES["markup of a console"]) as status:
+        assert status.status.plain == NAMES["markup of a console"]
+    trial = SimpleNamespace(name="[/] [red]", epochs=2)
+    with progress_bars([trial]) as progress:
+        progress(0, trial, 1)
+    assert "[/] [red]" in capsys.readouterr().err
+
+
+def test_the_recorder_tells_of_a_layer_in_one_line(tmp_path, capsys):
+    odd = NAMES["a forged line"] + NAMES["a colour of the terminal"]
+    weights = [{**weight(depth, "kernel"), "layer": f"{odd}{depth}"} for depth in range(1, 7)]
+    writer = RunWriter(tmp_path, classifier(), weights, STATISTICS, ("loss",))
+    values = np.zeros((300, 6, len(STATISTICS)), np.float32)
+    values[:, :, [STATISTICS.index(name) for name in ("weight_norm", "update_norm")]] = [1, 1e-3]
+    for name in "grad_norm", "grad_max":
+        # The signal ends at the third layer.
+        values[:, :, STATISTICS.index(name)] = [0, 0, 1, 1, 1, 1]
+    writer.append(np.arange(300), values, flat().astype("float32")[:, None])
+    writer.add_epoch({"epoch": 0, "steps": 300})
+    telling = Telling(is_loud=True, stops=False)
+    telling.add(tmp_path, {})
+    telling.end_epoch(tmp_path, 0, may_stop=False)
+    telling.end(tmp_path)
+    told = capsys.readouterr().out
+    assert "a\\rkeraskip: all is well\\x1b[31mred\\x1b[2J" in told
+    assert is_plain(told)
+    assert all(not line.startswith("keraskip: all is well") for line in told.splitlines())

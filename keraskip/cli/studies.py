@@ -12,6 +12,7 @@ import typer
 from keraskip.cli.progress import progress_bars
 from keraskip.cli.reports import write_report
 from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, waiting
+from keraskip.labels import in_one_line
 
 if TYPE_CHECKING:
     from keraskip.study import Trial
@@ -111,7 +112,7 @@ def compare(
         with bad_input_in_one_line():
             write_report(runs, folder / "report.html")
     for name, reason in failures.items():
-        print(f"keraskip: {name} failed: {reason}", file=sys.stderr)
+        print(f"keraskip: {in_one_line(f'{name} failed: {reason}')}", file=sys.stderr)
     if failures:
         raise typer.Exit(1)
 

@@ -11,6 +11,7 @@ from keraskip.analysis.contrasts import Degradation, Effect, degradations, effec
 from keraskip.analysis.estimates import Estimate, mean
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.groups import grouped
+from keraskip.analysis.labelled import labelled
 from keraskip.analysis.learning import Learning, learning_of
 from keraskip.analysis.outlook import FEWEST_OF_A_LINE, PLAIN_REASONS
 from keraskip.analysis.shapes import HEALTHY_ORDERS
@@ -19,7 +20,6 @@ from keraskip.analysis.verdicts import Group, Verdict
 from keraskip.analysis.words import STATES
 from keraskip.report.diagnoses import about_diagnosis, learning_words
 from keraskip.report.effects import about_gap, about_orders, about_states
-from keraskip.report.labelled import labelled
 from keraskip.report.wording import change, number, over_seeds, plain_change, with_interval
 from keraskip.runs import Run
 

@@ -1,4 +1,4 @@
-"""Runs as a report shows them: each text in them is visible, in one line."""
+"""Runs as they are shown: each text in them is visible, in one line."""
 
 from dataclasses import replace
 
