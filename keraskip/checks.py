@@ -25,7 +25,9 @@ def check_flag(argument: str, value: object) -> None:
         raise TypeError(f"{argument} must be True or False. Received: {argument}={value!r}")
 
 
-def check_integer(argument: str, value: Any, minimum: int | None = None) -> int:
+def check_integer(
+    argument: str, value: Any, minimum: int | None = None, maximum: int | None = None
+) -> int:
     """`value` as an int; TypeError unless it is an integer, of Python or numpy."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{argument} must be an integer. Received: {argument}={value!r}")
@@ -34,6 +36,11 @@ def check_integer(argument: str, value: Any, minimum: int | None = None) -> int:
         raise ValueError(
             f"{argument} must be at least {minimum}. Received: {argument}={value} "
             f"(nearest: {minimum})"
+        )
+    if maximum is not None and value > maximum:
+        raise ValueError(
+            f"{argument} must be at most {maximum}. Received: {argument}={value} "
+            f"(nearest: {maximum})"
         )
     return value
 

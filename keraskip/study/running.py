@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from keraskip.study.arguments import check_arguments
 from keraskip.study.devices import Setup
 from keraskip.study.launchers import Launcher, Progress, Task, one_after_the_other
+from keraskip.study.names import check_folders
 from keraskip.study.studies import named_study
 from keraskip.study.training import is_finished, loaded
 from keraskip.study.trial import Trial
@@ -102,8 +104,11 @@ def check_study(trials: Iterable[Trial], out: str | Path) -> set[str]:
     names = [trial.name for trial in trials]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"A study needs trials, each with a name of its own. Received: {names}")
+    check_folders(names)
     for trial in trials:
-        _ = trial.settings, trial.family
+        _ = trial.settings
+        if type(trial) is Trial:  # another class may build another network
+            check_arguments(trial.family, trial.builder_arguments)
     budgets = {(trial.dataset, trial.image_size, trial.epochs) for trial in trials}
     if len(budgets) > 1:
         raise ValueError(
