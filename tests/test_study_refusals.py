@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import keras
 import pytest
@@ -11,8 +12,9 @@ from typer.testing import CliRunner
 
 import keraskip
 from keraskip.cli import app
+from keraskip.data.known import check_dataset
 from keraskip.models import choices, residual_layout, shortcuts
-from keraskip.study import Trial, check_study, run_study
+from keraskip.study import Trial, check_study, on_ray, run_study
 from keraskip.study.arguments import ARGUMENTS, DECIDED, USUAL
 from keraskip.study.mlp import build_mlp
 from keraskip.study.names import check_file_name
@@ -183,3 +185,51 @@ assert not {{"keras", "tensorflow", "tensorflow_datasets"}} & {{*sys.modules}}
 
 def test_it_refuses_before_keras_is_loaded(tmp_path):
     subprocess.run([sys.executable, "-c", WITHOUT_KERAS], check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("nope", "dataset='nope'"),
+        ("cifar11", r"dataset='cifar11' \(nearest: .*cifar10"),
+        ("tfds:nope/config", "dataset='tfds:nope/config'"),
+        ("folder:no/where", "There is no no/where"),
+        ("npz:no.npz", "There is no no.npz"),
+    ],
+)
+@pytest.mark.skipif(not find_spec("tensorflow_datasets"), reason="no tensorflow-datasets")
+def test_a_data_set_that_is_not_there_is_refused_before_any_is_loaded(dataset, message, tmp_path):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        check_study([Trial("mine", "plain", {"depth": 8}, dataset)], tmp_path / "study")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10", "tfds:fashion_mnist", "imagenet2012/5.1.0"])
+def test_a_data_set_that_may_be_there_is_not_refused(name, tmp_path):
+    assert check_study([Trial("mine", "plain", {"depth": 8}, name)], tmp_path) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not find_spec("tensorflow_datasets"), reason="no tensorflow-datasets")
+def test_each_set_of_images_has_a_file_of_its_name():
+    import tensorflow_datasets
+
+    known = tensorflow_datasets.list_builders()
+    kinds = {name: tensorflow_datasets.builder_cls(name) for name in known}
+    parts = {"image_classification", "datasets"}
+    names = [name for name, kind in kinds.items() if parts & {*kind.__module__.split(".")}]
+    assert len(names) > 80
+    for name in names:
+        check_dataset(name)
+
+
+def test_nobody_answers_at_the_address_of_ray(free_port, tmp_path):
+    for address in f"127.0.0.1:{free_port}", f"ray://127.0.0.1:{free_port}", "127.0.0.1:99999":
+        with pytest.raises(ConnectionError, match=f"ray start --head.*address='{address}'"):
+            on_ray(address)
+    if find_spec("ray"):
+        options = ["--ray", f"127.0.0.1:{free_port}", "--out", str(tmp_path)]
+        shown = CliRunner().invoke(app, ["compare", *options])
+        assert shown.exit_code == 2
+        assert shown.output.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -65,6 +65,9 @@ def _watch(runs: Sequence[Path], out: Path) -> None:
     if out.suffix != ".html":
         raise ValueError(f"--watch writes a page, which ends in .html. Received: {out.name!r}")
     _print(f"{visible(str(out))} follows the training; Ctrl-C ends this, not the training.")
+    for folder in runs:
+        if not folder.exists():
+            _print(f"{visible(str(folder))} is not there yet: it is waited for.")
     try:
         comparison = watch(runs, out)
     except KeyboardInterrupt:

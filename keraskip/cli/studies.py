@@ -109,6 +109,7 @@ def compare(
             check_study(trials, folder)
         if launcher is one_after_the_other:
             import_keras_quietly()
+        setup.join()
         with waiting(f"reading {trials[0].dataset}"):
             loaded(trials[0], setup)
     runs, failures = _trained(trials, folder, place=launcher, **asdict(setup))

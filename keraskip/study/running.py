@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from keraskip.data.known import check_dataset
 from keraskip.study.arguments import check_arguments
 from keraskip.study.devices import Setup
 from keraskip.study.launchers import Launcher, Progress, Task, one_after_the_other
@@ -99,7 +100,10 @@ def run_study(
 
 
 def check_study(trials: Iterable[Trial], out: str | Path) -> set[str]:
-    """The names of the trials that are finished in `out`; raises the errors of `run_study`."""
+    """The names of the trials that are finished in `out`; raises the errors of `run_study`.
+
+    It loads neither Keras nor data, unless a network has an unusual activation or initializer.
+    """
     trials = list(trials)
     names = [trial.name for trial in trials]
     if not names or len(set(names)) < len(names):
@@ -115,6 +119,7 @@ def check_study(trials: Iterable[Trial], out: str | Path) -> set[str]:
             "The trials of a study must have the same data and as many epochs each. "
             f"Received: {sorted(budgets, key=str)}"
         )
+    check_dataset(trials[0].dataset)
     finished = {trial.name for trial in trials if is_finished(Path(out) / trial.name, trial)}
     Path(out).mkdir(parents=True, exist_ok=True)
     # Only writing shows whether the system allows it and has room.
