@@ -51,11 +51,10 @@ def _nothing(fits: Fits, failed: bool, code: str) -> str:
 
 
 def _answers(fits: Fits) -> list[str]:
-    from keraskip.analysis.labelled import labelled
     from keraskip.report.comparison import compare
     from keraskip.runs import load_run
 
-    runs = [labelled(load_run(folder)) for folder in fits.runs]
+    runs = [load_run(folder) for folder in fits.runs]
     answers = [_answer(run) for run in runs]
     page = compare(*runs).save(fits.folder / PAGE)
     shown = sorted(answers, key=len, reverse=True)[:MOST_FITS]
