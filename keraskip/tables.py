@@ -5,6 +5,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from keraskip.labels import visible
+
 WIDTH = 100
 UNITS = {10**12: "T", 10**9: "G", 10**6: "M", 10**3: "k"}
 
@@ -17,7 +19,7 @@ def new_table(footer: bool = False) -> Table:
 
 def add_row(table: Table, *cells: str) -> None:
     """Adds a row whose cells are shown as they are: brackets are no markup."""
-    table.add_row(*map(Text, cells))
+    table.add_row(*(Text(visible(cell)) for cell in cells))
 
 
 def printed(table: Table, width: int = WIDTH) -> str:

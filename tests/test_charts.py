@@ -27,9 +27,12 @@ def runs(tmp_path):
 
 
 def test_families_share_a_colour_and_differ_in_dashes(runs):
-    chart = fitted(grouped(runs), "text")["vconcat"][0]["hconcat"][0]["encoding"]
+    sheet = fitted(grouped(runs), "text")
+    chart = sheet["vconcat"][0]["hconcat"][0]["encoding"]
     colours, dashes = chart["color"]["scale"], chart["strokeDash"]["scale"]
-    assert colours["domain"] == ["plain8", "plain14", "resnet8"]
+    names = next(each["value"] for each in sheet["params"] if each["name"] == "group_names")
+    shown = [names[key] for key in colours["domain"]]
+    assert shown == ["plain8", "plain14", "resnet8"]
     assert colours["range"] == [COLOURS[0], COLOURS[0], COLOURS[1]]
     assert dashes["range"][0] == dashes["range"][2] != dashes["range"][1]
 

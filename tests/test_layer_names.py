@@ -17,8 +17,9 @@ from keraskip.report.charts import CAPTIONS, charts
 from keraskip.report.compared import HOLLOW, left_out
 from keraskip.report.first_chart import first_chart
 from keraskip.report.heat_map import heat_map
+from keraskip.report.keys import with_groups
 from keraskip.report.layer_names import depth_label, ways_of
-from keraskip.report.looks import COLOURS, with_groups
+from keraskip.report.looks import COLOURS
 from keraskip.report.map_names import names_on
 from keraskip.report.page import as_html
 
@@ -71,12 +72,13 @@ def test_an_axis_names_its_layers_where_there_is_room():
 def test_the_map_names_the_layer_that_is_blamed():
     hostile = 'a"; alert(1); "'
     run = with_layers(hostile, *"bcdef")
-    assert len(heat_map([run], "kernel", None)["layer"]) == 1
-    assert len(heat_map([run], "kernel", {"run": {"no such layer": "dead layer"}})["layer"]) == 1
-    named = heat_map([run], "kernel", {"run": {hostile: "dead layer"}})["layer"][1:]
+    assert len(heat_map(grouped([run]), "kernel", None)["layer"]) == 1
+    nowhere = {"run": {"no such layer": "dead layer"}}
+    assert len(heat_map(grouped([run]), "kernel", nowhere)["layer"]) == 1
+    named = heat_map(grouped([run]), "kernel", {"run": {hostile: "dead layer"}})["layer"][1:]
     assert [each["mark"]["type"] for each in named] == ["text", "text"]
     # As a string of JSON it stays a name.
-    assert f"{{{json.dumps(hostile)}: " in named[0]["transform"][0]["filter"]
+    assert f'"0": {json.dumps(f"{hostile}: dead layer")}' in named[0]["transform"][0]["filter"]
 
 
 def with_layers(*names):
@@ -113,7 +115,7 @@ def test_names_on_a_map_lie_a_line_of_text_apart(count, height):
 def test_one_layer_has_a_map_a_name_and_no_ways():
     run = with_layers("only", "out")
     assert names_on(run, "kernel", {"only": "dead layer"}, 120) == {"only": "only: dead layer"}
-    assert heat_map([run], "kernel", None)["height"] == 120
+    assert heat_map(grouped([run]), "kernel", None)["height"] == 120
     assert ways_of(rows_of(("0", ["only"]))) == {}
     assert '{"1": "only"}' in depth_label(rows_of(("0", ["only"])), "width")
 
@@ -138,7 +140,7 @@ def test_five_hundred_layers_and_odd_names_have_labels_on_the_axis():
 def test_a_map_of_numbers_that_are_not_known_is_a_map():
     run = run_of(flat(), info={**INFO, **classifier()}, grad_norm=np.nan, grad_max=np.nan)
     assert names_on(run, "kernel", {"dense": "dead layer"}, 120) == {}
-    assert len(heat_map([run], "kernel", {"run": {"dense": "dead layer"}})["layer"]) == 1
+    assert len(heat_map(grouped([run]), "kernel", {"run": {"dense": "dead layer"}})["layer"]) == 1
     assert '<h2 id="title-first">Loss by step</h2>' in as_html(keraskip.compare(run))
 
 
@@ -163,7 +165,7 @@ def test_layers_that_the_verdict_leaves_out_are_hollow_points_with_a_note():
     assert left_out(comparison.groups) == {"run": ["b1", "b2", "b3"]}
     rows = with_groups(early_profiles(comparison.runs), comparison.groups)
     lines, points, _ = first_chart(comparison.groups, rows)["layer"]
-    assert '{"run": ["b1", "b2", "b3"]}' in points["transform"][0]["filter"]
+    assert '{"0": [2, 3, 4]}' in points["transform"][0]["filter"]
     assert (lines["mark"]["type"], points["mark"]["filled"]) == ("line", False)
     assert HOLLOW in as_html(comparison)
     sound = keraskip.compare(run_of(flat(), info={**INFO, **classifier()}))

@@ -37,7 +37,10 @@ BAD_VALUES = (
     (ALL,      {"classifier_activation": "sofmax"}, r"'sofmax' \(nearest: softmax"),
     (ALL,      {"classifier_activation": "glu"},  r"classifier_activation='glu'"),
     (ALL,      {"name": ""},                      r"name=''"),
-    (ALL,      {"name": "a/b"},                   r"slash.*name='a/b' \(nearest: 'a_b'"),
+    (ALL,      {"name": "a/b"},                   r"letters.*name='a/b' \(nearest: 'a_b'"),
+    (ALL,      {"name": "my model"},              r"letters.*'my model' \(nearest: 'my_model'"),
+    (ALL,      {"name": "_é\x1b"},                r"letters.*'_é.x1b' \(nearest: None"),
+    (ALL,      {"classes": 2**31},                r"at most.*classes=2147483648 \(nearest: 21"),
     (ALL,      {"prefix": "a/b"},                 r"prefix='a/b' \(nearest: 'a_b'"),
     (ALL,      {"prefix": "_a b"},                r"begin with a letter.*\(nearest: 'a_b'"),
     (ALL,      {"activation": "rellu"},           r"activation='rellu' \(nearest: relu"),
@@ -132,14 +135,19 @@ def test_refused_before_a_layer_is_made(builder, arguments, error, message):
     assert not new_layers
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "relu", None, lambda x: x > 3])
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", None, lambda x: x * 3])
 def test_one_class_takes_what_depends_on_the_number(activation):
     check_one_class(activation)
+    model = build_plain(**TINY, classes=1, classifier_activation=activation)
+    model.get_layer("predictions").set_weights([np.ones((2, 1)), np.zeros(1)])
+    images = np.random.default_rng(0).normal(size=(8, 32, 32, 3))
+    assert len(np.unique(keras.ops.convert_to_numpy(model(images)))) > 1
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 8), (3, 3, 64), (1, 2, 3), (8, None, 3), (3, None, 4)])
 def test_narrow_images_are_not_taken_for_the_other_order(shape):
     check_order(shape)
+    assert build_plain(**TINY, input_shape=shape).input_shape == (None, *shape)
 
 
 def test_layers_are_counted():

@@ -79,3 +79,23 @@ def test_ctrl_c_leaves_a_page_that_stays(tmp_path, looks):
     with pytest.raises(KeyboardInterrupt):
         watching.watch([begun(tmp_path / "one")], tmp_path / "page.html")
     assert looks.pages == [(["one"], True), (["one"], False)]
+
+
+def test_a_run_that_is_not_there_yet_is_waited_for(tmp_path, looks):
+    run, out = tmp_path / "study" / "one", tmp_path / "page.html"
+    looks.news = [
+        lambda: run.parent.mkdir(),
+        lambda: begun(run),
+        lambda: set_status(run, "finished"),
+    ]
+    ended = watching.watch([run], out)
+    assert looks.news == []
+    assert [pages for pages, _ in looks.pages] == [["one"], ["one"], ["one"]]
+    assert [each.name for each in ended.runs] == ["one"]
+
+
+def test_a_file_is_no_run_to_wait_for(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(NotADirectoryError, match=r"A run is a folder. Received: .*file"):
+        watching.watch([file], tmp_path / "page.html")

@@ -42,7 +42,7 @@ def _new_bars() -> Any:
     )
 
     return Progress(
-        TextColumn("{task.description:<20}"),
+        TextColumn("{task.description:<20}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("epochs,"),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from keraskip.cli.terminal import bad_input_in_one_line, ending_with_its_reader
+from keraskip.labels import visible
 
 
 def report(
@@ -55,7 +56,7 @@ def write_report(runs: Sequence[Path], out: Path, width: str = "text") -> None:
 
     comparison = compare(*runs)
     comparison.save(out, width)
-    _print(comparison, out)
+    _print(comparison, visible(str(out)))
 
 
 def _watch(runs: Sequence[Path], out: Path) -> None:
@@ -63,12 +64,15 @@ def _watch(runs: Sequence[Path], out: Path) -> None:
 
     if out.suffix != ".html":
         raise ValueError(f"--watch writes a page, which ends in .html. Received: {out.name!r}")
-    _print(f"{out} follows the training; Ctrl-C ends this, not the training.")
+    _print(f"{visible(str(out))} follows the training; Ctrl-C ends this, not the training.")
+    for folder in runs:
+        if not folder.exists():
+            _print(f"{visible(str(folder))} is not there yet: it is waited for.")
     try:
         comparison = watch(runs, out)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    _print(comparison, out)
+    _print(comparison, visible(str(out)))
 
 
 def _print(*parts: object) -> None:

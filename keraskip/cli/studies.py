@@ -11,7 +11,8 @@ import typer
 
 from keraskip.cli.progress import progress_bars
 from keraskip.cli.reports import write_report
-from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, waiting
+from keraskip.cli.terminal import bad_input_in_one_line, import_keras_quietly, quiet, waiting
+from keraskip.labels import in_one_line
 
 if TYPE_CHECKING:
     from keraskip.study import Trial
@@ -87,10 +88,13 @@ def compare(
     from keraskip.study import check_study, named_study, one_after_the_other
     from keraskip.study.devices import Setup
     from keraskip.study.launchers import launcher_for
+    from keraskip.study.names import check_file_name
     from keraskip.study.training import loaded
 
     folder = out / Path(study).stem
     with bad_input_in_one_line():
+        if study.endswith(".py"):
+            check_file_name("study", folder.name)
         changes = {"epochs": epochs, "dataset": dataset}
         changes = {key: value for key, value in changes.items() if value is not None}
         trials = named_study(
@@ -101,9 +105,11 @@ def compare(
         )
         setup = Setup(_text(data_dir), _text(manual_dir), devices, processes)
         launcher = launcher_for(trials, setup, jobs, ray, cpus_per_trial, gpus_per_trial)
-        check_study(trials, folder)
+        with quiet():
+            check_study(trials, folder)
         if launcher is one_after_the_other:
             import_keras_quietly()
+        setup.join()
         with waiting(f"reading {trials[0].dataset}"):
             loaded(trials[0], setup)
     runs, failures = _trained(trials, folder, place=launcher, **asdict(setup))
@@ -111,7 +117,7 @@ def compare(
         with bad_input_in_one_line():
             write_report(runs, folder / "report.html")
     for name, reason in failures.items():
-        print(f"keraskip: {name} failed: {reason}", file=sys.stderr)
+        print(f"keraskip: {in_one_line(f'{name} failed: {reason}')}", file=sys.stderr)
     if failures:
         raise typer.Exit(1)
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import typer
 
+from keraskip.labels import in_one_line, visible
+
 # The exit code of a tool that SIGPIPE ends, in a shell: 128 + 13.
 ENDED_BY_READER = 141
 
@@ -20,7 +22,7 @@ def bad_input_in_one_line() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"keraskip: {error}", file=sys.stderr)
+        print(f"keraskip: {in_one_line(error)}", file=sys.stderr)
         raise typer.Exit(2) from None
 
 
@@ -28,7 +30,7 @@ def bad_input_in_one_line() -> Iterator[None]:
 def warnings_in_one_line() -> Iterator[None]:
     """Prints warnings like errors, without the line of code that gives them."""
     usual = warnings.formatwarning
-    warnings.formatwarning = lambda message, *rest, **more: f"keraskip: {message}\n"
+    warnings.formatwarning = lambda message, *rest, **more: f"keraskip: {in_one_line(message)}\n"
     try:
         yield
     finally:
@@ -88,5 +90,6 @@ def _writes_to(stream: Any, number: int) -> bool:
 def waiting(activity: str) -> Any:
     """Shows the activity on a terminal while it lasts."""
     from rich.console import Console
+    from rich.text import Text
 
-    return Console(stderr=True).status(activity)
+    return Console(stderr=True).status(Text(visible(activity)))

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
+from rich.text import Text
 
+from keraskip.labels import visible
 from keraskip.models.anatomy import anatomy
 from keraskip.models.published import Entry
 from keraskip.models.shipped import cards_of
@@ -36,7 +38,7 @@ class Description:
 
     def __str__(self) -> str:
         table = new_table()
-        table.add_column(self.name)
+        table.add_column(Text(visible(self.name)))
         table.add_column("published", justify="right")
         table.add_column("built model", justify="right")
         for row in self._rows():

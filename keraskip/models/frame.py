@@ -1,6 +1,5 @@
 """The frame around the stages of every network: images, stem, head and the finished model."""
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,8 +9,10 @@ from keras import layers
 
 from keraskip.checks import check_choice, check_flag, check_integer, check_usable
 from keraskip.graph.walk import nodes_between
+from keraskip.models.choices import MOST, POOLINGS, STEMS
 from keraskip.models.image_shape import channel_index, check_order, check_shape
 from keraskip.models.large_graphs import connect
+from keraskip.models.names import check_names
 from keraskip.models.styled_layers import (
     Activation,
     Style,
@@ -22,8 +23,6 @@ from keraskip.models.styled_layers import (
     try_activation,
 )
 
-STEMS = ("small", "imagenet")
-POOLINGS = (None, "avg", "max")
 # By stem. He et al. 2015, section 4.2 (CIFAR-10) and Table 1 (ImageNet).
 SIDE = {"small": 32, "imagenet": 224}
 CLASSES = {"small": 10, "imagenet": 1000}
@@ -55,7 +54,8 @@ class Frame:
                 f"Received: pooling={self.pooling!r}, include_top=True (nearest: pooling=None)"
             )
         if self.classes is not None:
-            object.__setattr__(self, "classes", check_integer("classes", self.classes, minimum=1))
+            classes = check_integer("classes", self.classes, minimum=1, maximum=MOST)
+            object.__setattr__(self, "classes", classes)
         check_usable(
             "classifier_activation",
             self.classifier_activation,
@@ -167,21 +167,3 @@ class Frame:
                 f"input_shape={self.input_shape}, input_tensor of shape {tuple(tensor.shape)}"
             )
         return shape
-
-
-def check_names(name: str | None, prefix: str) -> None:
-    """Refuses names of the model and its layers that Keras or a backend cannot take."""
-    for argument, value in {"name": name, "prefix": prefix}.items():
-        if not isinstance(value, str) and not (argument == "name" and value is None):
-            raise TypeError(f"{argument} must be a string. Received: {argument}={value!r}")
-    if name is not None and (not name or "/" in name):
-        raise ValueError(
-            f"name must not be empty and have no slash. Received: name={name!r} "
-            f"(nearest: {name.replace('/', '_') or None!r})"
-        )
-    if prefix and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", prefix):
-        near = re.sub(r"[^A-Za-z0-9_-]", "_", prefix).lstrip("_-")
-        raise ValueError(
-            "prefix must be of letters, digits, _ and -, and begin with a letter or a digit. "
-            f"Received: prefix={prefix!r} (nearest: {near!r})"
-        )

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from keraskip.checks import check_choice, check_flag, check_integer, check_integers, check_rate
+from keraskip.models.choices import VARIANTS
 from keraskip.models.depths import IMAGENET_BASIC, IMAGENET_BOTTLENECK, RESIDUAL, choose_blocks
 from keraskip.models.residual_block import Block
 from keraskip.models.shortcuts import CAN_NARROW, SHORTCUTS
 from keraskip.models.styled_layers import Style
 
-VARIANTS = ("v1", "v1.5", "preact")
 # The convolutions of a block: width as a multiple of the stage's, and size. He 2015, Fig. 5.
 BLOCKS = {"basic": ((1, 3), (1, 3)), "bottleneck": ((1, 1), (1, 3), (4, 1))}
 # The blocks of each stage by depth.

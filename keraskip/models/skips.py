@@ -9,6 +9,7 @@ import keras
 from keraskip.checks import check_choice, check_flag, check_integer, check_number
 from keraskip.graph import check_graph
 from keraskip.models.large_graphs import deep_graphs, uncollected
+from keraskip.models.scopes import check_scopes
 from keraskip.models.skip_plan import Plan
 from keraskip.models.skip_table import nothing_to_do, table_of
 from keraskip.models.stretches import Wish
@@ -74,9 +75,9 @@ def add_skips(
     Raises:
         TypeError: for a model without a graph, such as a subclassed one, or an argument of another
             type.
-        ValueError: for arguments outside the choices above, if no stretch can get a skip, or for a
-            layer that cannot be copied by its configuration, or a class of your own whose methods,
-            such as `train_step`, the twin could not keep.
+        ValueError: for arguments outside the choices above, if no stretch can get a skip, for names
+            that TensorFlow refuses, or for a layer that cannot be copied by its configuration, or
+            a class of your own whose methods, such as `train_step`, the twin could not keep.
 
     Source: He et al. 2015 (arXiv 1512.03385); He et al. 2016 (arXiv 1603.05027).
 
@@ -89,6 +90,7 @@ def add_skips(
     3
     """
     check_graph(model)
+    check_scopes(model)
     wish = _checked(every, how, scale, layers, project, preact)
     check_flag("verbose", verbose)
     rows = Plan(model, wish).rows

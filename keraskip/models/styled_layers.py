@@ -13,6 +13,7 @@ import numpy as np
 from keras import layers
 
 from keraskip.checks import check_choice, check_usable
+from keraskip.models.choices import CONVENTIONS, NORMALIZATIONS
 
 # Momentum and epsilon of batch normalisation. The authors of He 2016 and of DenseNet have the first
 # pair in their Torch code. Keras' default momentum of 0.99 leaves the moving averages useless after
@@ -24,8 +25,6 @@ INITIALIZER = {"paper": "he_normal", "keras": "glorot_uniform"}
 GROUPS = 32
 GROUP_NORM_EPSILON = 1e-5
 
-NORMALIZATIONS = ("batch", "group", "layer", None)
-CONVENTIONS = ("paper", "keras")
 # Which convolutions of a normalised network have a bias.
 BIASES = ("none", "all", "unless normalised next")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keraskip.analysis.verdicts import Group
-from keraskip.report.looks import with_groups
+from keraskip.report.keys import with_groups
 from keraskip.report.vega import Chart, channel, filtered, inline
 
 # A line is drawn through as many means at the most.
@@ -55,7 +55,7 @@ def rate_chart(groups: Sequence[Group], encodings: dict[str, Chart]) -> Chart | 
         "encoding": {
             "x": channel("step:Q", axis={"tickMinStep": 1}),
             "y": height,
-            "detail": channel("run:N"),
+            "detail": channel("run_key:N"),
             "tooltip": [channel("run:N"), channel("step:Q"), channel("rate:Q", format=".3g")],
             **encodings,
         },

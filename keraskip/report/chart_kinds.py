@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from keraskip.analysis.verdicts import Group
-from keraskip.report.looks import with_groups
-from keraskip.report.vega import PROFILES, Chart, channel, faceted, filtered, inline
+from keraskip.report.keys import with_groups
+from keraskip.report.vega import PROFILES, Chart, channel, faceted, filtered, inline, named
 from keraskip.runs import Run
 
 LINE = {"type": "line", "point": True}
@@ -59,7 +59,7 @@ def over_depth(signal: str, *tests: str, **encodings: Chart) -> Chart:
         "transform": filtered("datum.moment == moment", f"datum.signal == '{signal}'", *tests),
         "encoding": {
             "x": channel("depth:Q", title=DEPTH, axis=WHOLE),
-            "detail": [channel("run:N"), channel("branch:N")],
+            "detail": [channel("run_key:N"), channel("branch:N")],
             # The longest way is the strongest line.
             "opacity": {"condition": {"test": "datum.branch == '0'", "value": 1}, "value": 0.6},
             "tooltip": TOOLTIP,
@@ -87,7 +87,7 @@ def by_epoch(groups: Sequence[Group], metric: str, encodings: dict[str, Chart]) 
     """
     runs = [run for group in groups for run in group.runs]
     rows = with_groups(pd.concat([_epochs(run) for run in runs]), groups)
-    rows = rows.reindex(columns=["run", "group", "epoch", metric])
+    rows = rows.reindex(columns=["run_key", "group", "group_key", "epoch", metric])
     kind, name = ("held-out", metric[4:]) if metric.startswith("val_") else ("training", metric)
     options: dict[str, Any] = {"title": f"{kind} {name}"}
     if name == "accuracy":
@@ -116,10 +116,11 @@ def _epochs(run: Run) -> pd.DataFrame:
 
 def _epoch_tooltip(metric: str, name: str) -> list[Chart]:
     return [
-        channel("group:N", title="run"),
+        # Not a key by which Vega would group the rows.
+        channel("min(group):N", title="run"),
         channel("epoch:Q"),
         channel(f"mean({metric}):Q", title=name, format=".3f"),
-        channel("distinct(run):Q", title="seeds"),
+        channel("distinct(run_key):Q", title="seeds"),
     ]
 
 
@@ -138,11 +139,11 @@ def probes(rows: pd.DataFrame, encodings: dict[str, Chart]) -> Chart:
     encoding = {
         "x": channel("depth:Q", title="depth", axis=WHOLE),
         "y": channel("value:Q", title=None),
-        "detail": channel("run:N"),
+        "detail": channel("run_key:N"),
         "tooltip": PROBE_TOOLTIP,
         **encodings,
     }
-    facet = channel("probe:N", title=None)
+    facet = channel("probe_key:N", title=None, header=named("probe"))
     drawn = {"mark": LINE, "transform": filtered(), "encoding": encoding}
     return faceted(facet, inline(rows), "y", **drawn)
 
@@ -157,11 +158,11 @@ def over_time(rows: pd.DataFrame, encodings: dict[str, Chart]) -> Chart:
     encoding = {
         "x": channel("time:Q", title="time step", axis={"tickMinStep": 1}),
         "y": logarithmic("value", "norm of the gradient"),
-        "detail": channel("run:N"),
+        "detail": channel("run_key:N"),
         "tooltip": TIME_TOOLTIP,
         **encodings,
     }
     # A logarithm has no zero.
     tests = filtered("datum.value > 0")
-    facet = channel("layer:N", title=None, sort=None)
+    facet = channel("layer_key:N", title=None, sort=None, header=named("layer"))
     return faceted(facet, inline(drawn), "x", mark=LINE, transform=tests, encoding=encoding)

@@ -126,7 +126,7 @@ def charts(
     held_out, rate = metric_of(groups, "val_"), rate_chart(groups, encodings)
     drawings |= {"held_out": by_epoch(groups, held_out, encodings)} if held_out else {}
     drawings |= {"rate": rate} if rate else {}
-    drawings["heat"] = heat_map(runs, signal_of(groups), blamed)
+    drawings["heat"] = heat_map(groups, signal_of(groups), blamed)
     rows = last_probes(groups)
     for name, drawing, part in (
         ("probes", probes, rows[rows["time"].isna()]),
@@ -150,10 +150,12 @@ def _lines(runs: Sequence[Run], encodings: dict[str, Chart]) -> dict[str, Chart]
         "frozen": over_depth("kernel", y=frozen, **encodings),
         "ratio": over_depth("kernel", changes, y=ratio, **encodings),
     }
-    normalised = [run.name for run in runs if run.weights["role"].isin(["beta", "gamma"]).any()]
+    normalised = [
+        key for key, run in enumerate(runs) if run.weights["role"].isin(["beta", "gamma"]).any()
+    ]
     if normalised:
         height = logarithmic("scale_free", "||gradient|| ||weight||")
         chart = over_depth("kernel", y=height, **encodings)
-        chart["transform"].append({"filter": {"field": "run", "oneOf": normalised}})
+        chart["transform"].append({"filter": {"field": "run_key", "oneOf": normalised}})
         lines["scale_free"] = chart
     return lines

@@ -100,11 +100,11 @@ def compare(*runs: str | Path | Run) -> Comparison:
     PosixPath('report.html')
     """
     opened = _told_apart([run if isinstance(run, Run) else load_run(run) for run in runs])
-    loaded = tuple(part for run in opened for part in run.parts)
-    names = [run.name for run in loaded]
-    if not loaded or len(set(names)) < len(names):
+    comparison = Comparison(tuple(part for run in opened for part in run.parts))
+    names = [run.name for run in comparison.runs]
+    if not names or len(set(names)) < len(names):
         raise ValueError(f"compare needs runs, each with a name of its own. Received: {names}")
-    return Comparison(loaded)
+    return comparison
 
 
 def check_place(path: Path) -> None:

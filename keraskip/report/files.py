@@ -11,6 +11,7 @@ from keraskip.analysis.estimates import Estimate
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import LEARNING_RULES, Learning
 from keraskip.analysis.verdicts import RULES
+from keraskip.labels import in_csv
 from keraskip.report.findings import Findings
 
 # Raised when a name goes or changes its meaning; new names leave it as it is.
@@ -68,7 +69,7 @@ def as_csv(findings: Findings) -> str:
         }
         for row, learning, diagnosis in pairs
     ]
-    return pd.json_normalize(rows, sep="_").to_csv(index=False)
+    return pd.json_normalize(rows, sep="_").map(in_csv).to_csv(index=False)
 
 
 def _runs(findings: Findings) -> list[dict[str, Any]]:

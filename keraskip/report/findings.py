@@ -11,6 +11,7 @@ from keraskip.analysis.contrasts import Degradation, Effect, degradations, effec
 from keraskip.analysis.estimates import Estimate, mean
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.groups import grouped
+from keraskip.analysis.labelled import labelled
 from keraskip.analysis.learning import Learning, learning_of
 from keraskip.analysis.outlook import FEWEST_OF_A_LINE, PLAIN_REASONS
 from keraskip.analysis.shapes import HEALTHY_ORDERS
@@ -36,10 +37,13 @@ class Findings:
     """All that a report says about several runs.
 
     Attributes:
-        runs: the runs, in the order given.
+        runs: the runs, in the order given; their names are visible, see `keraskip.labels`.
     """
 
     runs: tuple[Run, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "runs", tuple(map(labelled, self.runs)))
 
     @cached_property
     def verdicts(self) -> list[Verdict]:

@@ -11,6 +11,7 @@ from keraskip.analysis.profiles import SMALLEST
 from keraskip.analysis.verdicts import Group
 from keraskip.report.chart_kinds import DEPTH, over_depth
 from keraskip.report.compared import left_out, signal_of
+from keraskip.report.keys import key_of, names_of
 from keraskip.report.layer_names import by_way, depth_label, ways_of
 from keraskip.report.looks import group_encodings
 from keraskip.report.name_places import LINE, places_of
@@ -28,7 +29,7 @@ MOST_MARKS = 12
 ZERO = 2 * SMALLEST
 # Drawn where there is no gradient to draw, which leaves empty axes.
 NOTHING = {"run": "", "group": "", "branch": "0", "layer": "", "moment": -1, "depth": 1.0,
-           "rms": 1.0}  # fmt: skip
+           "rms": 1.0, "run_key": -1, "group_key": -1, "layer_key": -1}  # fmt: skip
 
 
 def first_chart(groups: Sequence[Group], profiles: pd.DataFrame) -> Chart:
@@ -52,6 +53,10 @@ def first_chart(groups: Sequence[Group], profiles: pd.DataFrame) -> Chart:
     order = sorted(groups, key=lambda group: group.verdict == "healthy")
     labels = [*ways.values()] or [group.label for group in order]
     places = places_of(named, low, high, labels)
+    keys = {
+        name: key_of(each) for name, each in (("run", names_of(groups)["run"]), ("group", labels))
+    }
+    places = places.assign(**{f"{name}_key": places[name].map(keys[name]) for name in keys})
     gap = LEADING if places["moved"].any() else BESIDE
     room = LETTER * max(map(len, labels)) + 12
     names = f"min({room} + {gap}, {MOST_OF_WIDTH} * width)"
@@ -60,7 +65,7 @@ def first_chart(groups: Sequence[Group], profiles: pd.DataFrame) -> Chart:
     if ways:
         encodings["color"] = by_way(ways)
         places["branch"] = places["group"].map({name: way for way, name in ways.items()})
-    lines = _lines(signal, beside, {**encodings, "x": across, "y": height})
+    lines = _lines(signal, _by_keys(beside, groups), {**encodings, "x": across, "y": height})
     shared = {"x": across, "y": height, "color": encodings["color"]}
     return {"layer": [*lines, _names(places, f"{names} - {gap}", gap, shared)]}
 
@@ -77,14 +82,21 @@ def _without(rows: pd.DataFrame, beside: Mapping[str, Sequence[str]]) -> pd.Data
     return rows[is_on_line] if is_on_line.any() else rows
 
 
+def _by_keys(beside: Mapping[str, Sequence[str]], groups: Sequence[Group]) -> dict[int, list[int]]:
+    """The same layers of runs by their keys."""
+    names = names_of(groups)
+    runs, layers = key_of(names["run"]), key_of(names["layer"])
+    return {runs[run]: [layers[layer] for layer in each] for run, each in beside.items()}
+
+
 def _lines(
-    signal: str, beside: Mapping[str, Sequence[str]], encodings: dict[str, Chart]
+    signal: str, beside: Mapping[int, Sequence[int]], encodings: dict[str, Chart]
 ) -> list[Chart]:
     """Lines of the layers that are compared, and hollow points for those that are not."""
     is_drawn = f"datum.rms > {ZERO}"
     if not beside:
         return [over_depth(signal, is_drawn, **encodings)]
-    place = f"indexof({json.dumps(beside)}[datum.run] || [], datum.layer)"
+    place = f"indexof({json.dumps(beside)}[datum.run_key] || [], datum.layer_key)"
     points = over_depth(signal, is_drawn, f"{place} >= 0", **encodings)
     points["encoding"] |= {"opacity": {"value": 0.6}}
     points["mark"] = {"type": "point", "filled": False, "strokeWidth": 1}
@@ -143,14 +155,17 @@ def _names(places: pd.DataFrame, width: str, gap: str, shared: dict[str, Chart])
         "limit": expression(width),
     }
     rule = {"type": "rule", "xOffset": expression(f"{FREE} - {gap}"), "x2Offset": -FREE}
-    columns = ("rms", "depth", "end", "first", "moved")
+    columns = ("rms", "depth", "end", "first", "moved", "group")
     one = [{"op": "min", "field": name, "as": name} for name in columns]
     return {
         "data": inline(places),
         "transform": [
             *filtered("datum.moment == moment"),
             # A name stays until all runs of its group are switched off.
-            {"aggregate": one, "groupby": [key for key in ("group", "branch") if key in places]},
+            {
+                "aggregate": one,
+                "groupby": [key for key in ("group_key", "branch") if key in places],
+            },
         ],
         "encoding": shared,
         "layer": [

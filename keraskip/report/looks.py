@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from keraskip.analysis.verdicts import Group
-from keraskip.report.vega import Chart, channel
+from keraskip.report.vega import Chart, channel, named
 
 # Okabe & Ito 2008, colours that colour-blind readers can tell apart, without their yellow, which is
 # faint on white. Their black is a grey here, which shows on black, too.
@@ -29,16 +27,13 @@ def looks_of(groups: Sequence[Group]) -> list[tuple[str, tuple[int, ...]]]:
 def group_encodings(groups: Sequence[Group], legend: bool) -> dict[str, Chart]:
     """The looks as encodings of a chart, with or without a legend that names the groups."""
     colours, dashes = zip(*looks_of(groups), strict=True)
-    key = {"symbolType": "stroke", "symbolSize": 200, "title": None} if legend else None
-    options: dict[str, Any] = {"title": "run", "legend": key}
-    names = [group.label for group in groups]
-    return {
-        "color": channel("group:N", scale={"domain": names, "range": list(colours)}, **options),
-        "strokeDash": channel("group:N", scale={"domain": names, "range": list(dashes)}, **options),
+    stroke = {"symbolType": "stroke", "symbolSize": 200, "title": None}
+    options: dict[str, Any] = {
+        "title": "run",
+        "legend": {**stroke, **named("group")} if legend else None,
     }
-
-
-def with_groups(rows: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
-    """Rows of runs with the labels of their groups."""
-    labels = {run.name: group.label for group in groups for run in group.runs}
-    return rows.assign(group=rows["run"].map(labels))
+    keys = list(range(len(groups)))
+    return {
+        name: channel("group_key:N", scale={"domain": keys, "range": list(each)}, **options)
+        for name, each in (("color", colours), ("strokeDash", dashes))
+    }

@@ -9,7 +9,8 @@ from keraskip.analysis.losses import losses_of
 from keraskip.analysis.moments import Moment
 from keraskip.report.by_step import means_by_step, scale_of
 from keraskip.report.findings import Findings
-from keraskip.report.looks import group_encodings, with_groups
+from keraskip.report.keys import with_groups
+from keraskip.report.looks import group_encodings
 from keraskip.report.vega import HALO, Chart, channel, expression, filtered, inline
 from keraskip.runs import Run
 
@@ -40,7 +41,7 @@ def loss_chart(findings: Findings, chosen: Sequence[Moment]) -> Chart | None:
         "encoding": {
             "x": step,
             "y": height,
-            "detail": channel("run:N"),
+            "detail": channel("run_key:N"),
             "tooltip": _tooltip("run:N", "step:Q", "loss:Q"),
             **encodings,
         },

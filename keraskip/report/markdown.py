@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from keraskip.labels import in_markdown
 from keraskip.report.answer import answer_of
 from keraskip.report.findings import Findings
 
@@ -15,7 +16,7 @@ def as_markdown(findings: Findings) -> str:
     return (
         "\n\n".join(
             [
-                f"**{_plain(answer.headline)}** {_with_code(answer.detail)}",
+                f"**{in_markdown(answer.headline)}** {_with_code(answer.detail)}",
                 _table(findings.columns, findings.rows),
                 *_causes(findings, answer.detail),
                 "<details><summary>In words</summary>",
@@ -32,7 +33,7 @@ def _causes(findings: Findings, said: str) -> Iterator[str]:
     """The causes that were found; what the answer said already is not said again."""
     for group in findings.groups:
         for finding in findings.diagnosis_of(group)[:1]:
-            name, change = _plain(findings.diagnosed(group)), _with_code(finding.remedy)
+            name, change = in_markdown(findings.diagnosed(group)), _with_code(finding.remedy)
             cause = f"**{name}**: {_with_code(finding.sentence)}\n"
             is_said = said == finding.sentence and len(group.runs) == 1
             yield f"{'' if is_said else cause}**Change:** {change}"
@@ -45,11 +46,11 @@ def _versions(findings: Findings) -> Iterator[str]:
         ", ".join(f"{name} {each[name]}" for name in each) for each in versions
     ):
         if names:
-            yield _plain(names)
+            yield in_markdown(names)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [[_plain(cell) for cell in line] for line in (columns, *rows)]
+    lines = [[in_markdown(cell) for cell in line] for line in (columns, *rows)]
     lines.insert(1, ["---"] * len(columns))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -57,11 +58,4 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _with_code(sentence: str) -> str:
     """The sentence with the code between backticks as it is, and the rest as text."""
     parts = CODE.split(sentence)
-    return "".join(part if index % 2 else _plain(part) for index, part in enumerate(parts))
-
-
-def _plain(text: str) -> str:
-    """Escapes the text, so that Markdown shows it as it is."""
-    for special in "\\|<>[]*_`":
-        text = text.replace(special, "\\" + special)
-    return text
+    return "".join(part if index % 2 else in_markdown(part) for index, part in enumerate(parts))

@@ -7,9 +7,9 @@ from keraskip.analysis.moments import early_profiles, moments, profiles_at
 from keraskip.report.compared import note_of
 from keraskip.report.findings import Findings
 from keraskip.report.first_chart import first_chart
-from keraskip.report.looks import with_groups
+from keraskip.report.keys import parameters, with_groups
 from keraskip.report.page import rendered
-from keraskip.report.vega import PARAMETERS, inline
+from keraskip.report.vega import inline
 
 WIDTH, HEIGHT = 640, 280
 
@@ -28,7 +28,7 @@ def as_cell(findings: Findings, is_live: bool = False) -> str:
     drawing = {
         **first_chart(findings.groups, profiles),
         "datasets": {"profiles": inline(profiles)["values"]},
-        "params": PARAMETERS,
+        "params": parameters(findings.groups),
         "width": WIDTH,
         "height": HEIGHT,
         "config": {"point": {"size": 18}},

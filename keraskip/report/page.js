@@ -1,5 +1,6 @@
 // Draws the charts of a report, and draws them anew when a control or the colour scheme changes.
 const charts = await read("charts-data");
+const params = await read("parameters-data");
 const table = await read("profiles-data");
 const slider = document.getElementById("moment");
 const boxes = [...document.querySelectorAll("input[name=run]")];
@@ -41,9 +42,15 @@ const LIGHTER = {
 const inTheDark = () => dark.matches && !prints;
 
 function coloured(specification) {
-  const text = JSON.stringify(specification);
-  return JSON.parse(text.replace(/"#\w{6}"/g, (colour) =>
-    inTheDark() ? JSON.stringify(LIGHTER[colour.slice(1, -1)] ?? colour.slice(1, -1)) : colour));
+  // Names of runs, which may look like a colour, are in the data only.
+  const change = (part, key) => {
+    if (key === "data" || !inTheDark()) return part;
+    if (Array.isArray(part)) return part.map(change);
+    if (part && typeof part === "object") return Object.fromEntries(
+      Object.entries(part).map(([name, each]) => [name, change(each, name)]));
+    return Object.hasOwn(LIGHTER, part) ? LIGHTER[part] : part;
+  };
+  return change(structuredClone(specification));
 }
 
 function scheme() {
@@ -69,7 +76,7 @@ console.warn = (...words) => {
 };
 
 async function set() {
-  const hidden = boxes.filter((box) => !box.checked).map((box) => box.value);
+  const hidden = boxes.filter((box) => !box.checked).map((box) => Number(box.value));
   const label = slider.dataset.labels.split(" ")[slider.value];
   document.getElementById("steps").textContent = label;
   slider.setAttribute("aria-valuetext", "steps " + label);
@@ -79,7 +86,7 @@ async function set() {
 }
 
 async function drawOne(name) {
-  const specification = { ...coloured(charts[name]), datasets: { profiles } };
+  const specification = { ...coloured(charts[name]), params, datasets: { profiles } };
   const width = prints ? PRINTED[name] ?? PRINTED.other : null;
   if (specification.facet) arrange(specification, width);
   else if (prints) Object.assign(specification, { width, autosize: FIT, height: 2 * PRINTED.high });
@@ -125,13 +132,13 @@ async function drawNow(anew) {
 const KEPT = "keraskip " + location.pathname;
 
 // What tells the places apart where the keyboard can be.
-const nameOf = (place) => [place.tagName, place.id || place.value
+const nameOf = (place) => [place.tagName, place.id || place.dataset.run
   || place.getAttribute("aria-labelledby") || place.closest("details")?.id].join(" ");
 
 function keep() {
   sessionStorage.setItem(KEPT, JSON.stringify({
     scroll: window.scrollY, moment: slider.value, isLast: slider.value === slider.max,
-    hidden: boxes.filter((box) => !box.checked).map((box) => box.value),
+    hidden: boxes.filter((box) => !box.checked).map((box) => box.dataset.run),
     open: parts.filter((part) => part.open).map((part) => part.id),
     focus: reached.includes(document.activeElement) ? nameOf(document.activeElement) : null,
   }));
@@ -152,7 +159,7 @@ async function restore() {
   const kept = takeKept();
   if (!kept) return draw();
   slider.value = kept.isLast && kept.moment > 0 ? slider.max : kept.moment;
-  boxes.forEach((box) => { box.checked = !kept.hidden.includes(box.value); });
+  boxes.forEach((box) => { box.checked = !kept.hidden.includes(box.dataset.run); });
   parts.forEach((part) => { part.open = kept.open.includes(part.id); });
   await draw();
   reached.find((place) => nameOf(place) === kept.focus)?.focus({ preventScroll: true });

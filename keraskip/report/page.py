@@ -22,10 +22,11 @@ from keraskip.report.charts import CAPTIONS, SECTIONS, charts
 from keraskip.report.compared import note_of
 from keraskip.report.findings import Findings
 from keraskip.report.first_chart import drawn, first_chart, ways_in
-from keraskip.report.looks import looks_of, with_groups
+from keraskip.report.keys import parameters, with_groups
+from keraskip.report.looks import looks_of
 from keraskip.report.loss_chart import loss_chart, shows_more
 from keraskip.report.name_places import MOST_NAMES
-from keraskip.report.vega import CONFIG, PARAMETERS, Chart
+from keraskip.report.vega import CONFIG, Chart
 
 # Of the compression: the highest one takes ten times as long and saves one part in twenty.
 LEVEL = 5
@@ -56,8 +57,9 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
     is_loss_first = loss is not None and (shows_more(findings) or rows.empty)
     over_depth = "ways" if ways_in(findings.groups, rows) else "first"
     drawings = _drawings(findings, profiles, loss, is_loss_first)
-    page = {"params": PARAMETERS, "config": CONFIG}
-    specifications = {name: {**_full_width(each), **page} for name, each in drawings.items()}
+    specifications = {
+        name: {**_full_width(each), "config": CONFIG} for name, each in drawings.items()
+    }
     sections = {
         section: {name: CAPTIONS[name] for name in names if name in drawings}
         for section, names in SECTIONS.items()
@@ -66,6 +68,7 @@ def as_html(findings: Findings, reload_after: float | None = None) -> str:
         findings,
         "report.html.jinja",
         charts=_packed(specifications),
+        parameters=_packed(parameters(findings.groups)),
         profiles=_packed(_columns(profiles.assign(steps=_labels(profiles, chosen)))),
         first=CAPTIONS["loss" if is_loss_first else over_depth],
         hollow="" if is_loss_first else note_of(findings.groups),

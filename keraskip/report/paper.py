@@ -8,8 +8,8 @@ import vl_convert
 from keraskip.analysis.moments import early_profiles
 from keraskip.analysis.verdicts import Group
 from keraskip.report.charts import CAPTIONS, charts
-from keraskip.report.looks import with_groups
-from keraskip.report.vega import PARAMETERS, Chart, inline
+from keraskip.report.keys import parameters, with_groups
+from keraskip.report.vega import Chart, inline
 
 # In millimetres, as Nature asks for; most journals differ by less than five.
 WIDTHS = {"column": 89.0, "text": 183.0}
@@ -46,7 +46,7 @@ def fitted(groups: Sequence[Group], width: str) -> Chart:
     legend["labelLimit"] = int(wanted) - SYMBOL
     runs = [run for group in groups for run in group.runs]
     sheet = {
-        "params": PARAMETERS,
+        "params": parameters(groups),
         "datasets": {"profiles": inline(with_groups(early_profiles(runs), groups))["values"]},
         "config": _config(legend),
     }

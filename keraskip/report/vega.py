@@ -4,8 +4,9 @@ A chart is a specification of Vega-Lite, a dictionary: the page hands it to the 
 vl-convert makes pictures of it. To import a library that writes such dictionaries, and to write
 them with it, would take a quarter of the time of a small report.
 
-Each chart reads two parameters that a page may set: `hidden`, the names of runs that are not shown,
-and `moment`, the index of the stretch of steps whose profiles are shown.
+Each chart reads two parameters that a page may set: `hidden`, the keys of runs that are not shown,
+and `moment`, the index of the stretch of steps whose profiles are shown. The others hold names
+(`report/keys.py`).
 """
 
 from typing import Any
@@ -45,7 +46,16 @@ def expression(text: str) -> Chart:
 
 def filtered(*tests: str) -> list[Chart]:
     """The transformation that leaves rows of the runs that are shown, if they pass the tests."""
-    return [{"filter": " && ".join(("indexof(hidden, datum.run) < 0", *tests))}]
+    return [{"filter": " && ".join(("indexof(hidden, datum.run_key) < 0", *tests))}]
+
+
+def named(kind: str) -> Chart:
+    """What an axis, a legend or a header shows for keys.
+
+    Args:
+        kind: `"run"`, `"group"`, `"layer"` or `"probe"`.
+    """
+    return {"labelExpr": f"{kind}_names[datum.value]"}
 
 
 def inline(rows: pd.DataFrame) -> Chart:

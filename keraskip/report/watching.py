@@ -23,7 +23,8 @@ def watch(paths: Sequence[Path], out: Path) -> Comparison:
 
     The open page loads itself anew meanwhile, and keeps what its reader set. In a folder of
     runs, later runs count, too: the watch ends a minute after the last one. A run that wrote
-    nothing for ten minutes counts as ended.
+    nothing for ten minutes counts as ended. Where there is no run yet, the watch waits for one: the
+    page may be asked for before the training begins.
 
     Args:
         paths: run folders, or folders of run folders.
@@ -33,9 +34,11 @@ def watch(paths: Sequence[Path], out: Path) -> Comparison:
         The comparison of the ended runs.
 
     Raises:
-        NotADirectoryError: if there is no folder for the page.
+        NotADirectoryError: if there is no folder for the page, or a path is of a file.
     """
     check_place(out)
+    while not _have_begun(paths):
+        time.sleep(SECONDS)
     looks = _Looks(paths, out)
     try:
         while not looks.is_over:
@@ -47,6 +50,17 @@ def watch(paths: Sequence[Path], out: Path) -> Comparison:
         # Also after Ctrl-C nothing loads itself anew for ever.
         _replace(out, as_html(looks.comparison))
     return looks.comparison
+
+
+def _have_begun(paths: Sequence[Path]) -> bool:
+    """Whether there is a run in each of the paths that can be read; an error for a file."""
+    for path in paths:
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(f"A run is a folder. Received: {str(path)!r}")
+    with suppress(FileNotFoundError):
+        compare(*find_runs(paths))
+        return True
+    return False
 
 
 class _Looks:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from keraskip.labels import in_one_line
 from keraskip.scripts.import_hook import once_imported
 from keraskip.scripts.replacing import replaced
 
@@ -69,7 +70,7 @@ class Fits:
         with suppress(OSError, ValueError, AttributeError):  # closed, or none
             sys.stdout.flush()
         with suppress(OSError, ValueError):
-            print(*lines, sep="\n", file=self._stream, flush=True)
+            print(*map(in_one_line, lines), sep="\n", file=self._stream, flush=True)
 
     def shown(self, path: Path) -> str:
         """A path as seen from where the script was started."""

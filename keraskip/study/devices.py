@@ -57,7 +57,7 @@ class Setup:
         return self.share[0] == 0
 
     def join(self) -> None:
-        """Connects to the other processes, if any; once, before anything else of Keras."""
+        """Connects to the other processes, if any, unless it has; before anything else of Keras."""
         if self.processes == 1:
             return
         import keras
@@ -69,9 +69,10 @@ class Setup:
             )
         import jax
 
-        # GPUs ignore it.
-        jax.config.update("jax_cpu_collectives_implementation", "gloo")
-        keras.distribution.initialize(num_processes=self.processes)
+        if not jax.distributed.is_initialized():
+            # GPUs ignore it.
+            jax.config.update("jax_cpu_collectives_implementation", "gloo")
+            keras.distribution.initialize(num_processes=self.processes)
         processes, devices = jax.process_count(), len(keras.distribution.list_devices())
         if processes != self.processes or devices != self.parts:
             raise ValueError(

@@ -4,8 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from keraskip.data.known import check_dataset
+from keraskip.study.arguments import check_arguments
 from keraskip.study.devices import Setup
 from keraskip.study.launchers import Launcher, Progress, Task, one_after_the_other
+from keraskip.study.names import check_folders
 from keraskip.study.studies import named_study
 from keraskip.study.training import is_finished, loaded
 from keraskip.study.trial import Trial
@@ -97,19 +100,26 @@ def run_study(
 
 
 def check_study(trials: Iterable[Trial], out: str | Path) -> set[str]:
-    """The names of the trials that are finished in `out`; raises the errors of `run_study`."""
+    """The names of the trials that are finished in `out`; raises the errors of `run_study`.
+
+    It loads neither Keras nor data, unless a network has an unusual activation or initializer.
+    """
     trials = list(trials)
     names = [trial.name for trial in trials]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"A study needs trials, each with a name of its own. Received: {names}")
+    check_folders(names)
     for trial in trials:
-        _ = trial.settings, trial.family
+        _ = trial.settings
+        if type(trial) is Trial:  # another class may build another network
+            check_arguments(trial.family, trial.builder_arguments)
     budgets = {(trial.dataset, trial.image_size, trial.epochs) for trial in trials}
     if len(budgets) > 1:
         raise ValueError(
             "The trials of a study must have the same data and as many epochs each. "
             f"Received: {sorted(budgets, key=str)}"
         )
+    check_dataset(trials[0].dataset)
     finished = {trial.name for trial in trials if is_finished(Path(out) / trial.name, trial)}
     Path(out).mkdir(parents=True, exist_ok=True)
     # Only writing shows whether the system allows it and has room.

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keraskip.checks import (
@@ -17,13 +16,19 @@ from keraskip.checks import (
 )
 from keraskip.data import Dataset
 from keraskip.data.batches import AUGMENTATIONS
+from keraskip.models.choices import MOST
 from keraskip.models.zoo import find
+from keraskip.study.names import check_file_name
 from keraskip.study.recipes import optimizer
 
 if TYPE_CHECKING:
     import keras
 
 
+# As numpy seeds its random numbers.
+LARGEST_SEED = 2**32 - 1
+# In pixels: a side of a square that fits into memory.
+LARGEST_IMAGE = 2**14
 FAMILIES = ("plain", "resnet", "densenet", "mlp")
 
 
@@ -86,14 +91,21 @@ class Trial:
             raise ValueError(str(error)) from None
 
     def _check(self) -> None:
-        if not isinstance(self.name, str) or not Path(self.name).name == self.name != "":
-            raise ValueError(f"name must be a plain file name. Received: name={self.name!r}")
-        minima = {"epochs": 1, "batch_size": 1, "seed": 0}
+        check_file_name("name", self.name)
+        ranges = {"epochs": (1, MOST), "batch_size": (1, MOST), "seed": (0, LARGEST_SEED)}
         if self.image_size is not None:
-            minima["image_size"] = 1
-        for name, minimum in minima.items():
+            ranges["image_size"] = (1, LARGEST_IMAGE)
+        for name, ends in ranges.items():
             # JSON takes Python's integers only.
-            object.__setattr__(self, name, check_integer(name, getattr(self, name), minimum))
+            object.__setattr__(self, name, check_integer(name, getattr(self, name), *ends))
+        for name in "network", "dataset":
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a name. Received: {name}={getattr(self, name)!r}")
+        for name in "arguments", "skips":
+            if not isinstance(getattr(self, name), dict) and (name, self.skips) != ("skips", None):
+                raise ValueError(
+                    f"{name} must be a dictionary. Received: {name}={getattr(self, name)!r}"
+                )
         check_number("learning_rate", self.learning_rate, above=0)
         for name in "momentum", "weight_decay", "warm_up":
             check_rate(name, getattr(self, name))

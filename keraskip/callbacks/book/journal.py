@@ -14,6 +14,7 @@ from keraskip.callbacks.book.epoch_norms import EpochNorms
 from keraskip.callbacks.book.nonfinite import NonFinite
 from keraskip.callbacks.book.trackers import Trackers
 from keraskip.callbacks.columns import SCALARS, Rows
+from keraskip.labels import in_one_line
 from keraskip.runs import (
     RunWriter,
     claimed,
@@ -259,7 +260,7 @@ class Journal:
         """Warns of the first value that is not finite."""
         if finding is None or not self.tells_nonfinite:
             return
-        warnings.warn(f"{self.run_dir}: {finding['message']}", stacklevel=2)
+        warnings.warn(in_one_line(f"{self.run_dir}: {finding['message']}"), stacklevel=2)
         self._write("note", "nonfinite", finding)
         self.stop("step" in finding)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keraskip.callbacks.book.looks import Looks
+from keraskip.labels import visible
 from keraskip.runs import STEPS_FILE, Run, load_run
 
 # A larger record takes seconds to read, and its size in memory.
@@ -126,7 +127,7 @@ class Telling:
     def _print_diagnosis(self, folder: Path) -> None:
         from keraskip.analysis.words import diagnosis
 
-        run, more = readable(folder), f"More: keraskip report {shlex.quote(str(folder))}"
+        run, more = readable(folder), f"More: keraskip report {visible(shlex.quote(str(folder)))}"
         first, *rest = diagnosis(run) if run else ["the record is too large to be read here."]
         # A training that goes well has one line.
         lines = [first, *rest[: MOST_LINES - 2], more] if rest else [f"{first} {more}"]
@@ -145,4 +146,7 @@ class Telling:
 
 def readable(folder: Path) -> Run | None:
     """The run as far as it is written, unless it is too large to be read in between."""
-    return load_run(folder) if (folder / STEPS_FILE).stat().st_size <= LARGEST else None
+    from keraskip.analysis.labelled import labelled
+
+    is_small = (folder / STEPS_FILE).stat().st_size <= LARGEST
+    return labelled(load_run(folder)) if is_small else None

@@ -16,6 +16,7 @@ from keraskip.callbacks.hook.own_loop import OwnLoop
 from keraskip.callbacks.hook.record import Record
 from keraskip.callbacks.hook.taps import trained_by
 from keraskip.checks import check_integer
+from keraskip.models.scopes import check_scopes
 
 ALL_FROZEN = (
     "all layers of the model are frozen, so there is no gradient. "
@@ -226,6 +227,7 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Hook into the training step."""
+        check_scopes(self.model)
         optimizers = trained_by(self.model)
         self._records = not all_frozen(self.model) and bool(optimizers)
         if not self._records:

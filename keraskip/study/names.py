@@ -1,0 +1,47 @@
+"""The names of trials and studies, which are names of folders on every system."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+# Bytes that leave room for the endings of drafts and locks, where a name may have 255.
+LONGEST_NAME = 200
+PORTS = [f"{port}{number}" for port in ("COM", "LPT") for number in range(10)]
+DEVICES = {"CON", "PRN", "AUX", "NUL", *PORTS}
+
+
+def check_file_name(argument: str, value: Any) -> None:
+    """ValueError unless `value` can name a file or a folder on every system."""
+    rule = ""
+    if not isinstance(value, str) or not value or value != Path(value).name or "\\" in value:
+        rule = "be a plain file name"
+    elif value.startswith(".") or value[-1] in " .":
+        rule = "not begin with a dot, nor end with a dot or a space"
+    elif not value.isprintable() or set(value) & set('<>:"|?*'):
+        rule = 'have no control characters, and none of <>:"|?*'
+    elif len(value.encode()) > LONGEST_NAME:
+        rule = f"take at most {LONGEST_NAME} bytes"
+    elif value.partition(".")[0].upper() in DEVICES:
+        rule = "not be the name of a device of Windows"
+    if rule:
+        near = re.sub(r"[^\w.+=,()-]+", "_", str(value)).strip("._ ")[: LONGEST_NAME // 4]
+        raise ValueError(
+            f"{argument} must {rule}. Received: {argument}={value!r:.{LONGEST_NAME}} "
+            f"(nearest: {f'my_{near}' if 'device' in rule else near or 'mine'!r})"
+        )
+
+
+def check_folders(names: Sequence[str]) -> None:
+    """Refuses names that cannot stand beside each other in the folder of a study."""
+    taken = {"report.html": "the report"}
+    for name in names:
+        # Many systems take upper and lower case for the same.
+        folded = normalize("NFC", name).casefold()
+        if folded in taken:
+            raise ValueError(
+                "The names of trials must differ from each other and from report.html by more than "
+                f"upper and lower case. Received: {name!r} beside {taken[folded]}"
+            )
+        taken[folded] = repr(name)
