@@ -33,15 +33,16 @@ def check_file(path: str | os.PathLike) -> None:
         )
 
 
-def check_expansion(archive: zipfile.ZipFile, path: str | os.PathLike) -> None:
-    """ValueError for an archive whose directory claims more than files of its size hold."""
+def excess(archive: zipfile.ZipFile, path: str | os.PathLike) -> str:
+    """In words, that the directory of an archive claims too much; empty if it does not."""
     packed = Path(path).stat().st_size
     unpacked = sum(info.file_size for info in archive.infolist())
-    if unpacked > max(ALWAYS_ALLOWED, MOST_EXPANSION * packed):
-        raise ValueError(
-            f"An archive may unpack to {MOST_EXPANSION} times its size, or {ALWAYS_ALLOWED:,} "
-            f"bytes. Received: {os.fspath(path)}, {unpacked:,} bytes in {packed:,}"
-        )
+    if unpacked <= max(ALWAYS_ALLOWED, MOST_EXPANSION * packed):
+        return ""
+    return (
+        f"holds {unpacked:,} bytes in {packed:,}, and may unpack to {MOST_EXPANSION} times its "
+        f"size, or {ALWAYS_ALLOWED:,} bytes"
+    )
 
 
 def first_words(error: BaseException) -> str:

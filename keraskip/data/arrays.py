@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keraskip.data.parts import Dataset, Part, dataset_of, fits_in_memory, in_memory
-from keraskip.files import check_expansion, check_file, first_words
+from keraskip.files import check_file, excess, first_words
 
 SPLITS = ("train", "validation", "test")
 KEYS = {f"{letter}_{split}" for letter in "xy" for split in SPLITS}
@@ -23,7 +23,8 @@ def load_arrays(name: str, path: Path) -> Dataset:
     check_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            check_expansion(archive, path)
+            if too_large := excess(archive, path):
+                raise ValueError(f"it {too_large}")
             arrays = _arrays(archive)
     except MemoryError as error:
         raise ValueError(f"{path} does not fit in memory: {first_words(error)}") from None
