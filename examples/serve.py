@@ -39,7 +39,7 @@ scores_name, names = card["outputs"][0]["name"], card["class_names"]
 threads, clients = ThreadPoolExecutor(2), asyncio.Semaphore(MOST_CLIENTS)
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """The status of an answer, and its error."""
 
 
@@ -49,10 +49,10 @@ def best(image: bytes, count: int = 5) -> list[dict]:
         Image.open(BytesIO(image), formats=["JPEG", "PNG"])
         scores = classify(image_bytes=tf.constant([image]))[scores_name][0].numpy()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Refusal(413, f"An image may have {Image.MAX_IMAGE_PIXELS:,} pixels.") from None
+        raise RefusalError(413, f"An image may have {Image.MAX_IMAGE_PIXELS:,} pixels.") from None
     # Pillow and TensorFlow have errors of many classes for bytes that are no image.
     except Exception:
-        raise Refusal(400, "The body must be a JPEG or PNG image.") from None
+        raise RefusalError(400, "The body must be a JPEG or PNG image.") from None
     best_first = (-scores).argsort()[:count]
     return [
         {"class": names[number] if names else str(number), "score": float(scores[number])}
@@ -64,7 +64,7 @@ async def body_of(reader: asyncio.StreamReader) -> bytes:
     """The body of a POST, of a length that is known before or in chunks."""
     request, _, lines = (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")
     if not request.startswith(b"POST / "):
-        raise Refusal(405, "An image must come by POST to the path /.")
+        raise RefusalError(405, "An image must come by POST to the path /.")
     headers, body = message_from_bytes(lines), b""
     if "Transfer-Encoding" not in headers:
         return await part(reader, int(str(headers["Content-Length"])), MOST_BYTES)
@@ -77,7 +77,7 @@ async def body_of(reader: asyncio.StreamReader) -> bytes:
 async def part(reader: asyncio.StreamReader, length: int, room: int) -> bytes:
     """As many bytes, if there is room for them."""
     if length > room:
-        raise Refusal(413, f"A body may have {MOST_BYTES:,} bytes.")
+        raise RefusalError(413, f"A body may have {MOST_BYTES:,} bytes.")
     return await reader.readexactly(length)
 
 
@@ -91,8 +91,8 @@ async def outcome(reader: asyncio.StreamReader) -> tuple[int, object]:
                 image = await body_of(reader)
             # In a thread, so that the event loop can take the next request.
             return 200, await asyncio.get_running_loop().run_in_executor(threads, best, image)
-        except Refusal as refusal:
-            return refusal.args[0], {"error": refusal.args[1]}
+        except RefusalError as error:
+            return error.args[0], {"error": error.args[1]}
         except TimeoutError:
             return 408, {"error": f"A request must come within {SECONDS} seconds."}
         except (ValueError, EOFError, asyncio.LimitOverrunError):
