@@ -63,13 +63,18 @@ def picture(brightness, side=32, kind="png"):
     return written.getvalue()
 
 
-def sent(port, *parts, timeout=60):
-    """Status and content of the answer to raw bytes; None for an answer that is no HTTP."""
+def sent(port, *parts, timeout=60, ends=False):
+    """Status and content of the answer to raw bytes; None for an answer that is no HTTP.
+
+    With `ends` the client says that nothing more will come.
+    """
     with socket.create_connection(("127.0.0.1", port), timeout) as client:
         # The server may have answered and closed before all is sent.
         with suppress(ConnectionError):
             for each in parts:
                 client.sendall(each)
+            if ends:
+                client.shutdown(socket.SHUT_WR)
         answer = b""
         with suppress(ConnectionError):
             while received := client.recv(2**16):
@@ -94,7 +99,7 @@ def chunks(count, size):
     yield b"0\r\n\r\n"
 
 
-def memory(server):
-    """The memory of a process in bytes."""
-    pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[1])
+def memory(process):
+    """The memory of a process in bytes, by its number."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -119,7 +119,7 @@ def test_a_crowd_gets_right_answers_and_memory_stays_flat(server):
 
     for number in range(20):
         assert ask(number)
-    before, peak = memory(process), 0
+    before, peak = memory(process.pid), 0
     with (
         ThreadPoolExecutor(SLOW_CLIENTS) as slow,
         ThreadPoolExecutor(CLIENTS) as crowd,
@@ -129,7 +129,7 @@ def test_a_crowd_gets_right_answers_and_memory_stays_flat(server):
         fits = [others.submit(rude, port, seed) for seed in range(100)]
         right = [crowd.submit(ask, number) for number in range(REQUESTS)]
         while not all(each.done() for each in (*statuses, *fits, *right)):
-            peak = max(peak, memory(process))
+            peak = max(peak, memory(process.pid))
             time.sleep(0.05)
     assert [each.result() for each in right] == [True] * REQUESTS
     assert all(each.result() for each in fits)
