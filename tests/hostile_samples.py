@@ -24,7 +24,7 @@ def make_samples(folder):
     bright_or_dark(folder / "served")
     tensors = {"a": images[:2], "b": images[:1, 0]}
     write_safetensors(folder / "some.safetensors", tensors)
-    _write_images(folder)
+    write_images(folder)
     return folder
 
 
@@ -32,7 +32,8 @@ def make_samples(folder):
 SMALL = {"stage_blocks": (1, 1), "filters": (2, 4), "input_shape": (8, 8, 1), "classes": 3}
 
 
-def _write_images(folder):
+def write_images(folder):
+    """Writes arrays and images, without a framework."""
     draw = np.random.default_rng(0)
     pixels = draw.integers(0, 256, (20, 8, 6, 3)).astype("uint8")
     np.savez(folder / "plain.npz", x_train=pixels, y_train=np.arange(20) % 3)

@@ -39,8 +39,9 @@ def main():
 
             def tried(name):
                 count = max(1, round(arguments.share * DOORS[name].count))
-                tell = lambda line: print(line, flush=True)  # noqa: E731
-                return counted("hostile_doors", name, arguments.seed, count, samples, tell)
+                found = counted("hostile_doors", name, arguments.seed, count, samples, say)
+                say(row(name, *found))
+                return found
 
             found = dict(zip(arguments.doors, pool.map(tried, arguments.doors), strict=True))
         is_clean = "Traceback" not in log.read_text()
@@ -50,15 +51,27 @@ def main():
     return int(bool(bad) or not is_clean)
 
 
+def say(line):
+    """Prints a line at once."""
+    print(line, flush=True)
+
+
+def row(name, counts, seconds):
+    """How often each outcome came at a door, and the time that it took."""
+    cells = (*(counts[kind] for kind in OUTCOMES), round(seconds))
+    return f"{name:14}" + "".join(f"{cell:10}" for cell in cells)
+
+
 def table(found):
-    """A row for each door: how often each outcome came, and the time it took."""
-    lines = [f"{'door':14}" + "".join(f"{kind:>10}" for kind in (*OUTCOMES, "seconds"))]
-    for name, (counts, seconds) in found.items():
-        cells = (*(counts[kind] for kind in OUTCOMES), round(seconds))
-        lines.append(f"{name:14}" + "".join(f"{cell:10}" for cell in cells))
-    total = [sum(counts[kind] for counts, _ in found.values()) for kind in OUTCOMES]
-    lines.append(f"{'all':14}" + "".join(f"{each:10}" for each in total) + f"{'':10}")
-    return "\n".join(lines)
+    """A row for each door, and one for all."""
+    total = {kind: sum(counts[kind] for counts, _ in found.values()) for kind in OUTCOMES}
+    return "\n".join(
+        [
+            f"{'door':14}" + "".join(f"{kind:>10}" for kind in (*OUTCOMES, "seconds")),
+            *(row(name, *result) for name, result in found.items()),
+            row("all", total, sum(seconds for _, seconds in found.values())),
+        ]
+    )
 
 
 if __name__ == "__main__":
