@@ -25,10 +25,10 @@ def check_file(path: str | os.PathLike) -> None:
     try:
         kind = stat.S_IFMT(os.stat(path).st_mode)
     except FileNotFoundError:
-        raise FileNotFoundError(f"There is no file {os.fspath(path)}.") from None
+        raise FileNotFoundError(f"There is no file {shown(path)}.") from None
     if kind != stat.S_IFREG:
         raise ValueError(
-            f"A regular file is needed. Received: {os.fspath(path)}, "
+            f"A regular file is needed. Received: {shown(path)}, "
             f"which is {KINDS.get(kind, 'another kind of file')}"
         )
 
@@ -42,6 +42,14 @@ def excess(archive: zipfile.ZipFile, path: str | os.PathLike) -> str:
     return (
         f"holds {unpacked:,} bytes in {packed:,}, and may unpack to {MOST_EXPANSION} times its "
         f"size, or {ALWAYS_ALLOWED:,} bytes"
+    )
+
+
+def shown(path: str | os.PathLike) -> str:
+    """A path for a message: on one line, with nothing in it that a terminal would obey."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in str(os.fspath(path))
     )
 
 

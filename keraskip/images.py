@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keraskip.files import check_file, first_words
+from keraskip.files import check_file, first_words, shown
 
 # Pillow's names of the formats of these files. It looks at the content, and would hand an EPS
 # called `x.png` to Ghostscript, which runs programs.
@@ -67,14 +67,14 @@ def _opened(file: str | os.PathLike, use: Any) -> Any:
     """What `use` makes of the image in a file, once its header is checked."""
     check_file(file)
     if (size := Path(file).stat().st_size) > MOST_BYTES:
-        raise ValueError(f"{file} has {size:,} bytes; image files may have {MOST_BYTES:,}")
+        raise ValueError(f"{shown(file)} has {size:,} bytes; image files may have {MOST_BYTES:,}")
     try:
         with _pillow().open(file, formats=FORMATS) as image:
             _check(image)
             return use(image)
     # A damaged file makes Pillow fail with errors of any class.
     except Exception as error:
-        raise ValueError(f"{file} cannot be read as an image: {_reason(error)}") from None
+        raise ValueError(f"{shown(file)} cannot be read as an image: {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:

@@ -295,6 +295,13 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path, spoil, message):
         load_data(name)
 
 
+@pytest.mark.parametrize("kind", ["folder", "npz"])
+def test_a_path_with_control_characters_is_one_line(kind):
+    with pytest.raises(OSError, match=r"a\\nb\\x1b") as said:
+        load_data(f"{kind}:a\nb\x1b")
+    assert str(said.value).isprintable()
+
+
 def test_a_folder_or_file_that_is_missing(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         load_data(f"folder:{tmp_path / 'nowhere'}")

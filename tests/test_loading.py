@@ -207,7 +207,7 @@ def dense(config):
         ),
         (
             lambda parts: with_config(parts, lambda c: dense(c)["config"].update(units=10**15)),
-            "cannot be loaded",
+            "a layer of 1,000,000,000,000,000 units, but no weights for them",
         ),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keraskip.data.parts import Dataset, Part, dataset_of, fits_in_memory, in_memory
-from keraskip.files import check_file, excess, first_words
+from keraskip.files import check_file, excess, first_words, shown
 
 SPLITS = ("train", "validation", "test")
 KEYS = {f"{letter}_{split}" for letter in "xy" for split in SPLITS}
@@ -27,14 +27,14 @@ def load_arrays(name: str, path: Path) -> Dataset:
                 raise ValueError(f"it {too_large}")
             arrays = _arrays(archive)
     except MemoryError as error:
-        raise ValueError(f"{path} does not fit in memory: {first_words(error)}") from None
+        raise ValueError(f"{shown(path)} does not fit in memory: {first_words(error)}") from None
     # zipfile and numpy meet damaged bytes with errors of a dozen classes.
     except Exception as error:
         raise ValueError(
-            f"{path} must hold plain arrays, no objects: {first_words(error)}"
+            f"{shown(path)} must hold plain arrays, no objects: {first_words(error)}"
         ) from None
     if not {"x_train", "y_train"} <= set(arrays):
-        raise ValueError(f"{path} must hold x_train and y_train. Received: {sorted(arrays)}")
+        raise ValueError(f"{shown(path)} must hold x_train and y_train. Received: {sorted(arrays)}")
     parts = {
         split: _part(path, split, arrays[f"x_{split}"], arrays.get(f"y_{split}"))
         for split in SPLITS
@@ -90,7 +90,7 @@ def _claimed(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
 
 def _part(path: Path, split: str, images: np.ndarray, labels: np.ndarray | None) -> Part:
     if labels is None:
-        raise ValueError(f"{path} has images without labels. Received: no y_{split}")
+        raise ValueError(f"{shown(path)} has images without labels. Received: no y_{split}")
     if images.ndim == 3:
         images = images[..., None]
     labels = labels.reshape(-1)
@@ -107,7 +107,7 @@ def _part(path: Path, split: str, images: np.ndarray, labels: np.ndarray | None)
         rule = "images are finite, in 32 bits"
     if rule:
         raise ValueError(
-            f"In {path}, {rule}. Received: x_{split} {images.dtype} {images.shape}, "
+            f"In {shown(path)}, {rule}. Received: x_{split} {images.dtype} {images.shape}, "
             f"y_{split} {labels.dtype} {labels.shape}"
         )
     return in_memory(images, labels)
@@ -119,7 +119,7 @@ def _check_alike(path: Path, images: Mapping[str, np.ndarray]) -> None:
     shapes = {(*each.shape[1:], 1)[:3] for each in images.values()}
     if len(shapes) > 1:
         raise ValueError(
-            f"All images of a set must have one size. Received: {sorted(shapes)} in {path}"
+            f"All images of a set must have one size. Received: {sorted(shapes)} in {shown(path)}"
         )
     largest = {split: _largest(each) for split, each in images.items()}
     sizes = [size for size in largest.values() if size]
@@ -127,7 +127,7 @@ def _check_alike(path: Path, images: Mapping[str, np.ndarray]) -> None:
         told = ", ".join(f"x_{split} to {size:g}" for split, size in largest.items())
         raise ValueError(
             "The images of all parts must be on one scale, as they are normalised by x_train. "
-            f"Received: {told} in {path}"
+            f"Received: {told} in {shown(path)}"
         )
 
 

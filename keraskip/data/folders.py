@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keraskip.data.parts import Dataset, Part, dataset_of, fits_in_memory, in_memory
+from keraskip.files import shown
 from keraskip.images import MOST_PIXELS, SUFFIXES, grey_and_size, read_image
 
 # The folder names that stand for a part of the data set.
@@ -27,13 +28,14 @@ def load_folder(name: str, path: Path, image_size: int | None) -> Dataset:
     if len(classes) < 2:
         raise ValueError(
             f"A folder of images must have one folder for each of two classes or more. "
-            f"Received: {classes} in {parts['train']}"
+            f"Received: {classes} in {shown(parts['train'])}"
         )
     labelled = {part: _files(folder, classes) for part, folder in parts.items()}
     mode, size = _mode_and_size([file for files, _ in labelled.values() for file in files])
     if image_size is None and size is None:
         raise ValueError(
-            f"Images of several sizes need image_size, the side to scale them to. Received: {path}"
+            "Images of several sizes need image_size, the side to scale them to. "
+            f"Received: {shown(path)}"
         )
     width, height = (image_size, image_size) if image_size else size or (0, 0)
     count = sum(len(files) for files, _ in labelled.values())
@@ -54,7 +56,7 @@ def squared(image: Any, side: int) -> Any:
 
 def _folders(path: Path) -> list[Path]:
     if not path.is_dir():
-        raise FileNotFoundError(f"There is no folder {path}.")
+        raise FileNotFoundError(f"There is no folder {shown(path)}.")
     return sorted(inner for inner in path.iterdir() if inner.is_dir() and inner.name[0] != ".")
 
 
@@ -65,7 +67,7 @@ def _files(path: Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:
     for label, name in enumerate(classes):
         own = [file for file in (path / name).glob("*") if file.suffix.lower() in SUFFIXES]
         if not own:
-            raise ValueError(f"Each class needs at least one image. Received: {path / name}")
+            raise ValueError(f"Each class needs at least one image. Received: {shown(path / name)}")
         files += sorted(own)
         labels += [label] * len(own)
     return files, np.array(labels)

@@ -21,6 +21,9 @@ DAMAGES = (
 WEIGHTS = {"model.weights.h5", "model.weights.npz"}
 # The 1,202 layers of the deepest named network take 2 MB and 9 levels.
 MOST_CONFIG_BYTES, MOST_LEVELS = 2**26, 100
+# A layer has a weight for each of these at the least. Keras makes its weights before it reads any,
+# and a file of a few bytes would take all memory.
+WIDTHS = {"units", "filters", "input_dim", "output_dim"}
 
 
 def check_archive(path: str | os.PathLike) -> None:
@@ -51,16 +54,17 @@ def read_config(path: str | os.PathLike) -> dict[str, Any]:
     check_file(path)
     if not zipfile.is_zipfile(path):
         raise refusal(path, "is cut or of another format")
-    text, reason = b"", ""
+    text, size, reason = b"", 0, ""
     try:
         with zipfile.ZipFile(path) as archive:
             if not (reason := _faults(archive) or excess(archive, path)):
                 text = archive.read(CONFIG)
+                size = sum(info.file_size for info in archive.infolist())
     except DAMAGES as error:
         reason = f"is damaged ({first_words(error)})"
     if reason:
         raise refusal(path, reason)
-    return _parsed(text, path)
+    return _parsed(text, size, path)
 
 
 def refusal(path: str | os.PathLike, reason: str) -> ValueError:
@@ -81,26 +85,37 @@ def _faults(archive: zipfile.ZipFile) -> str:
     return "has two parts of one name" if len(sizes) < len(archive.infolist()) else ""
 
 
-def _parsed(text: bytes, path: str | os.PathLike) -> dict[str, Any]:
+def _parsed(text: bytes, size: int, path: str | os.PathLike) -> dict[str, Any]:
+    """The configuration of an archive that unpacks to this size."""
     try:
         config = json.loads(text)
-        is_deep = any(True for _ in _below(config, MOST_LEVELS))
     except (ValueError, RecursionError) as error:
         raise refusal(path, f"has a damaged {CONFIG} ({first_words(error)})") from None
-    if is_deep or not isinstance(config, dict):
+    levels = list(_levels(config))
+    if not isinstance(config, dict) or len(levels) > MOST_LEVELS:
         wanted = f"an object of at most {MOST_LEVELS} levels"
         raise refusal(path, f"has a {CONFIG} that is not {wanted}")
+    widths = [
+        node[key]
+        for nodes in levels
+        for node in nodes
+        if isinstance(node, dict)
+        for key in WIDTHS & node.keys()
+        if isinstance(node[key], int)
+    ]
+    if max(widths, default=0) > size:
+        raise refusal(path, f"has a layer of {max(widths):,} units, but no weights for them")
     return config
 
 
-def _below(node: Any, levels: int) -> Iterator[Any]:
-    """The parts of a configuration that lie this many levels deep."""
+def _levels(node: Any) -> Iterator[list[Any]]:
+    """The objects and lists of a configuration, level by level."""
     nodes = [node] if isinstance(node, dict | list) else []
-    for _ in range(levels):
+    while nodes:
+        yield nodes
         nodes = [
             inner
             for each in nodes
             for inner in (each.values() if isinstance(each, dict) else each)
             if isinstance(inner, dict | list)
         ]
-    yield from nodes

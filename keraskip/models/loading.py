@@ -47,7 +47,8 @@ def load_model(
         TypeError: for a path of another type.
         ValueError: for a file that is cut or damaged, or that Keras refuses, and for one that is
             no regular file. A `.keras` file may unpack to 100 times its size, or 256 MiB, its
-            configuration to 64 MiB and 100 levels.
+            configuration to 64 MiB and 100 levels; no layer may have more units than the file
+            has bytes.
 
     Example:
 
