@@ -30,6 +30,7 @@ def test_data_sets_and_images(tmp_path):
 
 @pytest.mark.slow
 def test_models_weights_and_requests(tmp_path):
+    pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
     samples = make_samples(tmp_path)
     with served(samples / "served", samples / "errors.txt") as (server, port):
         (samples / "server").write_text(f"{port} {server.pid}")

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from serving import EXAMPLE, HEAD, bright_or_dark, chunks, memory, picture, posted, sent, served
 
+pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
 BOMB = b"\x89PNG\r\n\x1a\n" + picture(0, 3000)[8:]
 SLOW_CLIENTS, CLIENTS, REQUESTS, MOST_GROWTH = 60, 50, 2000, 300e6
 
