@@ -24,7 +24,8 @@ def check_file(path: str | os.PathLike) -> None:
     """
     try:
         kind = stat.S_IFMT(os.stat(path).st_mode)
-    except FileNotFoundError:
+    # A ValueError for a path that no system can have, such as one with a zero byte.
+    except (FileNotFoundError, ValueError):
         raise FileNotFoundError(f"There is no file {shown(path)}.") from None
     if kind != stat.S_IFREG:
         raise ValueError(
