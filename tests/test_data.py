@@ -1,6 +1,8 @@
 """Data sets by name, what is refused of them, and the batches that are made of them."""
 
+import io
 import os
+import zipfile
 from pathlib import Path
 
 import keras
@@ -97,6 +99,14 @@ def test_grey_images_get_a_channel(tmp_path):
             {"x_train": PIXELS, "y_train": LABELS, "x_test": PIXELS[:, 1:], "y_test": LABELS},
             "one size",
         ),
+        ({"x_train": np.full(PIXELS.shape, -np.inf), "y_train": LABELS}, "finite"),
+        ({"x_train": np.full(PIXELS.shape, 1e300), "y_train": LABELS}, "finite, in 32 bits"),
+        ({"x_train": PIXELS[:, :0], "y_train": LABELS}, "at least one pixel"),
+        ({"x_train": PIXELS, "y_train": LABELS + 10**6}, "whole numbers from 0 to 999,999"),
+        (
+            {"x_train": PIXELS, "y_train": LABELS, "x_test": PIXELS / 255, "y_test": LABELS},
+            "one scale.*x_train to 255, x_test to 1 in",
+        ),
         ({"x_train": PIXELS[:2], "y_train": LABELS[:2]}, "Too few images"),
         ({"x_train": PIXELS, "y_train": LABELS * 0}, "two classes"),
     ],
@@ -104,6 +114,72 @@ def test_grey_images_get_a_channel(tmp_path):
 def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, message):
     with pytest.raises(ValueError, match=message):
         load_data(saved(tmp_path / "a.npz", **arrays))
+
+
+def npz(path, **members):
+    """An archive of raw members, deflated."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return f"npz:{path}"
+
+
+def npy(array, shape=None):
+    """The bytes of an array whose header may claim another shape."""
+    written = io.BytesIO()
+    facts = {"descr": array.dtype.str, "fortran_order": False, "shape": shape or array.shape}
+    np.lib.format.write_array_header_1_0(written, facts)
+    return written.getvalue() + array.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (npy(PIXELS, (10**9, 8, 6, 3)), r"x_train.npy has .* for an array of shape \(1000000000,"),
+        (npy(PIXELS) + b"more", "x_train.npy has .* bytes for an array of shape"),
+        (npy(PIXELS)[:-1], "x_train.npy has .* bytes for an array of shape"),
+        (npy(PIXELS, (-40, -8, 6, 3)), "x_train.npy has .* bytes"),
+        (b"\x93NUMPY\x03\x00", "has version"),
+        (bytes(2**28), "unpack to 100 times its size"),
+        (b"", "plain arrays"),
+    ],
+)
+def test_headers_that_claim_too_much_are_refused_before_an_array_is_made(
+    tmp_path, content, message
+):
+    name = npz(tmp_path / "a.npz", y_train=npy(LABELS), x_train=content)
+    with pytest.raises(ValueError, match=message) as refused:
+        load_data(name)
+    assert str(tmp_path / "a.npz") in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_arrays_of_more_than_the_memory_are_refused(tmp_path, monkeypatch):
+    name = saved(tmp_path / "a.npz", x_train=PIXELS, y_train=LABELS)
+    monkeypatch.setattr("keraskip.data.parts.MEMORY_SHARE", 0)
+    with pytest.raises(ValueError, match="quarter of the memory"):
+        load_data(name)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_an_array_that_is_there_twice_is_refused(tmp_path):
+    saved(tmp_path / "a.npz", x_train=PIXELS, y_train=LABELS)
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("x_train.npy", npy(PIXELS + 1))
+    with pytest.raises(ValueError, match="x_train twice"):
+        load_data(f"npz:{tmp_path / 'a.npz'}")
+
+
+def test_parts_of_one_scale_may_differ_in_brightness(tmp_path):
+    parts = {"x_train": PIXELS, "x_test": PIXELS // 10, "x_val": PIXELS[..., :3] * 0}
+    labels = {key.replace("x", "y", 1): LABELS for key in parts}
+    assert load_data(saved(tmp_path / "a.npz", **parts, **labels)).classes == 4
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match=r"regular file.*a\.npz, which is a pipe"):
+        load_data(f"npz:{tmp_path / 'a.npz'}")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"no archive"])
@@ -169,6 +245,11 @@ def test_images_of_several_sizes_are_brought_to_one_or_refused(tmp_path):
     assert any(not image.any() for part in (data.train, data.test) for image in part.images)
 
 
+def test_a_side_that_no_image_may_have_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"50,331,648 pixels.*image_size=100000"):
+        load_data(folders(tmp_path), image_size=100_000)
+
+
 def spoil_image(path):
     (path / "class0" / "000.png").write_bytes(b"no image")
 
@@ -178,8 +259,13 @@ def cut_image(path):
     file.write_bytes(file.read_bytes()[:-60])
 
 
-def deep_image(path):
-    Image.fromarray(np.zeros((8, 6), "uint16")).save(path / "class0" / "000.png")
+def float_image(path):
+    Image.fromarray(np.zeros((8, 6), "float32")).save(path / "class0" / "000.tif")
+
+
+def pipe(path):
+    (path / "class0" / "000.png").unlink()
+    os.mkfifo(path / "class0" / "000.png")
 
 
 def empty_class(path):
@@ -196,7 +282,8 @@ def one_class(path):
     [
         (spoil_image, "000.png cannot be read as an image"),
         (cut_image, "000.png cannot be read as an image"),
-        (deep_image, "8 bits"),
+        (float_image, "8 or 16 bits"),
+        (pipe, "regular file.*000.png, which is a pipe"),
         (empty_class, "at least one image.*class9"),
         (one_class, r"two classes.*\['class0'\]"),
     ],
@@ -206,6 +293,14 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path, spoil, message):
     spoil(tmp_path / "images")
     with pytest.raises(ValueError, match=message):
         load_data(name)
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz"])
+@pytest.mark.parametrize("path", ["a\nb\x1b", "\ud800", "a\x00b"])
+def test_a_path_with_control_characters_is_one_line(kind, path):
+    with pytest.raises(FileNotFoundError, match="There is no") as said:
+        load_data(f"{kind}:{path}")
+    assert str(said.value).isprintable()
 
 
 def test_a_folder_or_file_that_is_missing(tmp_path):

@@ -57,7 +57,9 @@ def test_a_room_imports_what_the_map_allows(file):
     assert parts_imported(file, "keraskip") - {room} <= ROOMS[room]
 
 
-@pytest.mark.parametrize("room", ["checks", "versions", "tables", "machine", "__main__"])
+@pytest.mark.parametrize(
+    "room", ["checks", "versions", "tables", "machine", "files", "images", "__main__"]
+)
 def test_a_room_of_one_file_imports_what_the_map_allows(room):
     assert parts_imported(PACKAGE / f"{room}.py", "keraskip") <= ROOMS[room]
 

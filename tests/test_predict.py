@@ -1,6 +1,7 @@
 """`keraskip predict NAME:WEIGHTS`, without an export."""
 
 import json
+import os
 import warnings
 
 import keras
@@ -63,6 +64,25 @@ def test_weights_of_keras_are_used_as_keras_does(monkeypatch, network, picture, 
     assert calls == [(name, "imagenet")]
     number, score = best(model, Preprocessing.of_keras(mode)(picture[1][None], (SIDE, SIDE)))
     assert done.stdout.splitlines()[-1].split()[-2:] == [f"thing_{number}", score]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "cannot be read as an image: it is none of PNG"),
+        (b"P5 16000 16000 255\n", "too many pixels"),
+        (None, "which is a pipe"),
+    ],
+)
+def test_an_image_that_cannot_be_read_is_one_line(monkeypatch, network, tmp_path, content, message):
+    monkeypatch.setitem(_ORIGINS, network[0], Origin("made up", of_mode("tf"), tuple("0123456789")))
+    file = tmp_path / "image.png"
+    os.mkfifo(file) if content is None else file.write_bytes(content)
+    done = called("predict", "resnet50:imagenet", file)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert str(file) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_file_in_a_run_folder_knows_how_its_images_were_prepared(network, picture, tmp_path):

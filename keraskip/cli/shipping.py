@@ -162,7 +162,8 @@ def predict(
     from keraskip.cli.classifier import classifier_of
     from keraskip.tables import add_row, new_table, printed
 
-    with bad_input_in_one_line(), waiting(f"loading {source}"):
+    # The library for TIFF prints what it thinks of a damaged file.
+    with bad_input_in_one_line(), waiting(f"loading {source}"), quiet():
         classify = classifier_of(source, trust)
         table = new_table()
         for heading in ("image", "class", "score"):

@@ -1,9 +1,7 @@
 """Loads a .keras file, and one that brings code of its own only if the user trusts it."""
 
 import importlib
-import json
 import sys
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,6 @@ if TYPE_CHECKING:
 SCRIPT = "__main__"
 # The packages whose classes a file may name.
 KNOWN = {"builtins", "keras", "keras_cv", "keras_hub", "keras_nlp", "keraskip"}
-CONFIG = "config.json"
-# Errors of Keras may have the whole configuration of a layer in one line.
-MOST_LETTERS = 300
 
 
 @dataclass(frozen=True)
@@ -64,23 +59,13 @@ def load(file: str | Path, trust: bool) -> "keras.Model":
             f"--trust allows that, for a file of your own. Received: {file}"
         )
     own = {each.registered: _imported(each) for each in found if each.module}
-    try:
-        return load_model(file, custom_objects=own, compile=False, safe_mode=not trust)
-    except TypeError as error:
-        from keraskip.export.errors import cause
-
-        raise ValueError(
-            f"The file cannot be loaded: {cause(error)[:MOST_LETTERS]}. Received: {file}"
-        ) from error
+    return load_model(file, custom_objects=own, compile=False, safe_mode=not trust)
 
 
 def _code_in(file: Path) -> Iterator[Code]:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            config = json.loads(archive.read(CONFIG))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        # `load_model` says what is wrong with the file.
-        return
+    from keraskip.models.archives import read_config
+
+    config = read_config(file)
     # Loss and metrics are not loaded.
     yield from _found({**config, "compile_config": None})
 

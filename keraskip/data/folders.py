@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 
 from keraskip.data.parts import Dataset, Part, dataset_of, fits_in_memory, in_memory
+from keraskip.files import shown
+from keraskip.images import MOST_PIXELS, SUFFIXES, grey_and_size, read_image
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 # The folder names that stand for a part of the data set.
 PARTS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
-GREY = {"1", "L"}
 
 
 def load_folder(name: str, path: Path, image_size: int | None) -> Dataset:
     """See `keraskip.data.load_data`."""
+    if image_size and image_size**2 > MOST_PIXELS:
+        raise ValueError(
+            f"An image may have {MOST_PIXELS:,} pixels. Received: image_size={image_size}"
+        )
     folders = _folders(path)
     parts = {PARTS[folder.name]: folder for folder in folders if folder.name in PARTS}
     if "train" not in parts:
@@ -24,13 +28,14 @@ def load_folder(name: str, path: Path, image_size: int | None) -> Dataset:
     if len(classes) < 2:
         raise ValueError(
             f"A folder of images must have one folder for each of two classes or more. "
-            f"Received: {classes} in {parts['train']}"
+            f"Received: {classes} in {shown(parts['train'])}"
         )
     labelled = {part: _files(folder, classes) for part, folder in parts.items()}
     mode, size = _mode_and_size([file for files, _ in labelled.values() for file in files])
     if image_size is None and size is None:
         raise ValueError(
-            f"Images of several sizes need image_size, the side to scale them to. Received: {path}"
+            "Images of several sizes need image_size, the side to scale them to. "
+            f"Received: {shown(path)}"
         )
     width, height = (image_size, image_size) if image_size else size or (0, 0)
     count = sum(len(files) for files, _ in labelled.values())
@@ -51,7 +56,7 @@ def squared(image: Any, side: int) -> Any:
 
 def _folders(path: Path) -> list[Path]:
     if not path.is_dir():
-        raise FileNotFoundError(f"There is no folder {path}.")
+        raise FileNotFoundError(f"There is no folder {shown(path)}.")
     return sorted(inner for inner in path.iterdir() if inner.is_dir() and inner.name[0] != ".")
 
 
@@ -62,7 +67,7 @@ def _files(path: Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:
     for label, name in enumerate(classes):
         own = [file for file in (path / name).glob("*") if file.suffix.lower() in SUFFIXES]
         if not own:
-            raise ValueError(f"Each class needs at least one image. Received: {path / name}")
+            raise ValueError(f"Each class needs at least one image. Received: {shown(path / name)}")
         files += sorted(own)
         labels += [label] * len(own)
     return files, np.array(labels)
@@ -70,31 +75,15 @@ def _files(path: Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:
 
 def _mode_and_size(files: Sequence[Path]) -> tuple[str, tuple[int, int] | None]:
     """Grey or colour, and width and height if all are equal, from the files' headers."""
-    headers = {_opened(file) for file in files}
-    deep = sorted({mode for mode, _ in headers if mode[0] in "IF"})
-    if deep:
-        # Pillow would clip their values at 255.
-        raise ValueError(
-            "Images must have 8 bits a channel; others can come as npz:PATH. "
-            f"Received: mode {deep[0]}"
-        )
+    headers = set(map(grey_and_size, files))
     sizes = {size for _, size in headers}
-    grey = all(mode in GREY for mode, _ in headers)
+    grey = all(is_grey for is_grey, _ in headers)
     return "L" if grey else "RGB", sizes.pop() if len(sizes) == 1 else None
 
 
-def _opened(file: Path, mode: str = "", side: int | None = None) -> Any:
-    """An image as an array in this mode; without a mode, the mode and size in its header."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            if not mode:
-                return image.mode, image.size
-            converted = image.convert(mode)
-            return np.asarray(converted if side is None else squared(converted, side))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{file} cannot be read as an image: {error}") from None
+def _pixels(file: Path, mode: str, side: int | None) -> np.ndarray:
+    image = read_image(file, mode)
+    return np.asarray(image if side is None else squared(image, side))
 
 
 def _part(
@@ -105,7 +94,7 @@ def _part(
     fits: bool,
 ) -> Part:
     def read(indices: np.ndarray) -> np.ndarray:
-        images = np.stack([_opened(files[index], mode, side) for index in indices])
+        images = np.stack([_pixels(files[index], mode, side) for index in indices])
         return images.reshape(*images.shape[:3], -1)
 
     if fits:

@@ -7,6 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from keraskip.files import shown
+
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
 # Share of the machine's memory that a data set may take. Larger ones are read batch by batch, or
 # refused.
@@ -90,7 +92,7 @@ def dataset_of(name: str, parts: dict[str, Part], classes: int) -> Dataset:
         if labels[0] < 0 or labels[-1] >= classes or classes < 2:
             raise ValueError(
                 "Labels must be whole numbers from 0, of two classes or more; some sets have -1 "
-                f"for no label. Received: {labels[0]} to {labels[-1]}, in {kind} of {name}"
+                f"for no label. Received: {labels[0]} to {labels[-1]}, in {kind} of {shown(name)}"
             )
     train = parts["train"]
     if "test" not in parts:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 
+from keraskip.files import first_words
 from keraskip.models.frame import Frame
 from keraskip.models.stored_layers import StoredLayer, keys_of, stored_layers
 
@@ -36,8 +37,9 @@ def fill_from_keras(model: keras.Model, file: Path, frame: Frame) -> None:
             # The file has the same layers in another place, which counts.
             warnings.filterwarnings("ignore", "Skipping nested container at '_operations_by_depth")
             model.load_weights(file)
-    except (ValueError, KeyError, OSError) as error:
-        keras_says = f"Keras says: {str(error).strip().splitlines()[0]}"
+    # Keras and h5py meet damaged weights with errors of any class.
+    except Exception as error:
+        keras_says = f"Keras says: {first_words(error)}"
         reason = next(_differences(model, stored), keras_says)
         raise ValueError(_refusal(model, file, reason)) from error
 

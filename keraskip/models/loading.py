@@ -1,7 +1,6 @@
 """Loads saved models, also deep ones and those with layers of this package."""
 
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,14 @@ from typing import Any
 import keras
 
 import keraskip.models.recompute  # noqa: F401  registers its layers
+from keraskip.files import check_file, first_words
+from keraskip.models.archives import SUFFIX, check_archive
 from keraskip.models.large_graphs import deep_graphs
-from keraskip.models.stored_layers import CONFIG, DAMAGES
 
-SUFFIX = ".keras"
-# Every file of Keras holds its configuration and one of these files of weights.
-WEIGHTS = {"model.weights.h5", "model.weights.npz"}
+# The files of former versions of Keras.
+LEGACY = (".h5", ".hdf5")
+# What Keras writes around the cause of an error.
+CAUSE, ARGUMENTS = "Exception encountered:", "Arguments received by"
 
 
 def load_model(
@@ -42,60 +43,45 @@ def load_model(
         The model, of the class that was saved.
 
     Raises:
-        FileNotFoundError: for a `.keras` file that does not exist.
+        FileNotFoundError: for a `.keras` or `.h5` file that does not exist.
         TypeError: for a path of another type.
-        ValueError: for a `.keras` file that is cut or damaged, or that Keras refuses.
+        ValueError: for a file that is cut or damaged, or that Keras refuses, and for one that is
+            no regular file. A `.keras` file may unpack to 100 times its size, or 256 MiB, its
+            configuration to 64 MiB and 100 levels; no layer may have more units than the file
+            has bytes.
 
     Example:
 
     >>> model = load_model("runs/mine/preact_resnet1001.keras")  # doctest: +SKIP
     """
-    is_archive = _is_archive(path)
-    if is_archive:
-        _check_archive(path)
+    kind = _kind_of(path)
+    if kind == SUFFIX:
+        check_archive(path)
     try:
         with deep_graphs():
             return keras.models.load_model(path, custom_objects, compile, safe_mode)
-    # The errors of h5py for weights that were damaged before they were put into the archive.
-    except (OSError, KeyError) as error:
-        if is_archive:
-            raise _refusal(path, f"cannot be read ({type(error).__name__}: {error})") from error
+    # Keras, h5py and the backend meet a damaged configuration with errors of any class.
+    except Exception as error:
+        if kind:
+            raise ValueError(_refusal(path, error)) from error
         raise
 
 
-def _is_archive(path: Any) -> bool:
-    """Whether this is a .keras file on this machine; all other paths are for Keras to judge."""
+def _kind_of(path: Any) -> str:
+    """The suffix of a file on this machine; none of all other paths, which Keras judges."""
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path must be the path of a file. Received: path={path!r}")
-    text = os.fspath(path)
-    if not str(text).endswith(SUFFIX) or "://" in str(text) or Path(path).is_dir():
-        return False
-    if not Path(path).exists():
-        raise FileNotFoundError(f"There is no file {text}.")
-    return True
+    text = str(os.fspath(path))
+    if "://" in text or Path(path).is_dir():
+        return ""
+    suffix = next((each for each in (SUFFIX, *LEGACY) if text.endswith(each)), "")
+    if suffix:
+        check_file(path)
+    return suffix
 
 
-def _check_archive(path: str | os.PathLike) -> None:
-    """ValueError for a file that is cut, damaged or of another format.
-
-    Keras itself goes on without the checksum if the weights do not have it.
-    """
-    if not zipfile.is_zipfile(path):
-        raise _refusal(path, "is cut or of another format")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names, damaged = archive.namelist(), archive.testzip()
-    except DAMAGES as error:
-        raise _refusal(path, f"is damaged ({error})") from None
-    if damaged is not None:
-        raise _refusal(path, f"is damaged in {damaged}")
-    for needed in {CONFIG}, WEIGHTS:
-        if needed.isdisjoint(names):
-            raise _refusal(path, f"has no {' or '.join(sorted(needed))}")
-
-
-def _refusal(path: str | os.PathLike, reason: str) -> ValueError:
-    return ValueError(
-        f"path must be a whole {SUFFIX} file, as model.save writes it. "
-        f"Received: path={os.fspath(path)!r}, which {reason}"
-    )
+def _refusal(path: str | os.PathLike, error: Exception) -> str:
+    """One sentence on an error of Keras, which may have the whole configuration in it."""
+    text = str(error).split(CAUSE)[-1].split(ARGUMENTS)[0]
+    reason = first_words(ValueError(text.strip() or type(error).__name__))
+    return f"path={os.fspath(path)!r} cannot be loaded ({type(error).__name__}): {reason}"

@@ -1,24 +1,18 @@
 """The layers of a file of Keras: the shapes of their weights, and what else the file tells."""
 
 import io
-import json
 import os
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-CONFIG = "config.json"
+from keraskip.files import check_file, first_words
+from keraskip.models.archives import read_config
+
 WEIGHTS_IN_ARCHIVE = "model.weights.h5"
-# The errors of zipfile and h5py for damaged bytes.
-DAMAGES = (
-    zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
-    OverflowError, KeyError, ValueError, struct.error,
-)  # fmt: skip
 # The state of a layer that draws random numbers is no weight.
 SEEDS = "seed_generator"
 
@@ -53,10 +47,11 @@ def stored_layers(file: str | os.PathLike) -> dict[str, StoredLayer] | None:
             found = _with_shapes(content["layers"])
         _note_strides(found, Path(file))
         return found
-    except (*DAMAGES, AttributeError, TypeError) as error:
+    # h5py, and a configuration that is damaged, lead to errors of any class.
+    except Exception as error:
         raise ValueError(
             "weights must be a whole file, as model.save or model.save_weights writes it. "
-            f"Received: weights={os.fspath(file)!r} ({error})"
+            f"Received: weights={os.fspath(file)!r} ({first_words(error)})"
         ) from None
 
 
@@ -91,7 +86,7 @@ def _note_strides(found: dict[str, StoredLayer], file: Path) -> None:
     """Adds the strides from the configuration in a .keras file of a functional model."""
     if file.suffix == ".h5":
         return
-    config = json.loads(_part(file, CONFIG))["config"]
+    config = read_config(file)["config"]
     layers = config.get("layers", [])
     keys = keys_of(layer["class_name"] for layer in layers)
     for key, layer in zip(keys, layers, strict=True):
@@ -101,7 +96,9 @@ def _note_strides(found: dict[str, StoredLayer], file: Path) -> None:
 
 def _part(file: Path, part: str) -> bytes:
     """The content of a .weights.h5 file, or of a part of a .keras file."""
+    check_file(file)
     if file.suffix == ".h5":
         return file.read_bytes()
+    read_config(file)
     with zipfile.ZipFile(file) as archive:
         return archive.read(part)

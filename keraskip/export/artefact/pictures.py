@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from keraskip.export.network.preprocessing import Preprocessing
+from keraskip.images import read_image
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -14,17 +15,19 @@ def read_picture(file: str | Path, shape: Sequence[int | None], steps: Preproces
     """An image file as a network takes it, `[1, height, width, channels]`.
 
     Args:
-        file: any format that Pillow reads.
+        file: an image, as `keraskip.images.read_image` reads it.
         shape: height, width and channels of the network's input; the first two may be None.
         steps: how images are prepared for the network.
-    """
-    from PIL import Image
 
+    Raises:
+        ValueError: for a network of another number of channels, a file that is no whole image, and
+            one that is too large.
+        FileNotFoundError: for a missing file.
+    """
     height, width, channels = shape
     if channels not in MODES:
         raise ValueError(f"Image files have 1, 3 or 4 channels. Received: a network of {channels}")
-    with Image.open(file) as image:
-        pixels = np.asarray(image.convert(MODES[channels]))
+    pixels = np.asarray(read_image(file, MODES[channels]))
     return steps(pixels.reshape(1, *pixels.shape[:2], -1), (height, width))
 
 

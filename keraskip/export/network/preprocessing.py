@@ -121,9 +121,10 @@ class Preprocessing:
 
         They keep their size where `size` is open.
         """
-        x = np.asarray(images, "float32")
-        if None not in size:
-            x = np.stack([self._fitted(image, size) for image in x])
+        if None in size:
+            x = np.asarray(images, "float32")
+        else:
+            x = np.stack([self._fitted(image, size) for image in np.asarray(images)])
         return (self._ordered(x) - self._mean) / self._deviation
 
     def in_graph(self, images: Any, size: tuple[int | None, int | None]) -> Any:
@@ -150,12 +151,15 @@ class Preprocessing:
         """The middle of an image, scaled to height and width by Pillow; float32, 0 to 255."""
         from PIL import Image
 
-        channels = np.moveaxis(image.astype("float32"), -1, 0)
+        channels = np.moveaxis(image, -1, 0)
         height, width = size
         box = _box(image.shape[0], image.shape[1], height, width, self.crop)
         filter = Image.Resampling[INTERPOLATIONS[self.interpolation][0]]
         scaled = [
-            np.asarray(Image.fromarray(channel).resize((width, height), filter, box))
+            # In float32 one channel at a time: a large photo takes four times its size.
+            np.asarray(
+                Image.fromarray(channel.astype("float32")).resize((width, height), filter, box)
+            )
             for channel in channels
         ]
         return np.clip(np.stack(scaled, axis=-1), 0, 255)
