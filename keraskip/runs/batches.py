@@ -1,12 +1,10 @@
 """The batches of `steps.arrow`: sealed when they are written, checked when they are read."""
 
 import io
-import os
-import stat
 import struct
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -50,15 +48,26 @@ def sealed(rows: pa.RecordBatch) -> bytes:
     return message[:body].replace(SEAL + BLANK, SEAL + checksum) + message[body:]
 
 
-def read_batches(path: Path) -> Batches:
+def opened_file(path: Path) -> BinaryIO:
+    """The file, to be read; a ValueError for a pipe or a device, which might never end."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"The steps of a run are a file. Received: {path}, which is none")
+    return open(path, "rb")
+
+
+def read_batches(path: Path, data: bytes) -> Batches:
     """Reads the whole batches of a file, also behind damaged ones.
+
+    Args:
+        path: the file.
+        data: its bytes.
 
     A batch of an older version has no checksum; only its form shows whether it is whole.
 
     Raises:
-        ValueError: if the path is no file, or the file no uncompressed Arrow stream.
+        ValueError: if the file is no uncompressed Arrow stream.
     """
-    file = _File(path)
+    file = _File(path, data)
     whole: list[pa.RecordBatch] = []
     gaps: list[int] = []
     begin, truncated = file.begin, False
@@ -90,14 +99,13 @@ class _File:
         is_compressed: whether a batch was met that is, or seems, compressed.
     """
 
-    def __init__(self, path: Path) -> None:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ValueError(f"The steps of a run are a file. Received: {path}, which is none")
-        self.data = path.read_bytes()
+    def __init__(self, path: Path, data: bytes) -> None:
+        self.data = data
         source = pa.BufferReader(self.data)
         try:
             self._stream = pa.ipc.open_stream(source, options=AS_STORED)
             self._columns = _text(self._stream.schema)
+            _ = self._stream.schema.names
         except (pa.ArrowException, OSError, UnicodeError) as error:
             raise ValueError(f"{path} is damaged: it does not begin as an Arrow stream.") from error
         self.schema, self.begin = self._stream.schema, source.tell()
@@ -118,12 +126,15 @@ class _File:
             self._stream = pa.ipc.open_stream(source, options=AS_STORED)
         try:
             rows = self._stream.read_next_batch()
+            # Its header may claim more rows than it has.
+            rows.validate()
         except (StopIteration, pa.ArrowException, OSError):
             self._at = None
             return None
         self._at = end
-        # Whoever wrote a row had a number for each column.
-        return None if any(column.null_count for column in rows) else rows
+        # Whoever wrote a row had a number for each column. To look takes longer than the checksum.
+        is_known = self._is_sealed or not any(column.null_count for column in rows)
+        return rows if is_known else None
 
     def _is_whole(self, begin: int, digits: int, end: int) -> bool:
         """Whether a batch has the checksum in its header."""

@@ -11,9 +11,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from keraskip.runs.batches import Batches, read_batches, sealed
-from keraskip.runs.info import INFO_FILE, STEPS_FILE, read_info
+from keraskip.runs.batches import Batches, opened_file, read_batches, sealed
+from keraskip.runs.info import INFO_FILE, STEPS_DRAFT, STEPS_FILE, read_info
 from keraskip.runs.parts import named_parts
+
+# How often a run is read that changes meanwhile.
+LOOKS = 5
 
 
 class StepsWriter:
@@ -54,12 +57,25 @@ class StepsWriter:
             flat = np.ascontiguousarray(values[:, :, index], np.float32).reshape(-1)
             columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type))
         rows = pa.record_batch(columns, schema=self._schema)
-        with open(self.path / STEPS_FILE, "ab") as file:
+        # It is not made anew where it was removed: steps without columns cannot be read.
+        with open(self.path / STEPS_FILE, "r+b") as file:
+            self._check_size(file.seek(0, os.SEEK_END))
             file.write(sealed(rows))
+            self._size = file.tell()
+
+    def _check_size(self, size: int | None = None) -> None:
+        """OSError if the file is not as this writer left it."""
+        if size is None:
+            size = (self.path / STEPS_FILE).stat().st_size
+        if size != self._size:
+            raise OSError(f"something else has changed {STEPS_FILE}")
 
     def _start(self) -> None:
-        """Begins an empty file."""
-        (self.path / STEPS_FILE).write_bytes(self._schema.serialize())
+        """Begins an empty file of its own: who reads an earlier one reads that to its end."""
+        draft = self.path / STEPS_DRAFT
+        draft.write_bytes(self._schema.serialize())
+        self._size = draft.stat().st_size
+        os.replace(draft, self.path / STEPS_FILE)
 
     def _has_same_columns(self) -> bool:
         """Whether the file in the folder has the columns of this one."""
@@ -80,6 +96,7 @@ class StepsWriter:
         if rows:
             raise ValueError(f"{path} does not hold the steps that {INFO_FILE} beside it counts.")
         os.truncate(path, end)
+        self._size = end
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -214,7 +231,9 @@ def load_run(path: str | Path) -> Run:
 
     Raises:
         FileNotFoundError: if there is no run in the folder.
-        ValueError: if the folder was written by a version of keraskip with another format.
+        ValueError: if the folder was written by a version of keraskip with another format, or one
+            of its two files is damaged; the message names the file. Batches of steps that are
+            damaged are left out instead, see `Run.damaged`.
 
     Example:
 
@@ -223,15 +242,56 @@ def load_run(path: str | Path) -> Run:
     (225, 114)
     """
     path = Path(path)
-    info = read_info(path)
+    # Read anew where the run was replaced meanwhile, or went on from an earlier epoch.
+    for _ in range(LOOKS):
+        info, data, is_same = _read(path)
+        found = read_batches(path / STEPS_FILE, data)
+        rows = sum(map(len, found.whole))
+        is_short = bool(info["epochs"]) and rows < info["epochs"][-1]["steps"]
+        if is_same and not is_short:
+            break
     weights = pd.DataFrame(info["weights"])
-    found = read_batches(path / STEPS_FILE)
     columns = _columns(path, found, len(weights))
     steps = columns.pop("step")
     scalars = {name: data for name, data in columns.items() if data.ndim == 1}
     statistics = {name: data for name, data in columns.items() if data.ndim == 2}
+    _check_steps(path, steps, scalars.get("optimizer"), info.get("optimizers", []))
     damaged = _damaged(found, steps)
+    if is_short and not (damaged or found.truncated):
+        damaged = ((int(steps[-1]) if rows else -1, None),)
     return Run(path, info, weights, steps, statistics, scalars, found.truncated, damaged)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], bytes, bool]:
+    """Facts and steps, and whether they are of one run.
+
+    A run that replaces another one begins a file of its own, between its removal of the earlier
+    `run.json` and its own one.
+    """
+    if not (path / INFO_FILE).exists():
+        read_info(path)  # says that there is no run
+    with opened_file(path / STEPS_FILE) as file:
+        info = read_info(path)
+        data = file.read()
+        now = os.stat(path / STEPS_FILE)
+        return info, data, os.path.samestat(os.fstat(file.fileno()), now)
+
+
+def _check_steps(
+    path: Path, steps: np.ndarray, optimizer: np.ndarray | None, names: Sequence[str]
+) -> None:
+    """ValueError unless the steps of each optimizer rise from 0 on."""
+    file = path / STEPS_FILE
+    if names and optimizer is not None:
+        numbers = np.unique(optimizer)
+        if not np.isin(numbers, np.arange(len(names))).all():
+            raise ValueError(f"{file} is damaged: it has optimizers {numbers}, and {names} train")
+        rows = [steps[optimizer == number] for number in numbers]
+    else:
+        # Runs of several optimizers that were written before the column.
+        rows = [steps] if len(names) < 2 else []
+    if any(each[0] < 0 or (np.diff(each) <= 0).any() for each in rows if len(each)):
+        raise ValueError(f"{file} is damaged: the numbers of its steps do not rise.")
 
 
 def _columns(path: Path, found: Batches, width: int) -> dict[str, np.ndarray]:
@@ -239,7 +299,10 @@ def _columns(path: Path, found: Batches, width: int) -> dict[str, np.ndarray]:
     table = pa.Table.from_batches(found.whole, schema=found.schema)
     columns = {}
     for field in found.schema:
-        column = table.column(field.name).combine_chunks()
+        column = table.column(field.name)
+        if column.null_count:
+            raise ValueError(f"{path / STEPS_FILE} is damaged: steps lack {field.name!r}.")
+        column = column.combine_chunks()
         is_statistic = pa.types.is_fixed_size_list(field.type)
         columns[field.name] = (
             column.flatten().to_numpy().reshape(-1, width) if is_statistic else column.to_numpy()
