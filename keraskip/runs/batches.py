@@ -9,8 +9,11 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-# Stands in the header of each batch, before the digits of its checksum.
-SEAL = b"keraskip:"
+# Stands in the header of each batch, before a byte for the kind of its checksum, and its digits.
+SEAL = b"keraskip"
+BY_PLACE, ANYWHERE = b"+", b":"
+# No power of two, as blocks of a disk that change places lie at multiples of one.
+LANES = 521
 BLANK = b"0" * 24
 # A flipped bit may say that the other bytes come first.
 AS_STORED = pa.ipc.IpcReadOptions(ensure_native_endian=False)
@@ -41,11 +44,11 @@ def sealed(rows: pa.RecordBatch) -> bytes:
     """A batch as a message of an Arrow stream, with a checksum in its header."""
     file, schema = io.BytesIO(), rows.schema
     with pa.ipc.new_stream(file, schema) as stream:
-        stream.write_batch(rows, custom_metadata={"seal": SEAL + BLANK})
+        stream.write_batch(rows, custom_metadata={"seal": SEAL + BY_PLACE + BLANK})
         message = file.getvalue()[len(schema.serialize()) : file.tell()]
     body = WORD + int.from_bytes(message[4:WORD], "little")
-    checksum = _checksum(_text(schema), message[:body], message[body:])
-    return message[:body].replace(SEAL + BLANK, SEAL + checksum) + message[body:]
+    checksum = _checksum(BY_PLACE, _text(schema), message[:body], message[body:])
+    return message[:body].replace(BLANK, checksum, 1) + message[body:]
 
 
 def opened_file(path: Path) -> BinaryIO:
@@ -119,7 +122,7 @@ class _File:
         # An older version began the run, and a newer one went on with it.
         if place >= 0 or self._is_sealed:
             self._is_sealed = True
-            if place < 0 or not self._is_whole(begin, place + len(SEAL), end):
+            if place < 0 or not self._is_whole(begin, place + len(SEAL) + 1, end):
                 return None
         if self._at != begin:
             source = pa.BufferReader(self.data[: self.begin] + self.data[begin:])
@@ -143,7 +146,8 @@ class _File:
         header = self.data[begin:digits] + BLANK + self.data[after:body]
         if after > body or (end - body) % WORD:
             return False
-        return found == _checksum(self._columns, header, memoryview(self.data)[body:end])
+        kind = self.data[digits - 1 : digits]
+        return found == _checksum(kind, self._columns, header, memoryview(self.data)[body:end])
 
     def end_of(self, begin: int) -> int | None:
         """Where the message ends that begins here; None if it is no batch, or not whole.
@@ -200,14 +204,23 @@ def _field(data: bytes, table: int, number: int) -> Any:
     return table + offset if offset else None
 
 
-def _checksum(columns: bytes, header: bytes, body: Any) -> bytes:
-    """A CRC of the columns and the header, and the exclusive or of the words of the body.
+def _checksum(kind: bytes, columns: bytes, header: bytes, body: Any) -> bytes:
+    """A CRC of the columns and the header, and one of sums of the body.
 
-    A CRC of the body, too, would make reading a run three times as slow.
+    The words of the body are written in rows of `LANES`: sums over columns and over rows show what
+    changed its place, too. A CRC of the whole body would make reading a run three times as slow.
+    Batches of the kind `ANYWHERE`, of an earlier version, have one exclusive or of all words.
     """
     crc = zlib.crc32(header, zlib.crc32(columns))
-    words = np.bitwise_xor.reduce(np.frombuffer(body, np.uint64))
-    return f"{crc:08x}{int(words):016x}".encode()
+    words = np.frombuffer(body, np.uint64)
+    if kind == ANYWHERE:
+        return f"{crc:08x}{int(np.bitwise_xor.reduce(words)):016x}".encode()
+    whole = len(words) // LANES * LANES
+    table = words[:whole].reshape(-1, LANES)
+    over_rows = np.bitwise_xor.reduce(table, axis=0)
+    over_columns = np.bitwise_xor.reduce(table, axis=1)
+    ends = zlib.crc32(words[whole:], zlib.crc32(over_rows)), zlib.crc32(over_columns)
+    return f"{crc:08x}{ends[0]:08x}{ends[1]:08x}".encode()
 
 
 def _text(schema: pa.Schema) -> bytes:
