@@ -58,7 +58,7 @@ def opened_file(path: Path) -> BinaryIO:
     return open(path, "rb")
 
 
-def read_batches(path: Path, data: bytes) -> Batches:
+def read_batches(path: Path, data: pa.Buffer) -> Batches:
     """Reads the whole batches of a file, also behind damaged ones.
 
     Args:
@@ -102,9 +102,9 @@ class _File:
         is_compressed: whether a batch was met that is, or seems, compressed.
     """
 
-    def __init__(self, path: Path, data: bytes) -> None:
-        self.data = data
-        source = pa.BufferReader(self.data)
+    def __init__(self, path: Path, data: pa.Buffer) -> None:
+        self.data = memoryview(data).cast("B")
+        source = pa.BufferReader(data)
         try:
             self._stream = pa.ipc.open_stream(source, options=AS_STORED)
             self._columns = _text(self._stream.schema)
@@ -118,14 +118,15 @@ class _File:
 
     def batch(self, begin: int, end: int) -> pa.RecordBatch | None:
         """The batch between these bytes; None if it is damaged."""
-        place = self.data.find(SEAL, begin, end)
+        header = bytes(self.data[begin : self._body(begin)])
+        place = header.find(SEAL)
         # An older version began the run, and a newer one went on with it.
         if place >= 0 or self._is_sealed:
             self._is_sealed = True
-            if place < 0 or not self._is_whole(begin, place + len(SEAL) + 1, end):
+            if place < 0 or not self._is_whole(header, place + len(SEAL) + 1, begin, end):
                 return None
         if self._at != begin:
-            source = pa.BufferReader(self.data[: self.begin] + self.data[begin:])
+            source = pa.BufferReader(bytes(self.data[: self.begin]) + bytes(self.data[begin:]))
             self._stream = pa.ipc.open_stream(source, options=AS_STORED)
         try:
             rows = self._stream.read_next_batch()
@@ -139,15 +140,18 @@ class _File:
         is_known = self._is_sealed or not any(column.null_count for column in rows)
         return rows if is_known else None
 
-    def _is_whole(self, begin: int, digits: int, end: int) -> bool:
+    def _body(self, begin: int) -> int:
+        """Where the body begins of the message that begins here."""
+        return begin + WORD + int.from_bytes(self.data[begin + 4 : begin + WORD], "little")
+
+    def _is_whole(self, header: bytes, digits: int, begin: int, end: int) -> bool:
         """Whether a batch has the checksum in its header."""
-        body = begin + WORD + int.from_bytes(self.data[begin + 4 : begin + WORD], "little")
-        found, after = self.data[digits : digits + len(BLANK)], digits + len(BLANK)
-        header = self.data[begin:digits] + BLANK + self.data[after:body]
-        if after > body or (end - body) % WORD:
+        found, after = header[digits : digits + len(BLANK)], digits + len(BLANK)
+        body = self.data[begin + len(header) : end]
+        if after > len(header) or len(body) % WORD:
             return False
-        kind = self.data[digits - 1 : digits]
-        return found == _checksum(kind, self._columns, header, memoryview(self.data)[body:end])
+        kind, blank = header[digits - 1 : digits], header[:digits] + BLANK + header[after:]
+        return found == _checksum(kind, self._columns, blank, body)
 
     def end_of(self, begin: int) -> int | None:
         """Where the message ends that begins here; None if it is no batch, or not whole.
@@ -163,7 +167,8 @@ class _File:
 
     def next_batch(self, begin: int) -> int:
         """Where the next whole batch begins, or the end of the file."""
-        while (begin := self.data.find(MARK, begin + 1)) >= 0:
+        data = bytes(self.data)
+        while (begin := data.find(MARK, begin + 1)) >= 0:
             end = self.end_of(begin) if begin % WORD == 0 else None
             if end and self.batch(begin, end) is not None:
                 self._at = None
@@ -176,7 +181,7 @@ class _File:
             return self._header(begin)[0] > len(self.data)
         except (struct.error, IndexError, TypeError):
             # Not even the header is whole, or this is no batch.
-            return MARK.startswith(self.data[begin : begin + len(MARK)])
+            return MARK.startswith(bytes(self.data[begin : begin + len(MARK)]))
 
     def _header(self, begin: int) -> tuple[int, bool]:
         """Where a batch ends, and whether it is compressed; any of these errors if it is none."""
@@ -194,7 +199,7 @@ class _File:
         return table + length + max(body, 0), is_compressed
 
 
-def _field(data: bytes, table: int, number: int) -> Any:
+def _field(data: memoryview, table: int, number: int) -> Any:
     """Where a field of a table in a flatbuffer lies; None if the table has no such field."""
     (back,) = struct.unpack_from("<i", data, table)
     (size,) = struct.unpack_from("<H", data, table - back)
@@ -205,10 +210,11 @@ def _field(data: bytes, table: int, number: int) -> Any:
 
 
 def _checksum(kind: bytes, columns: bytes, header: bytes, body: Any) -> bytes:
-    """A CRC of the columns and the header, and one of sums of the body.
+    """A CRC of the columns and the header, and two of the body.
 
-    The words of the body are written in rows of `LANES`: sums over columns and over rows show what
-    changed its place, too. A CRC of the whole body would make reading a run three times as slow.
+    The words of the body lie in rows of `LANES`: the exclusive or over the rows also shows words
+    that changed places, unless in one column. A CRC of the whole body would make reading a run
+    three times as slow.
     Batches of the kind `ANYWHERE`, of an earlier version, have one exclusive or of all words.
     """
     crc = zlib.crc32(header, zlib.crc32(columns))
@@ -216,11 +222,8 @@ def _checksum(kind: bytes, columns: bytes, header: bytes, body: Any) -> bytes:
     if kind == ANYWHERE:
         return f"{crc:08x}{int(np.bitwise_xor.reduce(words)):016x}".encode()
     whole = len(words) // LANES * LANES
-    table = words[:whole].reshape(-1, LANES)
-    over_rows = np.bitwise_xor.reduce(table, axis=0)
-    over_columns = np.bitwise_xor.reduce(table, axis=1)
-    ends = zlib.crc32(words[whole:], zlib.crc32(over_rows)), zlib.crc32(over_columns)
-    return f"{crc:08x}{ends[0]:08x}{ends[1]:08x}".encode()
+    lanes = np.bitwise_xor.reduce(words[:whole].reshape(-1, LANES), axis=0)
+    return f"{crc:08x}{zlib.crc32(lanes):08x}{zlib.crc32(words[whole:]):08x}".encode()
 
 
 def _text(schema: pa.Schema) -> bytes:

@@ -262,7 +262,7 @@ def load_run(path: str | Path) -> Run:
     return Run(path, info, weights, steps, statistics, scalars, found.truncated, damaged)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], bytes, bool]:
+def _read(path: Path) -> tuple[dict[str, Any], pa.Buffer, bool]:
     """Facts and steps, and whether they are of one run.
 
     A run that replaces another one begins a file of its own, between its removal of the earlier
@@ -272,7 +272,9 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes, bool]:
         read_info(path)  # says that there is no run
     with opened_file(path / STEPS_FILE) as file:
         info = read_info(path)
-        data = file.read()
+        # Arrow's memory is used again, and so takes less time than the system's.
+        data = pa.allocate_buffer(os.fstat(file.fileno()).st_size, resizable=True)
+        data.resize(file.readinto(memoryview(data)))
         now = os.stat(path / STEPS_FILE)
         return info, data, os.path.samestat(os.fstat(file.fileno()), now)
 
