@@ -23,7 +23,8 @@ from keraskip.runs.folders import (
 from keraskip.runs.holding import Hold
 from keraskip.runs.info import INFO_FILE, SCHEMA_VERSION, STEPS_FILE, epoch_row, read_info
 from keraskip.runs.parts import parts_of
-from keraskip.runs.run import Run, load_run
+from keraskip.runs.reading import load_run
+from keraskip.runs.run import Run
 from keraskip.runs.writer import RunWriter
 
 __all__ = [

@@ -4,7 +4,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -51,7 +51,7 @@ def sealed(rows: pa.RecordBatch) -> bytes:
     return message[:body].replace(BLANK, checksum, 1) + message[body:]
 
 
-def opened_file(path: Path) -> BinaryIO:
+def opened_file(path: Path) -> io.BufferedReader:
     """The file, to be read; a ValueError for a pipe or a device, which might never end."""
     if path.exists() and not path.is_file():
         raise ValueError(f"The steps of a run are a file. Received: {path}, which is none")
@@ -223,7 +223,8 @@ def _checksum(kind: bytes, columns: bytes, header: bytes, body: Any) -> bytes:
         return f"{crc:08x}{int(np.bitwise_xor.reduce(words)):016x}".encode()
     whole = len(words) // LANES * LANES
     lanes = np.bitwise_xor.reduce(words[:whole].reshape(-1, LANES), axis=0)
-    return f"{crc:08x}{zlib.crc32(lanes):08x}{zlib.crc32(words[whole:]):08x}".encode()
+    parts = crc, zlib.crc32(lanes.tobytes()), zlib.crc32(words[whole:].tobytes())
+    return "".join(f"{part:08x}" for part in parts).encode()
 
 
 def _text(schema: pa.Schema) -> bytes:

@@ -18,7 +18,8 @@ from keraskip.runs.info import (
     alike,
     read_info,
 )
-from keraskip.runs.run import Run, load_run
+from keraskip.runs.reading import load_run
+from keraskip.runs.run import Run
 
 
 def claimed(path: str | Path) -> Path:
