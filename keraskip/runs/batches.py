@@ -1,6 +1,7 @@
 """The batches of `steps.arrow`: sealed when they are written, checked when they are read."""
 
 import io
+import stat
 import struct
 import zlib
 from pathlib import Path
@@ -53,7 +54,7 @@ def sealed(rows: pa.RecordBatch) -> bytes:
 
 def opened_file(path: Path) -> io.BufferedReader:
     """The file, to be read; a ValueError for a pipe or a device, which might never end."""
-    if path.exists() and not path.is_file():
+    if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError(f"The steps of a run are a file. Received: {path}, which is none")
     return open(path, "rb")
 

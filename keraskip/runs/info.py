@@ -2,6 +2,7 @@
 
 import json
 import re
+import stat
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,9 +35,11 @@ def read_info(path: str | Path) -> dict[str, Any]:
             file is damaged; the message names the file, and the entry where there is one.
     """
     file = Path(path) / INFO_FILE
-    if not file.exists():
-        raise FileNotFoundError(f"There is no run in {path}: it has no {INFO_FILE}.")
-    if not file.is_file() or file.stat().st_size > MOST_BYTES:
+    try:
+        known = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(f"There is no run in {path}: it has no {INFO_FILE}.") from None
+    if not stat.S_ISREG(known.st_mode) or known.st_size > MOST_BYTES:
         raise ValueError(
             f"The facts of a run are a file of at most {MOST_BYTES} bytes. Received: {file}"
         )
