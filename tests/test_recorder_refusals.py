@@ -225,7 +225,7 @@ def test_a_recorder_for_a_model_inside_the_training_of_another(tmp_path):
 def test_a_full_disk_before_training(tmp_path):
     model, folder = tiny(), tmp_path / "run"
     folder.mkdir()
-    (folder / "steps.arrow").symlink_to(FULL)
+    (folder / ".steps.arrow.draft").symlink_to(FULL)
     message = f"A run cannot be written to this folder: No space left on device: '{folder}'"
     with pytest.raises(OSError, match=message):
         fit(model, batches(STEPS), GradientRecorder(folder, overwrite=True))

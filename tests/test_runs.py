@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keraskip.runs import INFO_FILE, STEPS_FILE, RunWriter, find_runs, load_run
+from keraskip.runs import INFO_FILE, STEPS_FILE, RunWriter, batches, find_runs, load_run
 
 STATISTICS = ("grad_norm", "frozen")
 WEIGHTS = [
@@ -283,6 +283,17 @@ def test_batches_of_an_older_version_have_no_checksum(tmp_path):
     run = load_run(tmp_path)
     assert not run.damaged
     np.testing.assert_array_equal(run.grad_norm, values[:, :, 0])
+
+
+def test_batches_of_an_older_version_have_another_checksum(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "BY_PLACE", batches.ANYWHERE)
+    values, steps = sealed_run(tmp_path)
+    monkeypatch.undo()
+    run = load_run(tmp_path)
+    assert not run.damaged
+    np.testing.assert_array_equal(run.grad_norm, values[:, :, 0])
+    (tmp_path / STEPS_FILE).write_bytes(steps[:-1] + bytes([steps[-1] ^ 1]))
+    assert load_run(tmp_path).damaged == ((31, None),)
 
 
 def test_compressed_steps_are_refused(tmp_path):

@@ -33,14 +33,15 @@ def looks(monkeypatch):
 
     looks = Looks()
     looks.pages, looks.news = [], []
-    write = watching._replace
+    write = watching.replace_file
 
-    def note(out, page):
-        write(out, page)
+    def note(out, data):
+        write(out, data)
+        page = data.decode("utf-8")
         names = [name for name in ("one", "two") if f"<h2>{name}" in page]
         looks.pages.append((names, "data-reload-after=" in page))
 
-    monkeypatch.setattr(watching, "_replace", note)
+    monkeypatch.setattr(watching, "replace_file", note)
     monkeypatch.setattr(watching.time, "sleep", looks.sleep)
     monkeypatch.setattr(watching, "LAST_LOOKS", 1)
     return looks

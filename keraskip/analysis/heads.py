@@ -138,6 +138,8 @@ def _factors(run: Run, heads: list[Head]) -> np.ndarray:
         return np.ones(len(heads))
     if not isinstance(given, list) or len(given) != len(heads):
         return np.full(len(heads), np.nan)
+    if not all(factor is None or isinstance(factor, int | float) for factor in given):
+        return np.full(len(heads), np.nan)
     return np.array([1.0 if factor is None else factor for factor in given], float)
 
 

@@ -1,6 +1,7 @@
 """The command that reports on runs, and what is printed of a report."""
 
 import gc
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -51,11 +52,15 @@ def _report(runs: Sequence[Path], out: Path, width: str) -> None:
 
 
 def write_report(runs: Sequence[Path], out: Path, width: str = "text") -> None:
-    """Writes a report, and prints what it says and where it is."""
+    """Writes a report, and prints what it says and where it is, and which runs are damaged."""
     from keraskip.report.comparison import compare
+    from keraskip.runs import opened
 
-    comparison = compare(*runs)
+    readable, reasons = opened(runs)
+    comparison = compare(*readable)
     comparison.save(out, width)
+    for reason in reasons:
+        print(f"keraskip: left out: {visible(reason)}", file=sys.stderr)
     _print(comparison, visible(str(out)))
 
 

@@ -12,6 +12,7 @@ from keraskip.report.markdown import as_markdown
 from keraskip.report.notebook import as_cell
 from keraskip.report.page import as_html
 from keraskip.report.paper import WIDTHS, as_picture
+from keraskip.report.replacing import replace_file
 from keraskip.report.text import as_table, as_text
 from keraskip.runs import Run, load_run
 
@@ -62,16 +63,17 @@ class Comparison(Findings):
 
         Raises:
             ValueError: for another suffix or width.
-            OSError: if the file cannot be written; NotADirectoryError if its folder is missing.
+            OSError: if the file cannot be written, an earlier report there is left as it was;
+                NotADirectoryError if its folder is missing.
         """
         path = Path(path)
         check_place(path)
         if width not in WIDTHS:
             raise ValueError(f"width must be one of {tuple(WIDTHS)}. Received: width={width!r}")
         if path.suffix in WRITTEN:
-            path.write_text(WRITTEN[path.suffix](self), encoding="utf-8")
+            replace_file(path, WRITTEN[path.suffix](self).encode("utf-8"))
         elif path.suffix in PICTURES:
-            path.write_bytes(as_picture(self.groups, path.suffix, width))
+            replace_file(path, as_picture(self.groups, path.suffix, width))
         else:
             choices = (*WRITTEN, *PICTURES)
             raise ValueError(f"A report ends in one of {choices}. Received: {path.name!r}")

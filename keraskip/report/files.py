@@ -114,7 +114,7 @@ def _groups(findings: Findings) -> list[dict[str, Any]]:
             "runs": [run.name for run in group.runs],
             "verdict": group.verdict,
             "attenuation": _estimate(group.attenuation),
-            "train_errors": group.train_errors,
+            "train_errors": [_number(error) for error in group.train_errors],
         }
         for group in findings.groups
     ]

@@ -1,6 +1,5 @@
 """Writes a page anew while its runs go on."""
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -8,7 +7,8 @@ from pathlib import Path
 
 from keraskip.report.comparison import Comparison, check_place, compare
 from keraskip.report.page import as_html
-from keraskip.runs import INFO_FILE, STEPS_FILE, find_runs
+from keraskip.report.replacing import replace_file
+from keraskip.runs import INFO_FILE, STEPS_FILE, find_runs, opened
 
 # The page is written when there is something new, and loads itself anew as often.
 SECONDS = 3
@@ -48,7 +48,7 @@ def watch(paths: Sequence[Path], out: Path) -> Comparison:
                 looks.look()
     finally:
         # Also after Ctrl-C nothing loads itself anew for ever.
-        _replace(out, as_html(looks.comparison))
+        replace_file(out, as_html(looks.comparison).encode("utf-8"))
     return looks.comparison
 
 
@@ -84,8 +84,9 @@ class _Looks:
         # Before they are read: what is written meanwhile is news the next time.
         now = {file: file.stat().st_mtime_ns for file in _files(runs)}
         if now != self._seen:
-            self._seen, self.comparison = now, compare(*runs)
-            _replace(self._out, as_html(self.comparison, reload_after=SECONDS))
+            self._seen, self.comparison = now, compare(*opened(runs)[0])
+            page = as_html(self.comparison, reload_after=SECONDS)
+            replace_file(self._out, page.encode("utf-8"))
         goes_on = any(run.info.get("status") == "running" for run in self.comparison.runs)
         is_fresh = time.time() - max(now.values()) / 1e9 < DEAD_AFTER
         self._quiet = 0 if goes_on and is_fresh else self._quiet + 1
@@ -94,10 +95,3 @@ class _Looks:
 def _files(runs: Sequence[Path]) -> list[Path]:
     files = [run / name for run in runs for name in (INFO_FILE, STEPS_FILE)]
     return [file for file in files if file.exists()]
-
-
-def _replace(out: Path, page: str) -> None:
-    """Writes the page beside its old state first: a browser never reads half of it."""
-    draft = out.with_name(f".{out.name}.draft")
-    draft.write_text(page, encoding="utf-8")
-    os.replace(draft, out)

@@ -11,23 +11,36 @@ A run folder holds two files:
     ever appended to, so a killed run stays readable up to the last rows that were flushed.
 """
 
-from keraskip.runs.folders import claimed, find_runs, kept_epochs, release, runs_beside
+from keraskip.runs.facts import check_facts
+from keraskip.runs.folders import (
+    claimed,
+    find_runs,
+    kept_epochs,
+    opened,
+    release,
+    runs_beside,
+)
+from keraskip.runs.holding import Hold
 from keraskip.runs.info import INFO_FILE, SCHEMA_VERSION, STEPS_FILE, epoch_row, read_info
 from keraskip.runs.parts import parts_of
-from keraskip.runs.run import Run, load_run
+from keraskip.runs.reading import load_run
+from keraskip.runs.run import Run
 from keraskip.runs.writer import RunWriter
 
 __all__ = [
     "INFO_FILE",
     "SCHEMA_VERSION",
     "STEPS_FILE",
+    "Hold",
     "Run",
     "RunWriter",
+    "check_facts",
     "claimed",
     "epoch_row",
     "find_runs",
     "kept_epochs",
     "load_run",
+    "opened",
     "parts_of",
     "read_info",
     "release",

@@ -1,7 +1,6 @@
 """The batches of `steps.arrow`: sealed when they are written, checked when they are read."""
 
 import io
-import os
 import stat
 import struct
 import zlib
@@ -11,8 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-# Stands in the header of each batch, before the digits of its checksum.
-SEAL = b"keraskip:"
+# Stands in the header of each batch, before a byte for the kind of its checksum, and its digits.
+SEAL = b"keraskip"
+BY_PLACE, ANYWHERE = b"+", b":"
+# No power of two, as blocks of a disk that change places lie at multiples of one.
+LANES = 521
 BLANK = b"0" * 24
 # A flipped bit may say that the other bytes come first.
 AS_STORED = pa.ipc.IpcReadOptions(ensure_native_endian=False)
@@ -43,22 +45,33 @@ def sealed(rows: pa.RecordBatch) -> bytes:
     """A batch as a message of an Arrow stream, with a checksum in its header."""
     file, schema = io.BytesIO(), rows.schema
     with pa.ipc.new_stream(file, schema) as stream:
-        stream.write_batch(rows, custom_metadata={"seal": SEAL + BLANK})
+        stream.write_batch(rows, custom_metadata={"seal": SEAL + BY_PLACE + BLANK})
         message = file.getvalue()[len(schema.serialize()) : file.tell()]
     body = WORD + int.from_bytes(message[4:WORD], "little")
-    checksum = _checksum(_text(schema), message[:body], message[body:])
-    return message[:body].replace(SEAL + BLANK, SEAL + checksum) + message[body:]
+    checksum = _checksum(BY_PLACE, _text(schema), message[:body], message[body:])
+    return message[:body].replace(BLANK, checksum, 1) + message[body:]
 
 
-def read_batches(path: Path) -> Batches:
+def opened_file(path: Path) -> io.BufferedReader:
+    """The file, to be read; a ValueError for a pipe or a device, which might never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError(f"The steps of a run are a file. Received: {path}, which is none")
+    return open(path, "rb")
+
+
+def read_batches(path: Path, data: pa.Buffer) -> Batches:
     """Reads the whole batches of a file, also behind damaged ones.
+
+    Args:
+        path: the file.
+        data: its bytes.
 
     A batch of an older version has no checksum; only its form shows whether it is whole.
 
     Raises:
-        ValueError: if the path is no file, or the file no uncompressed Arrow stream.
+        ValueError: if the file is no uncompressed Arrow stream.
     """
-    file = _File(path)
+    file = _File(path, data)
     whole: list[pa.RecordBatch] = []
     gaps: list[int] = []
     begin, truncated = file.begin, False
@@ -90,14 +103,13 @@ class _File:
         is_compressed: whether a batch was met that is, or seems, compressed.
     """
 
-    def __init__(self, path: Path) -> None:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ValueError(f"The steps of a run are a file. Received: {path}, which is none")
-        self.data = path.read_bytes()
-        source = pa.BufferReader(self.data)
+    def __init__(self, path: Path, data: pa.Buffer) -> None:
+        self.data = memoryview(data).cast("B")
+        source = pa.BufferReader(data)
         try:
             self._stream = pa.ipc.open_stream(source, options=AS_STORED)
             self._columns = _text(self._stream.schema)
+            _ = self._stream.schema.names
         except (pa.ArrowException, OSError, UnicodeError) as error:
             raise ValueError(f"{path} is damaged: it does not begin as an Arrow stream.") from error
         self.schema, self.begin = self._stream.schema, source.tell()
@@ -107,32 +119,40 @@ class _File:
 
     def batch(self, begin: int, end: int) -> pa.RecordBatch | None:
         """The batch between these bytes; None if it is damaged."""
-        place = self.data.find(SEAL, begin, end)
+        header = bytes(self.data[begin : self._body(begin)])
+        place = header.find(SEAL)
         # An older version began the run, and a newer one went on with it.
         if place >= 0 or self._is_sealed:
             self._is_sealed = True
-            if place < 0 or not self._is_whole(begin, place + len(SEAL), end):
+            if place < 0 or not self._is_whole(header, place + len(SEAL) + 1, begin, end):
                 return None
         if self._at != begin:
-            source = pa.BufferReader(self.data[: self.begin] + self.data[begin:])
+            source = pa.BufferReader(bytes(self.data[: self.begin]) + bytes(self.data[begin:]))
             self._stream = pa.ipc.open_stream(source, options=AS_STORED)
         try:
             rows = self._stream.read_next_batch()
+            # Its header may claim more rows than it has.
+            rows.validate()
         except (StopIteration, pa.ArrowException, OSError):
             self._at = None
             return None
         self._at = end
-        # Whoever wrote a row had a number for each column.
-        return None if any(column.null_count for column in rows) else rows
+        # Whoever wrote a row had a number for each column. To look takes longer than the checksum.
+        is_known = self._is_sealed or not any(column.null_count for column in rows)
+        return rows if is_known else None
 
-    def _is_whole(self, begin: int, digits: int, end: int) -> bool:
+    def _body(self, begin: int) -> int:
+        """Where the body begins of the message that begins here."""
+        return begin + WORD + int.from_bytes(self.data[begin + 4 : begin + WORD], "little")
+
+    def _is_whole(self, header: bytes, digits: int, begin: int, end: int) -> bool:
         """Whether a batch has the checksum in its header."""
-        body = begin + WORD + int.from_bytes(self.data[begin + 4 : begin + WORD], "little")
-        found, after = self.data[digits : digits + len(BLANK)], digits + len(BLANK)
-        header = self.data[begin:digits] + BLANK + self.data[after:body]
-        if after > body or (end - body) % WORD:
+        found, after = header[digits : digits + len(BLANK)], digits + len(BLANK)
+        body = self.data[begin + len(header) : end]
+        if after > len(header) or len(body) % WORD:
             return False
-        return found == _checksum(self._columns, header, memoryview(self.data)[body:end])
+        kind, blank = header[digits - 1 : digits], header[:digits] + BLANK + header[after:]
+        return found == _checksum(kind, self._columns, blank, body)
 
     def end_of(self, begin: int) -> int | None:
         """Where the message ends that begins here; None if it is no batch, or not whole.
@@ -148,7 +168,8 @@ class _File:
 
     def next_batch(self, begin: int) -> int:
         """Where the next whole batch begins, or the end of the file."""
-        while (begin := self.data.find(MARK, begin + 1)) >= 0:
+        data = bytes(self.data)
+        while (begin := data.find(MARK, begin + 1)) >= 0:
             end = self.end_of(begin) if begin % WORD == 0 else None
             if end and self.batch(begin, end) is not None:
                 self._at = None
@@ -161,7 +182,7 @@ class _File:
             return self._header(begin)[0] > len(self.data)
         except (struct.error, IndexError, TypeError):
             # Not even the header is whole, or this is no batch.
-            return MARK.startswith(self.data[begin : begin + len(MARK)])
+            return MARK.startswith(bytes(self.data[begin : begin + len(MARK)]))
 
     def _header(self, begin: int) -> tuple[int, bool]:
         """Where a batch ends, and whether it is compressed; any of these errors if it is none."""
@@ -179,7 +200,7 @@ class _File:
         return table + length + max(body, 0), is_compressed
 
 
-def _field(data: bytes, table: int, number: int) -> Any:
+def _field(data: memoryview, table: int, number: int) -> Any:
     """Where a field of a table in a flatbuffer lies; None if the table has no such field."""
     (back,) = struct.unpack_from("<i", data, table)
     (size,) = struct.unpack_from("<H", data, table - back)
@@ -189,14 +210,22 @@ def _field(data: bytes, table: int, number: int) -> Any:
     return table + offset if offset else None
 
 
-def _checksum(columns: bytes, header: bytes, body: Any) -> bytes:
-    """A CRC of the columns and the header, and the exclusive or of the words of the body.
+def _checksum(kind: bytes, columns: bytes, header: bytes, body: Any) -> bytes:
+    """A CRC of the columns and the header, and two of the body.
 
-    A CRC of the body, too, would make reading a run three times as slow.
+    The words of the body lie in rows of `LANES`: the exclusive or over the rows also shows words
+    that changed places, unless in one column. A CRC of the whole body would make reading a run
+    three times as slow.
+    Batches of the kind `ANYWHERE`, of an earlier version, have one exclusive or of all words.
     """
     crc = zlib.crc32(header, zlib.crc32(columns))
-    words = np.bitwise_xor.reduce(np.frombuffer(body, np.uint64))
-    return f"{crc:08x}{int(words):016x}".encode()
+    words = np.frombuffer(body, np.uint64)
+    if kind == ANYWHERE:
+        return f"{crc:08x}{int(np.bitwise_xor.reduce(words)):016x}".encode()
+    whole = len(words) // LANES * LANES
+    lanes = np.bitwise_xor.reduce(words[:whole].reshape(-1, LANES), axis=0)
+    parts = crc, zlib.crc32(lanes.tobytes()), zlib.crc32(words[whole:].tobytes())
+    return "".join(f"{part:08x}" for part in parts).encode()
 
 
 def _text(schema: pa.Schema) -> bytes:

@@ -1,6 +1,5 @@
 """The folders that runs lie in: which are there, which is free, and which run goes on."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,8 +9,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from keraskip.runs.info import DRAFT_FILE, INFO_FILE, STEPS_FILE, alike, read_info
-from keraskip.runs.run import load_run
+from keraskip.runs.info import (
+    DRAFT_FILE,
+    INFO_FILE,
+    LOCK_FILE,
+    STEPS_DRAFT,
+    STEPS_FILE,
+    alike,
+    read_info,
+)
+from keraskip.runs.reading import load_run
+from keraskip.runs.run import Run
 
 
 def claimed(path: str | Path) -> Path:
@@ -31,7 +39,7 @@ def release(path: Path) -> None:
     if (path / INFO_FILE).exists():
         return
     with suppress(OSError):
-        for name in STEPS_FILE, DRAFT_FILE:
+        for name in STEPS_FILE, STEPS_DRAFT, DRAFT_FILE, LOCK_FILE:
             (path / name).unlink(missing_ok=True)
         path.rmdir()  # unless it holds something else
 
@@ -111,10 +119,28 @@ def find_runs(paths: Sequence[str | Path]) -> list[Path]:
     return [folder for path in paths for folder in _runs_at(Path(path))]
 
 
+def opened(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
+    """The runs that can be read, and for each other one a sentence that says why it cannot.
+
+    Raises:
+        ValueError: if there are folders, and none of them can be read.
+    """
+    runs, reasons = [], []
+    for path in paths:
+        try:
+            runs.append(load_run(path))
+        except (ValueError, OSError) as error:
+            reasons.append(str(error))
+    if reasons and not runs:
+        more = f" Nor can {len(reasons) - 1} others be read." if len(reasons) > 1 else ""
+        raise ValueError(reasons[0] + more)
+    return runs, reasons
+
+
 def _runs_at(path: Path) -> list[Path]:
     if not path.is_dir():
         raise FileNotFoundError(f"There is no folder {path}.")
-    if (path / INFO_FILE).is_file():
+    if (path / INFO_FILE).exists():
         return [path]
     inside = [file.parent for file in path.glob(f"*/{INFO_FILE}")]
     if not inside:
@@ -124,5 +150,6 @@ def _runs_at(path: Path) -> list[Path]:
 
 def _start(folder: Path) -> tuple[str, str]:
     """Orders runs as they were trained; runs that started in the same second, by name."""
-    info = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
-    return info.get("started", ""), folder.name
+    with suppress(ValueError, OSError):  # told when it is opened
+        return read_info(folder).get("started", ""), folder.name
+    return "", folder.name

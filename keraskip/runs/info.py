@@ -1,15 +1,29 @@
 """The files of a run folder, and the facts in `run.json`."""
 
 import json
+import re
+import stat
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from keraskip.runs.facts import check_contents
+
 SCHEMA_VERSION = 1
 INFO_FILE = "run.json"
+# Held by who records. It stays, as its removal could let two hold it.
+LOCK_FILE = ".recording.lock"
 # `run.json` while it is written.
 DRAFT_FILE = f".{INFO_FILE}.draft"
 STEPS_FILE = "steps.arrow"
+STEPS_DRAFT = f".{STEPS_FILE}.draft"
+# The facts of ten thousand layers and as many epochs take a tenth of it.
+MOST_BYTES = 2**27
+# The end of `run.json`. A bit that flips in it leaves its form, or leaves no JSON.
+SEAL = re.compile(rb',\n "(.{8})": "(.{8})"\n\}\Z', re.DOTALL)
 
 
 def read_info(path: str | Path) -> dict[str, Any]:
@@ -17,18 +31,55 @@ def read_info(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is no run in the folder.
-        ValueError: if the folder was written by a version of keraskip with another format.
+        ValueError: if the folder was written by a version of keraskip with another format, or the
+            file is damaged; the message names the file, and the entry where there is one.
     """
-    path = Path(path)
-    if not (path / INFO_FILE).is_file():
-        raise FileNotFoundError(f"There is no run in {path}: it has no {INFO_FILE}.")
-    info = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
-    if info["schema_version"] != SCHEMA_VERSION:
+    file = Path(path) / INFO_FILE
+    try:
+        known = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(f"There is no run in {path}: it has no {INFO_FILE}.") from None
+    if not stat.S_ISREG(known.st_mode) or known.st_size > MOST_BYTES:
         raise ValueError(
-            f"This version of keraskip reads run format {SCHEMA_VERSION}. "
-            f"Received: format {info['schema_version']} in {path}"
+            f"The facts of a run are a file of at most {MOST_BYTES} bytes. Received: {file}"
         )
+    data = file.read_bytes()
+    try:
+        return _checked(data)
+    except RecursionError:
+        raise ValueError(f"{file} is damaged: it holds lists within lists without end.") from None
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged: {error}") from None
+
+
+def _checked(data: bytes) -> dict[str, Any]:
+    """The contents, without the checksum; ValueError if they break a rule."""
+    info = msgspec.json.decode(data)
+    version = info.get("schema_version") if isinstance(info, dict) else None
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise ValueError(
+            f"this version of keraskip reads run format {SCHEMA_VERSION}. "
+            f"Received: format {version!r}"
+        )
+    check_contents(info)
+    # Earlier versions wrote no checksum, and other programs leave it in a file of another form.
+    seal = SEAL.search(data)
+    if seal and seal.groups() != (b"checksum", _checksum(data[: seal.start()])):
+        raise ValueError(
+            "its checksum does not fit. If you have changed it yourself, remove `checksum`"
+        )
+    info.pop("checksum", None)
     return info
+
+
+def as_text(info: Mapping[str, Any]) -> str:
+    """The contents of `run.json` as JSON, with a checksum at their end."""
+    text = json.dumps(info, indent=1, allow_nan=False).removesuffix("\n}")
+    return f'{text},\n "checksum": "{_checksum(text.encode()).decode()}"\n}}'
+
+
+def _checksum(data: bytes) -> bytes:
+    return f"{zlib.crc32(data):08x}".encode()
 
 
 def epoch_row(path: str | Path, epochs: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The steps of a run: written to `steps.arrow`, and read again as arrays, whole or cut off."""
+"""A run as it was read, and the writer of its steps."""
 
 import os
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from keraskip.runs.batches import Batches, read_batches, sealed
-from keraskip.runs.info import INFO_FILE, STEPS_FILE, read_info
+from keraskip.runs.batches import sealed
+from keraskip.runs.info import INFO_FILE, STEPS_DRAFT, STEPS_FILE
 from keraskip.runs.parts import named_parts
 
 
@@ -54,12 +54,25 @@ class StepsWriter:
             flat = np.ascontiguousarray(values[:, :, index], np.float32).reshape(-1)
             columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type))
         rows = pa.record_batch(columns, schema=self._schema)
-        with open(self.path / STEPS_FILE, "ab") as file:
+        # It is not made anew where it was removed: steps without columns cannot be read.
+        with open(self.path / STEPS_FILE, "r+b") as file:
+            self._check_size(file.seek(0, os.SEEK_END))
             file.write(sealed(rows))
+            self._size = file.tell()
+
+    def _check_size(self, size: int | None = None) -> None:
+        """OSError if the file is not as this writer left it."""
+        if size is None:
+            size = (self.path / STEPS_FILE).stat().st_size
+        if size != self._size:
+            raise OSError(f"something else has changed {STEPS_FILE}")
 
     def _start(self) -> None:
-        """Begins an empty file."""
-        (self.path / STEPS_FILE).write_bytes(self._schema.serialize())
+        """Begins an empty file of its own: who reads an earlier one reads that to its end."""
+        draft = self.path / STEPS_DRAFT
+        draft.write_bytes(self._schema.serialize())
+        self._size = draft.stat().st_size
+        os.replace(draft, self.path / STEPS_FILE)
 
     def _has_same_columns(self) -> bool:
         """Whether the file in the folder has the columns of this one."""
@@ -80,6 +93,7 @@ class StepsWriter:
         if rows:
             raise ValueError(f"{path} does not hold the steps that {INFO_FILE} beside it counts.")
         os.truncate(path, end)
+        self._size = end
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -204,68 +218,3 @@ def _by_time(row: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(row["value"], list):
         return [row]
     return [{**row, "time": step, "value": value} for step, value in enumerate(row["value"])]
-
-
-def load_run(path: str | Path) -> Run:
-    """Reads a run folder; the run may still go on, or may have been killed.
-
-    Args:
-        path: the folder that was given to `GradientRecorder`.
-
-    Raises:
-        FileNotFoundError: if there is no run in the folder.
-        ValueError: if the folder was written by a version of keraskip with another format.
-
-    Example:
-
-    >>> run = load_run("runs/resnet56")  # doctest: +SKIP
-    >>> run.grad_norm.shape  # doctest: +SKIP
-    (225, 114)
-    """
-    path = Path(path)
-    info = read_info(path)
-    weights = pd.DataFrame(info["weights"])
-    found = read_batches(path / STEPS_FILE)
-    columns = _columns(path, found, len(weights))
-    steps = columns.pop("step")
-    scalars = {name: data for name, data in columns.items() if data.ndim == 1}
-    statistics = {name: data for name, data in columns.items() if data.ndim == 2}
-    damaged = _damaged(found, steps)
-    return Run(path, info, weights, steps, statistics, scalars, found.truncated, damaged)
-
-
-def _columns(path: Path, found: Batches, width: int) -> dict[str, np.ndarray]:
-    _check_columns(path / STEPS_FILE, found.schema, width)
-    table = pa.Table.from_batches(found.whole, schema=found.schema)
-    columns = {}
-    for field in found.schema:
-        column = table.column(field.name).combine_chunks()
-        is_statistic = pa.types.is_fixed_size_list(field.type)
-        columns[field.name] = (
-            column.flatten().to_numpy().reshape(-1, width) if is_statistic else column.to_numpy()
-        )
-    return columns
-
-
-def _check_columns(path: Path, schema: pa.Schema, width: int) -> None:
-    names = schema.names
-    usual = {"step": pa.int64()}
-    kinds = pa.float32(), pa.list_(pa.float32(), width)
-    if len(set(names)) < len(names) or "step" not in names:
-        raise ValueError(f"{path} is damaged: its columns are {names}.")
-    for field in schema:
-        if field.type not in (usual.get(field.name), *kinds):
-            raise ValueError(
-                f"{path} must hold a float32 for each step, or for each weight in {INFO_FILE} "
-                f"beside it. Received: {field.name} as {field.type}, and {width} weights"
-            )
-
-
-def _damaged(found: Batches, steps: np.ndarray) -> tuple[tuple[int, int | None], ...]:
-    """See `Run.damaged`."""
-    ends = np.cumsum([0, *(len(rows) for rows in found.whole)])
-    places = [ends[gap] for gap in found.gaps]
-    return tuple(
-        (int(steps[row - 1]) if row else -1, int(steps[row]) if row < len(steps) else None)
-        for row in places
-    )

@@ -1,6 +1,5 @@
 """Writes a run folder, so that it can be read at any time: `run.json` beside the steps."""
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from keraskip.runs.info import (
     INFO_FILE,
     SCHEMA_VERSION,
     alike,
+    as_text,
     epoch_row,
     read_info,
 )
@@ -97,6 +97,11 @@ class RunWriter(StepsWriter):
         self._info["status"] = status
         self._write_info()
 
+    def go_on(self) -> None:
+        """Notes that the run goes on; an OSError if another one has replaced it."""
+        self._check_size()
+        self.mark("running")
+
     def _check_same(self, weights: list[Mapping[str, Any]]) -> None:
         if alike(self._info["weights"]) != alike(weights) or not self._has_same_columns():
             raise ValueError(
@@ -106,7 +111,7 @@ class RunWriter(StepsWriter):
 
     def _write_info(self) -> None:
         draft = self.path / DRAFT_FILE
-        draft.write_text(json.dumps(self._info, indent=1, allow_nan=False), encoding="utf-8")
+        draft.write_text(as_text(self._info), encoding="utf-8")
         os.replace(draft, self.path / INFO_FILE)
 
 

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -40,18 +42,33 @@ def keep(model: "keras.Model", folder: Path, epochs: int) -> None:
 
 
 def restore(model: "keras.Model", folder: Path) -> int:
-    """Restores the last checkpoint; returns how many epochs it had, 0 without one."""
+    """Restores the last checkpoint; returns how many epochs it had, 0 without one.
+
+    Raises:
+        ValueError: if the checkpoint is damaged, or of another network.
+    """
     checkpoints = _checkpoints(folder)
     if not checkpoints:
         return 0
-    with np.load(checkpoints[-1], allow_pickle=False) as values:
-        for number, variable in enumerate(_state_variables(model)):
-            variable.assign(values[str(number)])
-        model.optimizer.build(model.trainable_variables)
-        keys = [key for key in values.files if key.startswith(OPTIMIZER)]
-        optimizer_state = {key.removeprefix(OPTIMIZER): values[key] for key in keys}
-        model.optimizer.load_own_variables(optimizer_state)
-    return int(checkpoints[-1].stem.removeprefix("epoch_"))
+    last = checkpoints[-1]
+    try:
+        with np.load(last, allow_pickle=False) as values:
+            _assign(model, values)
+        return int(last.stem.removeprefix("epoch_"))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ValueError(
+            f"{last} cannot be restored ({reason}). Without {folder} the trial begins anew."
+        ) from error
+
+
+def _assign(model: "keras.Model", values: Any) -> None:
+    for number, variable in enumerate(_state_variables(model)):
+        variable.assign(values[str(number)])
+    model.optimizer.build(model.trainable_variables)
+    keys = [key for key in values.files if key.startswith(OPTIMIZER)]
+    optimizer_state = {key.removeprefix(OPTIMIZER): values[key] for key in keys}
+    model.optimizer.load_own_variables(optimizer_state)
 
 
 def finish(model: "keras.Model", folder: Path) -> None:

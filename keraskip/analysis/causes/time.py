@@ -37,7 +37,7 @@ def vanishing_over_time(evidence: Evidence) -> Finding | None:
 def _orders(norms: np.ndarray) -> float:
     """Orders of magnitude between the largest norm and that at the first time step."""
     known = np.maximum(norms[np.isfinite(norms)], SMALLEST)
-    return float(np.log10(known.max() / known[0])) if len(known) else 0.0
+    return float(np.log10(known.max()) - np.log10(known[0])) if len(known) else 0.0
 
 
 def _within_reach(norms: np.ndarray) -> int:

@@ -16,6 +16,7 @@ from keraskip.callbacks.book.trackers import Trackers
 from keraskip.callbacks.columns import SCALARS, Rows
 from keraskip.labels import in_one_line
 from keraskip.runs import (
+    Hold,
     RunWriter,
     claimed,
     epoch_row,
@@ -24,6 +25,8 @@ from keraskip.runs import (
     release,
     runs_beside,
 )
+
+OVERWRITE = " overwrite=True replaces the earlier one."
 
 
 @dataclass
@@ -56,6 +59,7 @@ class Journal:
 
     def __post_init__(self) -> None:
         self._writer: RunWriter | None = None
+        self._hold = Hold()
         self.weights: list[dict[str, Any]] = []
         self._norms, self._nonfinite = EpochNorms([]), NonFinite([])
         self._recorded = self._next_step = 0
@@ -99,7 +103,11 @@ class Journal:
                     break
         with self._told_where():
             if writes and not kept and not self.overwrite:
-                self._move_aside()
+                self._move_aside("holds an earlier run, which stays as it is", OVERWRITE)
+            if writes and not self._hold.take(self.run_dir):
+                kept = 0
+                self._move_aside("is being recorded by another process or recorder")
+                self._hold.take(self.run_dir)
             last = epoch_row(self.run_dir, kept) if kept else {}
             info_so_far = read_info(self.run_dir) if kept else {}
             known = info_so_far.get("nonfinite", [])
@@ -122,11 +130,14 @@ class Journal:
         with self._told_where():
             if writes:
                 self.run_dir = claimed(self._asked)
+                self._hold.take(self.run_dir)
             self._begin(weights, facts, 0, writes, [])
 
     def go_on(self) -> None:
         """Goes on with the run, with the same weights."""
-        self._write("mark", "running")
+        if self._writer and not self._hold.take(self.run_dir):
+            self._stop_writing("another process or recorder records there")
+        self._write("go_on")
         self._open_trackers()
 
     @contextmanager
@@ -137,20 +148,23 @@ class Journal:
         except OSError as error:
             if error.errno is None:  # it says itself what is wrong
                 raise
-            release(self.run_dir)
+            self._leave()
             reason = f"A run cannot be written to this folder: {error.strerror}"
             raise OSError(error.errno, reason, str(self.run_dir)) from None
         except BaseException:  # such as Ctrl-C
-            release(self.run_dir)
+            self._leave()
             raise
 
-    def _move_aside(self) -> None:
+    def _leave(self) -> None:
+        self._hold.give_back()
+        release(self.run_dir)
+
+    def _move_aside(self, reason: str, advice: str = "") -> None:
         """Takes a folder without a run."""
         self.run_dir = claimed(self._asked)
         if self.run_dir != self._asked:
             warnings.warn(
-                f"{self._asked} holds an earlier run, which stays as it is: this one is recorded "
-                f"in {self.run_dir}. overwrite=True replaces the earlier one.",
+                f"{self._asked} {reason}: this one is recorded in {self.run_dir}.{advice}",
                 stacklevel=2,
             )
 
@@ -249,6 +263,7 @@ class Journal:
     def end(self, status: str) -> None:
         """Notes how the training ended."""
         self._write("mark", status)
+        self._hold.give_back()
         self.trackers.close(status)
 
     @property
@@ -265,15 +280,18 @@ class Journal:
         self.stop("step" in finding)
 
     def _write(self, method: str, *arguments: Any) -> None:
-        """Writes; a full disk ends the record, and training goes on."""
+        """Writes; a full disk, or a file that somebody cut, ends the record; training goes on."""
         if not self._writer:
             return
         try:
             getattr(self._writer, method)(*arguments)
         except OSError as error:
-            warnings.warn(
-                f"Recording to {self.run_dir} has stopped, training goes on: {error}",
-                stacklevel=2,
-            )
-            self._writer = None
-            self.trackers.close("interrupted")
+            self._stop_writing(str(error))
+
+    def _stop_writing(self, reason: str) -> None:
+        warnings.warn(
+            f"Recording to {self.run_dir} has stopped, training goes on: {reason}", stacklevel=3
+        )
+        self._writer = None
+        self._hold.give_back()
+        self.trackers.close("interrupted")

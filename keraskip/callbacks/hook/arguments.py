@@ -17,6 +17,7 @@ from keraskip.callbacks.columns import FURTHER, STATISTICS
 from keraskip.callbacks.hook.probe import Probe
 from keraskip.callbacks.step.measurement import KINDS
 from keraskip.checks import check_choice, check_integer
+from keraskip.runs import check_facts
 
 ON_NONFINITE = ("warn", "stop", "ignore")
 VERBOSE = (0, 1, 2, False, True)
@@ -149,6 +150,12 @@ def checked_info(info: Any) -> dict[str, Any]:
             raise TypeError(
                 f"info must hold values that JSON has: {error}. Received: {key!r}: {value!r}"
             ) from None
+    try:
+        check_facts(info or {})
+    except ValueError as error:
+        raise ValueError(
+            f"info must not use the names of run.json otherwise: {error}. Received: info={info!r}"
+        ) from None
     return dict(info or {})
 
 

@@ -29,6 +29,7 @@ from keraskip.callbacks.hook.provenance import provenance
 from keraskip.callbacks.hook.recorded_weights import recorded_weights
 from keraskip.callbacks.hook.training_facts import known_facts, optimizer_facts
 from keraskip.callbacks.step.measurement import Measurement
+from keraskip.runs import check_facts
 
 NO_STEP = (
     "No step was recorded in this epoch: no optimizer that can be recorded was called. A training "
@@ -202,7 +203,9 @@ class Record:
         facts |= {"optimizers": list(optimizers)}
         if len(optimizers) > 1:
             each = [optimizer_facts(optimizer) for optimizer in optimizers.values()]
-            facts["optimizer_settings"] = each
+            with suppress(ValueError):  # of a class of one's own
+                check_facts({"optimizers": list(optimizers), "optimizer_settings": each})
+                facts["optimizer_settings"] = each
         self._begun = weights, facts
         self._variables = variables
         if self._epoch is not None:

@@ -139,7 +139,8 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
 
     Raises:
         ValueError: for other values of `every`, `statistics`, `kind`, `on_nonfinite`, `trackers`,
-            `initial_epoch`, `verbose` or `on_finding`, a bad regular expression and, when training
+            `initial_epoch`, `verbose` or `on_finding`, `info` with a name of `run.json` and another
+            kind of value, a bad regular expression and, when training
             begins, if `layers` leaves no weight, the run in the folder has fewer epochs, another
             recorder records the model, or this one has recorded another model.
         TypeError: for arguments of another type.

@@ -9,6 +9,7 @@ import numpy as np
 from keraskip.callbacks.hook.batch_watch import symbolic_outputs
 from keraskip.graph import has_graph, trace
 from keraskip.models.room import room_for_skips
+from keraskip.runs import check_facts
 
 # The unit axis of a kernel of more weights than this is not looked at.
 LARGE = 2**22
@@ -25,7 +26,9 @@ DROPOUT = (
 def known_facts(model: keras.Model) -> dict[str, Any]:
     """`training_facts`, or nothing of a model that cannot be asked, so that it still trains."""
     with suppress(Exception):
-        return training_facts(model)
+        facts = training_facts(model)
+        check_facts(facts)  # a class of one's own may hold anything
+        return facts
     return {}
 
 

@@ -1,0 +1,139 @@
+"""Damaged and hostile run folders: refused in a line that names the file, or read right."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from damaged_runs import (
+    changed_facts,
+    changed_steps,
+    flipped,
+    is_as_written,
+    outcome,
+    small_run,
+    unusual_files,
+)
+
+from keraskip.report.comparison import compare
+from keraskip.report.files import as_json
+from keraskip.runs import INFO_FILE, STEPS_FILE, load_run, opened
+
+# A share of all cases; `keraskip` itself was tried with each of them.
+EVERY_FACT = 61
+
+
+@pytest.fixture
+def folder(tmp_path):
+    small_run(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def keraskip(*arguments):
+    typed = [sys.executable, "-m", "keraskip", *map(str, arguments)]
+    return subprocess.run(typed, capture_output=True, text=True, timeout=600)
+
+
+def reported(run):
+    comparison = compare(run)
+    comparison.table()
+    as_json(comparison)
+
+
+def test_changed_facts_are_refused_or_reported(folder):
+    outcomes = set()
+    for what, data in itertools.islice(changed_facts(folder), 0, None, EVERY_FACT):
+        (folder / INFO_FILE).write_bytes(data)
+        try:
+            outcomes.add(outcome(folder, reported))
+        except Exception as error:
+            error.add_note(what)
+            raise
+    assert outcomes == {"read", "refused"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"weights": []}, r"\$\.weights"),
+        ({"epochs": None}, r"\$\.epochs"),
+        ({"classes": 0}, r"\$\.classes"),
+        ({"device": {}}, r"`processor` - at `\$\.device"),
+        ({"kinds": ["Dense"]}, "`calls`, `kinds` and `activations` of one length"),
+        ({"test": []}, r"\$\.test"),
+    ],
+)
+def test_an_entry_that_breaks_its_rule_is_named(folder, changes, said):
+    info = json.loads((folder / INFO_FILE).read_text())
+    (folder / INFO_FILE).write_text(json.dumps(info | changes))
+    with pytest.raises(ValueError, match=f"run.json is damaged: .*{said}"):
+        load_run(folder)
+
+
+def test_a_flipped_bit_of_the_facts_is_noticed(folder):
+    data = (folder / INFO_FILE).read_bytes()
+    last = range(8 * len(data) - 8 * 12, 8 * len(data))
+    bits = [*np.random.default_rng(0).integers(0, 8 * len(data), 150).tolist(), *last]
+    for _, changed in flipped(data, bits):
+        (folder / INFO_FILE).write_bytes(changed)
+        assert outcome(folder) == "refused"
+
+
+def test_facts_without_a_checksum_are_read(folder):
+    """As earlier versions and other programs write them."""
+    info = json.loads((folder / INFO_FILE).read_text())
+    (folder / INFO_FILE).write_text(json.dumps(info))
+    assert outcome(folder) == "read"
+    del info["checksum"]
+    (folder / INFO_FILE).write_text(json.dumps(info, indent=1))
+    assert outcome(folder) == "read"
+    assert "checksum" not in load_run(folder).info
+
+
+def test_no_change_of_the_steps_gives_other_numbers(folder):
+    whole, data = load_run(folder), (folder / STEPS_FILE).read_bytes()
+    random = np.random.default_rng(0)
+    bits = random.integers(0, 8 * len(data), 150)
+    for what, changed in [*flipped(data, bits), *changed_steps(data, 150, random)]:
+        (folder / STEPS_FILE).write_bytes(changed)
+        runs = []
+        outcome(folder, runs.append)
+        assert all(is_as_written(run, whole) for run in runs), what
+
+
+def test_steps_that_the_epochs_count_and_the_file_lacks_are_told(folder):
+    data = (folder / STEPS_FILE).read_bytes()
+    third = load_run(folder)
+    cut = data.rindex(b"\xff\xff\xff\xff", 0, data.rindex(b"keraskip"))
+    (folder / STEPS_FILE).write_bytes(data[:cut])
+    run = load_run(folder)
+    assert (run.damaged, run.truncated) == (((15, None),), False)
+    assert is_as_written(run, third)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+@pytest.mark.parametrize("name", [INFO_FILE, STEPS_FILE])
+def test_only_files_are_read(folder, name):
+    for kind in unusual_files(folder, name):
+        assert outcome(folder) == "refused", kind
+
+
+def test_a_report_names_what_is_damaged_and_reports_the_rest(tmp_path):
+    for name in ("one", "two", "three"):
+        small_run(tmp_path / name)
+    (tmp_path / "one" / INFO_FILE).write_bytes(b"[" * 100_000)
+    (tmp_path / "two" / STEPS_FILE).write_bytes(b"")
+    runs, reasons = opened([tmp_path / name for name in ("one", "two", "three")])
+    assert [run.name for run in runs] == ["three"]
+    done = keraskip("report", tmp_path, "--out", tmp_path / "report.json")
+    assert done.returncode == 0
+    assert sorted(done.stderr.splitlines()) == sorted(f"keraskip: left out: {r}" for r in reasons)
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert [run["run"] for run in written["runs"]] == ["three"]
+    (tmp_path / "three" / INFO_FILE).write_bytes(b"{}")
+    done = keraskip("report", tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert f"{INFO_FILE} is damaged" in done.stderr
