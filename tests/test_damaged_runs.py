@@ -104,6 +104,15 @@ def test_no_change_of_the_steps_gives_other_numbers(folder):
         assert all(is_as_written(run, whole) for run in runs), what
 
 
+@pytest.mark.parametrize("name", [b"grad_nonfinite", b"update_norm"])
+def test_a_column_of_another_name_is_damage(folder, name):
+    """No batch has the checksum of columns with these names."""
+    data = (folder / STEPS_FILE).read_bytes()
+    (folder / STEPS_FILE).write_bytes(data.replace(name, name[:-1] + b"Z", 1))
+    with pytest.raises(ValueError, match="no batch is as it was written"):
+        load_run(folder)
+
+
 def test_steps_that_the_epochs_count_and_the_file_lacks_are_told(folder):
     data = (folder / STEPS_FILE).read_bytes()
     third = load_run(folder)

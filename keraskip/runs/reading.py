@@ -44,6 +44,9 @@ def load_run(path: str | Path) -> Run:
         is_short = bool(info["epochs"]) and rows < info["epochs"][-1]["steps"]
         if is_same and not is_short:
             break
+    if found.gaps and not found.whole:
+        # The names of the columns may be what is damaged.
+        raise ValueError(f"{path / STEPS_FILE} is damaged: no batch is as it was written.")
     weights = pd.DataFrame(info["weights"])
     columns = _columns(path, found, len(weights))
     steps = columns.pop("step")
