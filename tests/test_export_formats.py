@@ -1,6 +1,7 @@
 """What each format lets users choose, and what its card says of it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -120,6 +121,20 @@ def test_threads_and_delegate_are_on_the_card(tmp_path):
     assert int(about["runs with"].split()[0]) >= 1
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_threads_may_share_an_artefact(tmp_path, format):
+    pytest.importorskip(FORMATS[format].modules[-1])
+    model = network()
+    artefact = Artefact(getattr(keraskip, f"export_{format}")(model, tmp_path / "out"))
+    batches = [samples(1 + number % 7) + number for number in range(200)]
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(artefact, batches))
+    whole = model.predict(np.concatenate(batches), verbose=0)
+    wanted = np.split(whole, np.cumsum([*map(len, batches)])[:-1])
+    for outputs, right in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(outputs["out"], right, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -151,6 +166,26 @@ def test_openvino(tmp_path):
     np.testing.assert_allclose(found["out"], model(x), atol=1e-6)
     np.testing.assert_array_equal(Artefact(path)(x)["out"], found["out"])
     assert "threads of OpenVINO" in page_of(path)
+
+
+def test_an_input_that_is_an_output_in_openvino(tmp_path):
+    """There the two have each other's names."""
+    pytest.importorskip("openvino")
+    table = keras.Input((8,), name="table")
+    model = keras.Model(table, {"again": table, "out": layers.Dense(3)(table)})
+    x = samples(5)
+    found = Artefact(keraskip.export_openvino(model, tmp_path / "out"))(x)
+    assert list(found) == ["again", "out"]
+    for name, wanted in model(x).items():
+        np.testing.assert_allclose(found[name], wanted, atol=1e-6)
+
+
+def test_an_operation_that_openvino_does_not_have(tmp_path):
+    pytest.importorskip("openvino")
+    table = keras.Input((8,), name="table")
+    model = keras.Model(table, keras.ops.argmax(table, axis=-1))
+    with pytest.raises(ExportError, match=r"OpenVINO does not have \w+: replace the layer"):
+        keraskip.export_openvino(model, tmp_path / "out")
 
 
 @pytest.mark.slow

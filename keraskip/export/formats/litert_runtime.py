@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,14 @@ class Runner:
         self.inputs = self.run.get_input_details()
         self.outputs = self.run.get_output_details()
         self.size = _batch_size(self.inputs)
+        # All calls compute in the same memory.
+        self.alone = Lock()
 
     def __call__(self, batch: Batch) -> dict[str, np.ndarray]:
         """The outputs for a batch of any size."""
         numbers = {name: _as_stored(batch[name], detail) for name, detail in self.inputs.items()}
-        found = _in_turns(self.run, numbers, self.size) if self.size else self.run(**numbers)
+        with self.alone:
+            found = _in_turns(self.run, numbers, self.size) if self.size else self.run(**numbers)
         return {name: _as_floats(values, self.outputs[name]) for name, values in found.items()}
 
     def about(self) -> dict[str, str]:

@@ -24,7 +24,7 @@ FILE = "model.xml"
 # Processors that have bfloat16 would use it.
 PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
 # How the reader names operations that it does not know.
-OPERATIONS = re.compile(r"No translator found for (\w+) node|(\w+) is not supported")
+OPERATIONS = re.compile(r"No conversion rule found for operations: ([\w, ]+)")
 ADVICE = "replace the layer, or export a SavedModel, which has all operations"
 
 
@@ -53,7 +53,8 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Opt
         try:
             graph = openvino.Core().read_model(saved)
         except Exception as error:
-            if unknown := [("".join(each), "") for each in OPERATIONS.findall(str(error))]:
+            if named := OPERATIONS.search(str(error)):
+                unknown = [(each, "") for each in named[1].split(", ")]
                 raise NotImplementedError(
                     unknown_operations("OpenVINO", unknown, ADVICE)
                 ) from error
@@ -66,13 +67,14 @@ def load(folder: Path) -> Predict:
     openvino = _openvino()
     settings = {**PRECISION, "INFERENCE_NUM_THREADS": processors()}
     network = openvino.compile_model(folder / FILE, "CPU", settings)
-    # An input that no output depends on is not there.
-    inputs = [each.any_name for each in network.inputs]
 
     def predict(batch: Batch) -> dict[str, np.ndarray]:
+        # An input that no output depends on is not there; one that is an output has its names, too.
+        inputs = {port: batch[name] for port in network.inputs for name in port.names & {*batch}}
         # A request of its own for each call, as threads must not share one.
-        found = network.create_infer_request().infer({name: batch[name] for name in inputs})
-        return {name: values for each, values in found.items() for name in each.names}
+        found = network.create_infer_request().infer(inputs)
+        named = {name: values for port, values in found.items() for name in port.names}
+        return {name: values for name, values in named.items() if name not in batch}
 
     return predict
 
