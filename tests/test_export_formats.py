@@ -1,6 +1,8 @@
 """What each format lets users choose, and what its card says of it."""
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -166,6 +168,19 @@ def test_openvino(tmp_path):
     np.testing.assert_allclose(found["out"], model(x), atol=1e-6)
     np.testing.assert_array_equal(Artefact(path)(x)["out"], found["out"])
     assert "threads of OpenVINO" in page_of(path)
+
+
+def test_openvino_sends_no_messages(tmp_path):
+    """Its reporter is not imported where an artefact alone is loaded."""
+    pytest.importorskip("openvino")
+    path = keraskip.export_openvino(network(), tmp_path / "out")
+    code = (
+        f"import sys, keraskip; keraskip.Artefact({str(path)!r});"
+        "assert 'openvino' in sys.modules;"
+        "assert sys.modules['openvino_telemetry'] is None"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_input_that_is_an_output_in_openvino(tmp_path):
