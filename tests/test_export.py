@@ -161,6 +161,27 @@ def test_half_precision_is_exported_in_float32(tmp_path, policy):
     assert Artefact(path).card["parity"]["half precision"] < 0.1
 
 
+def test_double_precision_is_exported_in_float32(tmp_path):
+    """Also where the type is that of an input alone; whole numbers stay."""
+    ids = keras.Input((3,), dtype="int32", name="ids")
+    table = keras.Input((3,), dtype="float64", name="table")
+    outputs = {
+        "scores": layers.Dense(2, dtype="float64")(table),
+        "doubled": table + table,
+        "whole": layers.Identity(dtype="int32")(ids),
+    }
+    model = keras.Model([ids, table], outputs)
+    samples = [np.array([[1, 2, 3]], "int32"), np.array([[0.1, 0.2, -0.3]])]
+    artefact = Artefact(keraskip.export_savedmodel(model, tmp_path / "out"))
+    found = artefact(samples)
+    assert {name: str(values.dtype) for name, values in found.items()} == {
+        "scores": "float32", "doubled": "float32", "whole": "int32",
+    }  # fmt: skip
+    for name, wanted in model.predict(samples, verbose=0).items():
+        np.testing.assert_allclose(found[name], wanted, rtol=1e-6)
+    assert artefact.card["parity"]["double precision"] < 1e-5
+
+
 def png(image):
     file = BytesIO()
     Image.fromarray(image.squeeze()).save(file, "png")

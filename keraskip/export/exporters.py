@@ -26,7 +26,7 @@ def export_savedmodel(
 
     Before the call returns, the runtime loads the artefact again and its outputs are compared with
     the model's, for usual and unusual samples, alone and in batches. The artefact computes in
-    float32, also if a model with a graph computes in half precision. `model_card.json` and
+    float32, also if a model with a graph computes in another precision. `model_card.json` and
     `README.md` beside it tell its inputs, outputs, costs and origin.
 
     The folder appears whole or not at all, and an earlier artefact is replaced in one step.

@@ -56,8 +56,8 @@ def export(
         differences, rounding = gate.judged(format, predict, reference, kind, norms > 0)
         if raw is not None:
             differences |= gate.judged_raw(savedmodel.from_raw(folder, raw), reference)
-        if shipping.is_half:
-            differences["half precision"] = gate.from_half(model, reference)
+        if shipping.precision:
+            differences[shipping.precision] = gate.to_float32(model, reference)
         facts |= _choices(format, request, options)
         facts["about"] = FORMATS[format].about(predict)
         facts |= {"folded": norms, "parity": differences, "rounding": rounding}

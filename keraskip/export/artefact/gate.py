@@ -183,8 +183,8 @@ def judged_raw(outputs: Mapping[str, Outputs], reference: Reference) -> dict[str
     return differences
 
 
-def from_half(model: keras.Model, reference: Reference) -> float:
-    """The difference between the model in half precision and its float32 twin that is exported."""
+def to_float32(model: keras.Model, reference: Reference) -> float:
+    """The difference between the model in its precision and its float32 twin that is exported."""
     differences = [
         largest(
             probe.part(outputs_of(model, reference.contract, probe.batch), kind),

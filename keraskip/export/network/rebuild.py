@@ -13,7 +13,11 @@ from keraskip.models.copies import copied, take_weights
 from keraskip.models.large_graphs import connect
 from keraskip.models.recompute import RecomputedConvolutions
 
-HALF = ("float16", "bfloat16")
+PRECISIONS = {
+    "float16": "half precision",
+    "bfloat16": "half precision",
+    "float64": "double precision",
+}
 # Returns the function that replaces one call of a layer, or None to call a copy of the layer. Its
 # arguments: index of the call in the list of `keraskip.graph.trace`, layer, name for a new layer.
 Replace = Callable[[int, Any, str], Callable[..., Any] | None]
@@ -27,7 +31,8 @@ def rebuild(model: keras.Model, replace: Replace, dtype: str | None = None) -> k
     Args:
         model: a model with a graph.
         replace: chooses the calls to replace.
-        dtype: the type in which copied layers compute, by default their own.
+        dtype: the type of numbers with a fraction in copied layers and inputs, by default their
+            own.
 
     Raises:
         ValueError: for a layer that cannot be copied.
@@ -46,12 +51,17 @@ def rebuild(model: keras.Model, replace: Replace, dtype: str | None = None) -> k
         called = replace(index, layer, name)
         if called is None:
             if id(layer) not in copies:
-                copies[id(layer)] = layer, copied(layer, name, dtype)
+                changed = dtype if _has_fractions(layer) else None
+                copies[id(layer)] = layer, copied(layer, name, changed)
             called = copies[id(layer)][1]
         return keras.tree.flatten(called(*args, **kwargs))
 
     inputs = [
-        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        keras.Input(
+            batch_shape=tensor.shape,
+            dtype=dtype if dtype and keras.backend.is_float_dtype(tensor.dtype) else tensor.dtype,
+            name=tensor.name,
+        )
         for tensor in model.inputs
     ]
     outputs = walk(model, inputs, visit)
@@ -87,10 +97,17 @@ def for_inference(model: keras.Model, dtype: str | None = None) -> keras.Model:
     return rebuild(model, replace, dtype)
 
 
-def is_half(model: keras.Model) -> bool:
-    """Whether some layer computes in half precision."""
+def precision(model: keras.Model) -> str | None:
+    """Which other precision than float32 the model has, in an input or a layer; None for none."""
     flat = model._flatten_layers(include_self=False)
-    return any(getattr(layer, "compute_dtype", None) in HALF for layer in flat)
+    types = [getattr(layer, "compute_dtype", None) for layer in flat]
+    types += [tensor.dtype for tensor in model.inputs]
+    return next((PRECISIONS[each] for each in types if each in PRECISIONS), None)
+
+
+def _has_fractions(layer: Any) -> bool:
+    """Whether a layer computes in numbers with a fraction; others keep their type."""
+    return keras.backend.is_float_dtype(getattr(layer, "compute_dtype", None) or "float32")
 
 
 def _unique(name: str, names: Counter[str]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 
 from keraskip.export.network.folding import folded
-from keraskip.export.network.rebuild import for_inference, is_half, rebuild
+from keraskip.export.network.rebuild import for_inference, precision, rebuild
 from keraskip.export.network.scopes import check_names, refused
 from keraskip.graph import has_graph
 
@@ -17,20 +17,17 @@ class Shipping:
     Attributes:
         model: the model as it was given.
         reference: what the artefact must agree with: `model`, or its float32 twin if it computes
-            in half precision.
+            in another precision.
         network: what is written, in float32.
         norms: how many batch normalisations are folded.
+        precision: the other precision in which the model computes, None for float32.
     """
 
     model: keras.Model
     reference: keras.Model
     network: keras.Model
     norms: int
-
-    @property
-    def is_half(self) -> bool:
-        """Whether the model computes in half precision."""
-        return self.reference is not self.model
+    precision: str | None = None
 
 
 def shipping_of(model: keras.Model, fold: bool) -> Shipping:
@@ -40,13 +37,14 @@ def shipping_of(model: keras.Model, fold: bool) -> Shipping:
     """
     if not has_graph(model):
         return Shipping(model, model, model, 0)
-    half = is_half(model)
-    plain = for_inference(model, "float32" if half else None)
+    other = precision(model)
+    plain = for_inference(model, "float32" if other else None)
     if any(refused(plain)):
         plain = rebuild(plain, lambda *call: None)
     check_names(plain)
     network = folded(plain) if fold else plain
-    return Shipping(model, plain if half else model, network, _norms(plain) - _norms(network))
+    norms = _norms(plain) - _norms(network)
+    return Shipping(model, plain if other else model, network, norms, other)
 
 
 def _norms(model: keras.Model) -> int:
