@@ -108,6 +108,10 @@ REFUSED = {
         small, {"samples": IMAGES[:, :4]}, ValueError, r"samples must be .*\[4, 4, 8, 1\]"
     ),
     "name": (small, {"class_names": "abc"}, TypeError, "class_names must be a list of names"),
+    "top": (
+        lambda: keras.Sequential([keras.Input((4,)), layers.Dense(2, name="top_scores")]),
+        {"class_names": ["a", "b"]}, ValueError, "need other names. Received: output top_scores",
+    ),
     "metrics": (small, {"metrics": {"loss": np.nan}}, ValueError, "names and finite numbers"),
     "shape": (small, {"input_shape": (5, 5, 1)}, ValueError, "is for models that do not know it"),
     "run": (small, {"run": "nowhere"}, ValueError, "run must be a folder with a run.json"),

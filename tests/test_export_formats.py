@@ -82,7 +82,9 @@ def test_the_numbers_of_a_loop_have_no_ranges_in_litert(tmp_path):
     """Without the refusal the converter ends the process."""
     pytest.importorskip("ai_edge_litert")
     ids = np.zeros((4, 6), "int32")
-    with pytest.raises(ExportError, match=r"inside of a loop.*quantization='dynamic'"):
+    with pytest.raises(
+        ExportError, match=r"loop, which int8, int8_only, int16x8 need: .*'dynamic'"
+    ):
         keraskip.export_litert(
             recurrent(), tmp_path / "out", quantization="int8", representative=ids, batch_size=1
         )
@@ -113,6 +115,16 @@ def test_numbers_below_float32_in_litert(tmp_path, kind, most, largest):
     stored = "| numbers of inputs in the file | int8, (int8 - " in page_of(path)
     assert stored == (kind == "int8_only")
     assert f"| quantisation | {kind} |" in page_of(path)
+
+
+def test_whole_numbers_have_no_int16x8_in_litert(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    ids = keras.Input((3,), dtype="int32", name="ids")
+    model = keras.Model(ids, layers.Flatten()(layers.Embedding(9, 3)(ids)))
+    with pytest.raises(ValueError, match=r"'int8' takes whole numbers, too.*ids \[any, 3\] int32"):
+        keraskip.export_litert(
+            model, tmp_path / "out", quantization="int16x8", representative=np.ones((9, 3), "int32")
+        )
 
 
 def test_threads_and_delegate_are_on_the_card(tmp_path):

@@ -35,6 +35,8 @@ OF_LOOPS = (
 # The kinds that need representative samples.
 CALIBRATED = ("int8", "int8_only", "int16x8")
 QUANTIZATIONS = (None, "float16", "dynamic", *CALIBRATED)
+# The kind whose converter knows no whole numbers.
+OF_FRACTIONS = "int16x8"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Choices(Options):
 
     def checked(self, contract: "Contract") -> Options:
         """The options with representative samples as the model takes them."""
+        _check_inputs(self.quantization, contract)
         samples = contract.checked("representative", self.representative)
         count = len(next(iter(samples.values()))) if samples else 0
         if samples and count < (self.batch_size or 1):
@@ -65,6 +68,16 @@ class Choices(Options):
                 f"Received: {count} samples, batch_size={self.batch_size}"
             )
         return replace(self, representative=samples)
+
+
+def _check_inputs(quantization: str | None, contract: "Contract") -> None:
+    """ValueError for a kind of quantisation that has no such inputs."""
+    others = [str(each) for each in contract.inputs if each.dtype != "float32"]
+    if quantization == OF_FRACTIONS and others:
+        raise ValueError(
+            f"quantization {OF_FRACTIONS!r} is for inputs of numbers with a fraction; 'int8' takes "
+            f"whole numbers, too. Received: inputs {'; '.join(others)}"
+        )
 
 
 def write(model: "keras.Model", folder: Path, contract: "Contract", options: Choices) -> None:
@@ -76,9 +89,9 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Cho
         savedmodel.write(model, Path(saved), contract, signatures)
         if options.quantization in CALIBRATED and options.batch_size and _has_loops(saved):
             raise NotImplementedError(
-                f"LiteRT cannot find the ranges of numbers inside of a loop, which {CALIBRATED} "
-                "need: quantization='dynamic' and 'float16' need none, and a recurrent layer with "
-                "unroll=True is no loop"
+                "LiteRT cannot find the ranges of numbers inside of a loop, which "
+                f"{', '.join(CALIBRATED)} need: quantization='dynamic' and 'float16' need none, "
+                "and a recurrent layer with unroll=True is no loop"
             )
         converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=[DEFAULT])
         _quantize(converter, options)
@@ -118,7 +131,7 @@ def _quantize(converter: Any, options: Choices) -> None:
     if kind in CALIBRATED:
         converter.representative_dataset = partial(_batches, options)
         wide = kinds.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-        target.supported_ops = [wide if kind == "int16x8" else kinds.TFLITE_BUILTINS_INT8]
+        target.supported_ops = [wide if kind == OF_FRACTIONS else kinds.TFLITE_BUILTINS_INT8]
     if kind == "int8_only":
         converter.inference_input_type = converter.inference_output_type = tf.int8
 

@@ -24,6 +24,8 @@ RAW = SIGNATURES[1:]
 ENCODED_CHANNELS = (1, 3)
 # The signature that TensorFlow Serving and others use unless told another.
 DEFAULT = "serving_default"
+# The outputs that the names of classes add.
+TOP_SCORES, TOP_CLASSES = "top_scores", "top_classes"
 RAW_IMAGES = "images"
 BYTES = "image_bytes"
 # Bytes of weights. Constants are part of a protocol buffer, which cannot exceed 2 GiB.
@@ -52,7 +54,13 @@ class Signatures(Options):
         object.__setattr__(self, "signatures", tuple(dict.fromkeys([*self.signatures, "serve"])))
 
     def checked(self, contract: "Contract") -> Options:
-        """ValueError unless the model's images can come raw or as encoded files, if they are to."""
+        """ValueError unless these signatures fit the model's inputs, and the outputs they add."""
+        taken = {TOP_SCORES, TOP_CLASSES} & {each.name for each in contract.outputs}
+        if self.class_names and taken:
+            raise ValueError(
+                f"With class_names a SavedModel has outputs {TOP_SCORES} and {TOP_CLASSES} of its "
+                f"own, so the model's need other names. Received: output {taken.pop()}"
+            )
         image = contract.image
         if {*RAW} & {*self.signatures} and image is None:
             raise ValueError(
@@ -142,8 +150,8 @@ def scoring(
         }
         if class_names:
             best = tf.math.top_k(outputs[0], min(top_k, len(class_names)))
-            named["top_scores"] = best.values
-            named["top_classes"] = tf.gather(tf.constant(list(class_names)), best.indices)
+            named[TOP_SCORES] = best.values
+            named[TOP_CLASSES] = tf.gather(tf.constant(list(class_names)), best.indices)
         return named
 
     return scores
