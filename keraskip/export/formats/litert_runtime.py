@@ -41,7 +41,7 @@ class Runner:
         # LiteRT has no public call that says so.
         operations = {each["op_name"] for each in self.interpreter._get_ops_details()}
         delegate = "and the delegate XNNPACK" if "DELEGATE" in operations else "and no delegate"
-        size = f"{self.size}; `Artefact` takes larger ones in turns"
+        size = f"{self.size}; keraskip.Artefact takes larger ones in turns"
         return {
             **({"batches of the file": size} if self.size else {}),
             **{
