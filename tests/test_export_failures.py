@@ -221,6 +221,32 @@ class Strict(layers.Layer):
         return keras.KerasTensor(x.shape, x.dtype)
 
 
+class Traced(layers.Layer):
+    """Counts how often it becomes part of a graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.traces = 0
+
+    def call(self, x):
+        self.traces += not tf.executing_eagerly()
+        return x
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+def test_strings_are_not_tried_by_the_other_road(tmp_path):
+    pytest.importorskip("onnxruntime")
+    layer = Traced()
+    with pytest.raises(ExportError, match=r"^An export to ONNX takes no strings"):
+        keraskip.export_onnx(mixed(layer), tmp_path / "out")
+    assert layer.traces == 0
+    with pytest.raises(ExportError, match="PyFunc"):
+        keraskip.export_onnx(network(layer, InPython()), tmp_path / "out")
+    assert layer.traces > 0
+
+
 def test_the_error_of_a_layer_is_its_cause(tmp_path):
     """Keras puts the arguments of the call behind it."""
     with pytest.raises(ExportError, match="cannot be written as savedmodel: strict takes no graph"):

@@ -9,6 +9,7 @@ ARGUMENTS = "Arguments received by"
 PLACE = re.compile(r"\{\{function_node .*?\}\} |\s*\[\[\{\{node .*?\}\}\]\]|\s*\[Op:[^\]]*\].*")
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
 MOST_NAMED = 3
+ADVICE = "replace the layer, or export a SavedModel, which has all operations"
 
 
 class ExportError(ValueError):
@@ -21,7 +22,9 @@ def cause(error: BaseException) -> str:
     return (text.strip().splitlines() or [type(error).__name__])[-1].strip()
 
 
-def unknown_operations(format: str, operations: Sequence[tuple[str, str]], advice: str) -> str:
+def unknown_operations(
+    format: str, operations: Sequence[tuple[str, str]], advice: str = ADVICE
+) -> str:
     """A sentence on operations that a format does not have.
 
     Args:

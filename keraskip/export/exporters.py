@@ -104,8 +104,8 @@ def export_onnx(
     """Writes `model.onnx`, with its card, into a folder; needs `pip install 'keraskip[onnx]'`.
 
     The network takes samples as the model does, but no strings. The card has the preprocessing
-    and the names of the classes, which `keraskip predict` uses. What tf2onnx cannot write, Keras'
-    own exporter tries, by the backend that runs.
+    and the names of the classes, which `keraskip predict` uses. Keras' own
+    exporter tries the models that tf2onnx cannot write, by the backend that runs.
 
     Args:
         model: any Keras model, as for `export_savedmodel`.

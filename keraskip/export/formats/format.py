@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keraskip.export.errors import ExportError
 from keraskip.export.network.tensors import Batch
 
 if TYPE_CHECKING:
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
 Write = Callable[[Any, Path, Any, Any], None]
 # Runs an artefact: from a batch to the outputs by their names.
 Predict = Callable[[Batch], Mapping[str, np.ndarray]]
+
+
+def refuse_strings(contract: "Contract", format: str) -> None:
+    """ExportError if the network takes strings; `format` as people write it."""
+    strings = [each.name for each in contract.inputs if each.dtype == "string"]
+    if strings:
+        raise ExportError(
+            f"An export to {format} takes no strings; a SavedModel does. "
+            f"Received: inputs of strings, {', '.join(strings)}"
+        )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from keraskip.checks import check_choice, check_integer
-from keraskip.export.errors import unknown_operations
+from keraskip.export.errors import ADVICE, unknown_operations
 from keraskip.export.formats import savedmodel
 from keraskip.export.formats.format import Format, Options
 from keraskip.export.formats.litert_runtime import FILE, Runner
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 # How the converter names an operation, and the place of one.
 OPERATIONS = re.compile(r"'tf\.(\w+)'")
 PLACES = re.compile(r'"(\w+):", "([^"@]+)@')
-ADVICE = "replace the layer, or export a SavedModel, which has all operations"
 # Of recurrent layers, which keep their outputs in lists.
 OF_LISTS = "TensorList"
 OF_LOOPS = (

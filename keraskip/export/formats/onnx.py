@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keraskip.checks import check_integer
-from keraskip.export.errors import ExportError, unknown_operations
-from keraskip.export.formats.format import Format, Options
+from keraskip.export.errors import unknown_operations
+from keraskip.export.formats.format import Format, Options, refuse_strings
 from keraskip.export.formats.onnx_by_keras import FILE, write_by_keras
 from keraskip.export.formats.onnx_operations import HANDLERS
 from keraskip.export.formats.savedmodel import scoring, specs_of
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 OLDEST, NEWEST = 13, 18
 # In a vocabulary.
 LOOKUP = "LookupTableFindV2"
-ADVICE = "replace the layer, or export a SavedModel, which has all operations"
 
 
 @dataclass(frozen=True)
@@ -42,26 +41,21 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Ops
     import tensorflow as tf
     import tf2onnx
 
-    strings = [each.name for each in contract.inputs if each.dtype == "string"]
-    if strings:
-        raise ExportError(
-            "tf2onnx writes no vocabularies; a SavedModel takes strings, and so does LiteRT. "
-            f"Received: inputs of strings, {', '.join(strings)}"
-        )
+    refuse_strings(contract, "ONNX")
     network = scoring(partial(model, training=False), contract)
     specs = specs_of(contract)
     function = tf.function(_inlined(network), specs, autograph=False)
     whole = function.get_concrete_function()
     if tables := [each for each in whole.graph.get_operations() if each.type == LOOKUP]:
         places = [(each.type, each.name.rpartition("/")[0]) for each in tables]
-        raise NotImplementedError(unknown_operations("ONNX", places, ADVICE))
+        raise NotImplementedError(unknown_operations("ONNX", places))
     if any(each.dtype != tf.resource for each in whole.captured_inputs):
         function = tf.function(_without_captures(function), specs, autograph=False)
     graph, _ = tf2onnx.convert.from_function(
         function, specs, opset=options.opset, custom_op_handlers=HANDLERS
     )
     if unknown := list(_unknown(graph.graph)):
-        raise NotImplementedError(unknown_operations("ONNX", unknown, ADVICE))
+        raise NotImplementedError(unknown_operations("ONNX", unknown))
     (folder / FILE).write_bytes(graph.SerializeToString())
 
 
@@ -130,7 +124,7 @@ class Session:
         return dict(zip(self.outputs, found, strict=True))
 
     def about(self) -> dict[str, str]:
-        """What converted the model, and how it was run."""
+        """The converter and the number of threads."""
         return {
             "converted by": self.session.get_modelmeta().producer_name,
             "runs with": f"{processors()} threads",

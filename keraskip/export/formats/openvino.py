@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keraskip.export.errors import ExportError, unknown_operations
+from keraskip.export.errors import unknown_operations
 from keraskip.export.formats import savedmodel
-from keraskip.export.formats.format import Format, Options, Predict
+from keraskip.export.formats.format import Format, Options, Predict, refuse_strings
 from keraskip.export.network.tensors import Batch
 from keraskip.machine import processors
 
@@ -25,7 +25,6 @@ FILE = "model.xml"
 PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
 # How the reader names operations that it does not know.
 OPERATIONS = re.compile(r"No conversion rule found for operations: ([\w, ]+)")
-ADVICE = "replace the layer, or export a SavedModel, which has all operations"
 
 
 def _openvino() -> ModuleType:
@@ -42,12 +41,7 @@ def _openvino() -> ModuleType:
 def write(model: "keras.Model", folder: Path, contract: "Contract", options: Options) -> None:
     """Writes the model in the format of OpenVINO, in float32, from a SavedModel."""
     openvino = _openvino()
-    strings = [each.name for each in contract.inputs if each.dtype == "string"]
-    if strings:
-        raise ExportError(
-            "OpenVINO takes no strings; a SavedModel does. "
-            f"Received: inputs of strings, {', '.join(strings)}"
-        )
+    refuse_strings(contract, "OpenVINO")
     with TemporaryDirectory() as saved:
         savedmodel.write(model, Path(saved), contract, savedmodel.Signatures(constant_weights=True))
         try:
@@ -55,9 +49,7 @@ def write(model: "keras.Model", folder: Path, contract: "Contract", options: Opt
         except Exception as error:
             if named := OPERATIONS.search(str(error)):
                 unknown = [(each, "") for each in named[1].split(", ")]
-                raise NotImplementedError(
-                    unknown_operations("OpenVINO", unknown, ADVICE)
-                ) from error
+                raise NotImplementedError(unknown_operations("OpenVINO", unknown)) from error
             raise
         openvino.save_model(graph, folder / FILE, compress_to_fp16=False)
 

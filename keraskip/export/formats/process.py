@@ -34,7 +34,8 @@ def written(
         write(model, folder, contract, options)
         return FORMATS[format].load(folder)
     except Exception as error:
-        if isinstance(error, OSError):
+        # On another backend an ExportError says no more than that TensorFlow could not do it.
+        if isinstance(error, OSError) or (own and isinstance(error, ExportError)):
             raise
         if predict := _by_the_other_road(format, model, folder, contract, options):
             return predict
