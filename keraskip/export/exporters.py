@@ -44,7 +44,7 @@ def export_savedmodel(
             and cropped to the model's size.
         class_names: the name of each class, by default, without `run`, those that came with the
             weights. With them all signatures also give `top_scores` and `top_classes`, the `top_k`
-            best classes.
+            best classes; the model's own outputs need other names.
         top_k: how many of the best classes to give.
         signatures: any of `"serve"`, which takes samples as the model does, and for models of
             images `"uint8"`, which takes uint8 images of any size, and `"encoded"`, which takes
@@ -139,8 +139,8 @@ def export_litert(
         quantization: `"float16"`, for weights in half precision; `"dynamic"`, for weights of 8
             bits; `"int8"`, for 8 bits in all layers; `"int8_only"`, for inputs and outputs of 8
             bits as well, whose scales the card has; or `"int16x8"`, for weights of 8 bits between
-            numbers of 16. Otherwise inputs and outputs are float32. A quantised network is
-            compared by its mean difference.
+            numbers of 16, where no input is of whole numbers. Otherwise inputs and outputs are
+            float32. A quantised network is compared by its mean difference.
         representative: for the last three, about a hundred samples as the model takes them, which
             show the range of each layer's output.
         batch_size: the size of all batches that the file takes, by default any. LSTM and GRU need
