@@ -110,7 +110,7 @@ REFUSED = {
     ),
     "name": (small, {"class_names": "abc"}, TypeError, "class_names must be a list of names"),
     "metrics": (small, {"metrics": {"loss": np.nan}}, ValueError, "names and finite numbers"),
-    "a huge metric": (small, {"metrics": {"loss": 10**400}}, ValueError, "names and finite numbers"),
+    "a huge metric": (small, {"metrics": {"loss": 10**400}}, ValueError, "names and finite number"),
     "shape": (small, {"input_shape": (5, 5, 1)}, ValueError, "is for models that do not know it"),
     "run": (small, {"run": "nowhere"}, ValueError, "run must be a folder with a run.json"),
 }  # fmt: skip

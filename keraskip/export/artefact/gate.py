@@ -12,6 +12,7 @@ from keraskip.export.artefact.reference import Reference, UnansweredError, outpu
 from keraskip.export.errors import ExportError, cause
 from keraskip.export.formats import FORMATS
 from keraskip.export.formats.format import Predict
+from keraskip.export.formats.litert import CALIBRATED
 from keraskip.export.network.contract import Contract, contract_of
 from keraskip.export.network.shipping import shipping_of
 from keraskip.export.network.tensors import Batch
@@ -33,10 +34,17 @@ RAW_TOLERANCE = 1e-3
 HALF_TOLERANCE = 0.1
 
 
-def compare(artefact: Any, model: keras.Model) -> dict[str, float]:
+def compare(artefact: Any, model: keras.Model, samples: Any = None) -> dict[str, float]:
     """The difference between an opened artefact and a model, for each kind of samples.
 
+    Args:
+        artefact: the opened artefact.
+        model: the model.
+        samples: some real samples, to compare on as well. A network of whole numbers knows the
+            range of such samples only, and is compared on nothing else.
+
     Raises:
+        ValueError: if the samples do not fit the model.
         ExportError: if a difference is larger than an export may have.
     """
     card = artefact.card
@@ -46,7 +54,8 @@ def compare(artefact: Any, model: keras.Model) -> dict[str, float]:
             raise ExportError(
                 f"The model must have the tensors {_listed(ours)}. Received: {_listed(theirs)}"
             )
-    reference = reference_of(shipping_of(model, fold=False).reference, contract, None)
+    real = contract.checked("samples", samples)
+    reference = reference_of(shipping_of(model, fold=False).reference, contract, real)
     reference.check_finite()
     kind, folded = card["quantization"], card["folded"] > 0
     return judged(card["format"], artefact, reference, kind, folded).differences
@@ -167,8 +176,13 @@ def _judged_in_the_mean(
         for probe, expected in reference.of_kind(kind)
     ]
     mean = float(np.max(means))
+    advice = (
+        f". An artefact in {quantization} knows the range of its representative samples only: "
+        "compare it on such samples"
+    )
     check({kind: mean}, {kind: FORMATS[format].mean_tolerance[quantization]},
-          "In the mean, a quantised artefact")  # fmt: skip
+          "In the mean, a quantised artefact",
+          advice if kind == "noise" and quantization in CALIBRATED else "")  # fmt: skip
     return {f"{kind}, in the mean": mean}
 
 
@@ -199,11 +213,16 @@ def from_half(model: keras.Model, reference: Reference) -> float:
     return difference
 
 
-def check(differences: Mapping[str, float], tolerances: Mapping[str, float], what: str) -> None:
+def check(
+    differences: Mapping[str, float],
+    tolerances: Mapping[str, float],
+    what: str,
+    advice: str = "",
+) -> None:
     """ExportError if a difference is above its tolerance, or not a number."""
     for kind, difference in differences.items():
         if not difference <= tolerances[kind]:
             raise ExportError(
                 f"{what} must give what the model gives, to {tolerances[kind]:g}. "
-                f"Received: a difference of {difference:.3g} for samples of kind {kind!r}"
+                f"Received: a difference of {difference:.3g} for samples of kind {kind!r}{advice}"
             )
