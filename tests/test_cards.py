@@ -243,7 +243,8 @@ RAW = (
 
 
 def shown(words):
-    return "".join("\ufffd" if each in "\x1b\u202e" else each for each in " ".join(words.split()))
+    escapes = {"\x1b": r"\x1b", "\u202e": r"\u202e", "\n": " "}
+    return "".join(escapes.get(each, each) for each in words)
 
 
 @pytest.mark.parametrize("raw", RAW)
