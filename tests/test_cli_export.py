@@ -89,6 +89,12 @@ def test_check_prints_what_it_finds(run, artefact):
     assert rows["size on disk"].endswith(" MB")
 
 
+def test_check_takes_data_for_a_comparison_alone(artefact):
+    done = called("check", artefact, "--dataset", "digits")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "--dataset is for --against" in done.stderr
+
+
 def test_check_fails_for_another_model(artefact, tmp_path):
     import keras
 

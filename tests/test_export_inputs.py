@@ -284,6 +284,16 @@ def test_samples_tell_the_open_side_at_once():
     assert "samples=" not in str(error.value)
 
 
+def test_a_layer_that_announces_numbers_and_gives_strings(tmp_path):
+    x = keras.Input((2,), dtype="int64", name="x")
+    words = layers.StringLookup(vocabulary=["a", "b"], invert=True, name="words")(x)
+    model = keras.Model(x, words)
+    artefact = exported("savedmodel", model, tmp_path / "out")
+    assert [each.dtype for each in artefact.outputs] == ["string"]
+    assert artefact(np.array([[1, 2]]))["words"].tolist() == [[b"a", b"b"]]
+    assert compare(artefact, model)["noise"] == 0
+
+
 @pytest.mark.filterwarnings("ignore:When providing `inputs` as a dict")
 def test_samples_in_a_dict_with_numbers_as_keys(tmp_path):
     """JSON makes strings of them; on JAX and PyTorch Keras' file does, too."""

@@ -61,7 +61,7 @@ def export(
         facts |= _choices(format, request, options)
         facts["about"] = FORMATS[format].about(predict)
         facts |= {"folded": norms, "parity": differences, "rounding": rounding}
-        facts |= {"sample_shapes": reference.shapes}
+        facts |= {"sample_shapes": reference.shapes, "outputs": card.entries(reference.outputs)}
         card.write(folder, facts)
     return Path(path)
 

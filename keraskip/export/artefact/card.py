@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,9 +49,8 @@ def describe(
         "name": model.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "architecture": _architecture(model),
-        "inputs": [_entry(each) for each in contract.inputs],
+        "inputs": entries(contract.inputs),
         "nesting": contract.nesting,
-        "outputs": [_entry(each) for each in contract.outputs],
         "weights": origin and origin.source,
         "training": training,
         "metrics": test_results if metrics is None else _numbers(metrics),
@@ -59,9 +58,9 @@ def describe(
     }
 
 
-def _entry(tensor: Tensor) -> dict[str, Any]:
-    """An input or output as the card has it, with the axis of the batch."""
-    return {**asdict(tensor), "shape": [None, *tensor.shape]}
+def entries(tensors: Iterable[Tensor]) -> list[dict[str, Any]]:
+    """Inputs or outputs as the card has them, with the axis of the batch."""
+    return [{**asdict(each), "shape": [None, *each.shape]} for each in tensors]
 
 
 def write(folder: Path, card: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The gate: no artefact passes that does not give what its model gives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -15,7 +15,7 @@ from keraskip.export.formats.format import Predict
 from keraskip.export.formats.litert import CALIBRATED
 from keraskip.export.network.contract import Contract, contract_of
 from keraskip.export.network.shipping import shipping_of
-from keraskip.export.network.tensors import Batch
+from keraskip.export.network.tensors import Batch, Tensor
 
 # Differences are relative to the largest number of an output.
 # Folded normalisation rounds in another order.
@@ -49,13 +49,10 @@ def compare(artefact: Any, model: keras.Model, samples: Any = None) -> dict[str,
     """
     card = artefact.card
     contract = contract_of(model, None if getattr(model, "inputs", None) else _inputs(artefact))
-    for ours, theirs in ((artefact.inputs, contract.inputs), (artefact.outputs, contract.outputs)):
-        if ours != theirs:
-            raise ExportError(
-                f"The model must have the tensors {_listed(ours)}. Received: {_listed(theirs)}"
-            )
+    _check_alike(artefact.inputs, contract.inputs)
     real = contract.checked("samples", samples)
     reference = reference_of(shipping_of(model, fold=False).reference, contract, real)
+    _check_alike(artefact.outputs, reference.outputs)
     reference.check_finite()
     kind, folded = card["quantization"], card["folded"] > 0
     return judged(card["format"], artefact, reference, kind, folded).differences
@@ -67,7 +64,15 @@ def _inputs(artefact: Any) -> Any:
     return keras.tree.map_structure(tensors.__getitem__, artefact.card["nesting"])
 
 
-def _listed(tensors: Any) -> str:
+def _check_alike(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> None:
+    """ExportError unless artefact and model have the same inputs, or outputs."""
+    if ours != theirs:
+        raise ExportError(
+            f"The model must have the tensors {_listed(ours)}. Received: {_listed(theirs)}"
+        )
+
+
+def _listed(tensors: Sequence[Tensor]) -> str:
     return "; ".join(
         f"{each}, 0 to {each.below - 1}" if each.below else str(each) for each in tensors
     )
