@@ -42,7 +42,7 @@ def shipping_of(model: keras.Model, fold: bool) -> Shipping:
         return Shipping(model, model, model, 0)
     half = is_half(model)
     plain = for_inference(model, "float32" if half else None)
-    if refused(plain):
+    if any(refused(plain)):
         plain = rebuild(plain, lambda *call: None)
     check_names(plain)
     network = folded(plain) if fold else plain
