@@ -5,6 +5,8 @@ import stat
 import zipfile
 from pathlib import Path
 
+from keraskip.labels import visible
+
 # An archive may unpack to this many times its size, or to so many bytes in any case. Deflate packs
 # zeros 1,000 to 1; images and weights reach a tenth of that.
 MOST_EXPANSION = 100
@@ -48,10 +50,7 @@ def excess(archive: zipfile.ZipFile, path: str | os.PathLike) -> str:
 
 def shown(path: str | os.PathLike) -> str:
     """A path for a message: on one line, with nothing in it that a terminal would obey."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in str(os.fspath(path))
-    )
+    return visible(str(os.fspath(path)))
 
 
 def first_words(error: BaseException) -> str:

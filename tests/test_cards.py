@@ -17,9 +17,11 @@ from test_cli import called
 import keraskip
 from keraskip import Artefact, Preprocessing
 from keraskip.export.artefact import layout
+from keraskip.export.artefact.card import write
 from keraskip.export.artefact.drafts import CARD_FILE
 from keraskip.export.artefact.opened import report
 from keraskip.export.artefact.page import readme
+from keraskip.export.request import request_for
 
 pytest.importorskip("onnxruntime", reason="this environment has no ONNX")
 pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
@@ -212,6 +214,27 @@ def test_the_command_says_it_in_one_line(folder, command):
             assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
+def test_half_a_character_is_escaped(folder):
+    """It comes from the name of a folder that is no text, and no file can hold it."""
+    card = json.loads((folder / CARD_FILE).read_text())
+    (folder / CARD_FILE).unlink()
+    (folder / "README.md").unlink()
+    half, escaped = "a\udc80\u00e4", "a\\udc80\u00e4"
+    write(folder, card | {"name": half, "class_names": [half, "dog"], "metrics": {half: 0.5}})
+    found = layout.read(folder)
+    assert found["name"] == found["class_names"][0] == escaped
+    assert found["metrics"] == {escaped: 0.5}
+    assert request_for(keras.Model(), class_names=[half])["class_names"] == [escaped]
+
+
+def test_a_card_that_nobody_could_read_is_not_written(folder):
+    card = json.loads((folder / CARD_FILE).read_text())
+    (folder / CARD_FILE).unlink()
+    (folder / "README.md").unlink()
+    with pytest.raises(ValueError, match="Invalid enum value 'complex64'"):
+        write(folder, card | {"outputs": [card["outputs"][0] | {"dtype": "complex64"}]})
+
+
 RAW = (
     "<script>alert(1)</script>", "a|b", "two\nlines", "# no heading", "\x1b[2Jred", "`code`", "_x_",
     "*x*", "cat & dog", "&lt;", "[x](javascript:alert(1))", "<img src=x onerror=alert(1)>", "a\\",
@@ -220,7 +243,8 @@ RAW = (
 
 
 def shown(words):
-    return "".join("\ufffd" if each in "\x1b\u202e" else each for each in " ".join(words.split()))
+    escapes = {"\x1b": r"\x1b", "\u202e": r"\u202e", "\n": " "}
+    return "".join(escapes.get(each, each) for each in words)
 
 
 @pytest.mark.parametrize("raw", RAW)

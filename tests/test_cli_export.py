@@ -75,16 +75,24 @@ def test_an_export_knows_its_training(run, artefact):
 
 
 def test_check_prints_what_it_finds(run, artefact):
-    done = called("check", artefact, "--against", run / "model.keras")
+    against = ["--against", run / "model.keras", "--dataset", "digits"]
+    done = called("check", artefact, *against)
     assert done.returncode == 0, done.stderr
     rows = dict(line.split("  ", 1) for line in done.stdout.splitlines()[2:])
     rows = {name: value.strip() for name, value in rows.items()}
     assert rows["format"] == "savedmodel"
     assert rows["input images"] == "any x 8 x 8 x 1 float32"
     assert rows["output predictions"] == "any x 10 float32"
-    assert float(rows["difference to the model, noise"]) <= 1e-4
+    for kind in "noise", "real":
+        assert float(rows[f"difference to the model, {kind}"]) <= 1e-4
     assert rows["time, batch 32"].endswith(" ms")
     assert rows["size on disk"].endswith(" MB")
+
+
+def test_check_takes_data_for_a_comparison_alone(artefact):
+    done = called("check", artefact, "--dataset", "digits")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "--dataset is for --against" in done.stderr
 
 
 def test_check_fails_for_another_model(artefact, tmp_path):

@@ -19,6 +19,7 @@ from keraskip import Artefact, ExportError, Preprocessing
 from keraskip.export.artefact import drafts
 from keraskip.export.artefact.drafts import draft
 from keraskip.export.errors import cause
+from keraskip.export.network.contract import contract_of
 
 tf = pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
 pytestmark = pytest.mark.filterwarnings("ignore:.*np.object:FutureWarning")
@@ -113,6 +114,7 @@ REFUSED = {
         {"class_names": ["a", "b"]}, ValueError, "need other names. Received: output top_scores",
     ),
     "metrics": (small, {"metrics": {"loss": np.nan}}, ValueError, "names and finite numbers"),
+    "a huge metric": (small, {"metrics": {"loss": 10**400}}, ValueError, "names and finite number"),
     "shape": (small, {"input_shape": (5, 5, 1)}, ValueError, "is for models that do not know it"),
     "run": (small, {"run": "nowhere"}, ValueError, "run must be a folder with a run.json"),
 }  # fmt: skip
@@ -356,8 +358,11 @@ def wide_table(**options):
 def test_a_full_disk(tmp_path, earlier, format, runtime, make):
     """Nothing is there where nothing was, and the earlier artefact where one was."""
     pytest.importorskip(runtime)
-    model = wide_table(strings=False) if make is wide_table and format == "onnx" else make()
+    # The other formats have no strings.
+    model = make(strings=format == "savedmodel") if make is wide_table else make()
     export = getattr(keraskip, f"export_{format}")
+    export(model, tmp_path / "room")
+    shutil.rmtree(tmp_path / "room")
     for path in earlier, tmp_path / "new" / "out":
         with full_disk(), pytest.raises((ExportError, OSError)):
             export(model, path, overwrite=True)
@@ -515,10 +520,39 @@ class WithoutGraph(keras.Model):
         return self.dense(x)
 
 
+class OfTwo(keras.Model):
+    """A dense layer for the sum of two inputs with names."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x["a"] + x["b"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "error", "message"),
+    [
+        ({"a": (3,)}, ValueError, r"input_shape must be .*Received: input_shape=\{'a': \(3,\)\}, "),
+        ({"a": (3,), "b": (4,)}, ValueError, "input_shape must be .*nested as the model"),
+        ((3,), ValueError, r"Received: input_shape=\(3,\), "),
+        ({"a": 3, "b": (3,)}, TypeError, r"input_shape\['a'\] must be a shape, .*=3$"),
+        ("3", TypeError, "input_shape must be a shape"),
+    ],
+)
+def test_a_shape_that_the_model_does_not_take(shape, error, message):
+    model = OfTwo()
+    model({name: np.zeros((1, 3), "float32") for name in "ab"})
+    with pytest.raises(error, match=message) as caught:
+        contract_of(model, shape)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_a_refused_name_leaves_keras_as_it_was(tmp_path):
     model = WithoutGraph(name="my model")
     model(np.zeros((1, 3), "float32"))
-    with pytest.raises(ExportError, match=r"need names of ASCII letters.*Received: 'my model'"):
+    with pytest.raises(ExportError, match=r"must be of letters from A to Z.*Received: 'my model'"):
         keraskip.export_savedmodel(model, tmp_path / "out", input_shape=(3,))
     # Keras would be inside of the scope that TensorFlow has refused.
     later = layers.Dense(1, name="later")

@@ -284,6 +284,31 @@ def test_samples_tell_the_open_side_at_once():
     assert "samples=" not in str(error.value)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others have no strings")
+def test_a_layer_that_announces_numbers_and_gives_strings(tmp_path):
+    x = keras.Input((2,), dtype="int64", name="x")
+    words = layers.StringLookup(vocabulary=["a", "b"], invert=True, name="words")(x)
+    model = keras.Model(x, words)
+    artefact = exported("savedmodel", model, tmp_path / "out")
+    assert [each.dtype for each in artefact.outputs] == ["string"]
+    assert artefact(np.array([[1, 2]]))["words"].tolist() == [[b"a", b"b"]]
+    assert compare(artefact, model)["noise"] == 0
+
+
+@pytest.mark.filterwarnings("ignore:When providing `inputs` as a dict")
+def test_samples_in_a_dict_with_numbers_as_keys(tmp_path):
+    """JSON makes strings of them; on JAX and PyTorch Keras' file does, too."""
+    a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
+    model = keras.Model({1: a, 2: b}, layers.Subtract(name="out")([a, b]))
+    samples = {2: np.ones((3, 2), "float32"), 1: np.zeros((3, 2), "float32")}
+    if keras.backend.backend() != "tensorflow":
+        with pytest.raises(ExportError, match="need strings as keys"):
+            exported("savedmodel", model, tmp_path / "out", samples=samples)
+        return
+    artefact = exported("savedmodel", model, tmp_path / "out", samples=samples)
+    np.testing.assert_array_equal(artefact(samples)["out"], -np.ones((3, 2)))
+
+
 def test_an_open_side_that_nothing_fits(tmp_path):
     """Where the usual sides fail, samples tell one that the model takes."""
     model = keras.Sequential([keras.Input((None, 2)), layers.Reshape((7, 2)), layers.Flatten()])

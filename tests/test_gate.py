@@ -7,7 +7,8 @@ from keras import layers
 
 import keraskip
 from keraskip import Artefact, ExportError
-from keraskip.export.artefact.gate import judged, reference_of
+from keraskip.export.artefact.differences import mean_difference
+from keraskip.export.artefact.gate import compare, judged, reference_of
 from keraskip.export.formats import process, savedmodel
 from keraskip.export.network.contract import contract_of
 
@@ -227,6 +228,30 @@ def test_one_output_of_few_digits_does_not_excuse_an_error_of_1_percent(wrong):
 
     with pytest.raises(ExportError, match="must give what the model gives"):
         judged("savedmodel", run, reference, None, folded=False)
+
+
+@pytest.mark.filterwarnings(r"ignore:[\s\S]*tf\.lite:UserWarning", "ignore::DeprecationWarning")
+def test_a_network_of_whole_numbers_is_compared_on_samples_in_its_range(tmp_path):
+    """It cuts off what lies outside of the range of its representative samples."""
+    pytest.importorskip("ai_edge_litert")
+    x = keras.Input((8,), name="x")
+    dense = layers.Dense(4, kernel_initializer=keras.initializers.Constant(0.5), name="out")
+    model = keras.Model(x, dense(x))
+    samples = np.random.default_rng(0).uniform(0, 0.1, (100, 8)).astype("float32")
+    path = keraskip.export_litert(
+        model, tmp_path / "out", quantization="int8", representative=samples
+    )
+    with pytest.raises(ExportError, match=r"'noise'\. An artefact in int8 knows the range of"):
+        compare(Artefact(path), model)
+    (kind,) = compare(Artefact(path), model, samples)
+    assert kind == "real, in the mean"
+
+
+@pytest.mark.parametrize(("found", "difference"), [("cat", 0.0), ("dog", 1.0)])
+def test_strings_of_a_quantised_network_must_be_the_same(found, difference):
+    expected = {"class": np.array([[b"cat"]], object), "score": np.array([[2.0]])}
+    outputs = expected | {"class": np.array([[found.encode()]], object)}
+    assert mean_difference(outputs, expected) == difference
 
 
 def test_a_runtime_that_fails_is_named():

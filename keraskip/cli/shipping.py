@@ -119,6 +119,10 @@ def check(
     against: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The .keras file to compare with.")
     ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Data as for export: to compare on; int8 and int16x8 need them."),
+    ] = None,
     trust: Trust = False,
 ) -> None:
     """Print an artefact's inputs, outputs, size and speed, and its differences from FILE.
@@ -129,13 +133,16 @@ def check(
     from keraskip.export.errors import ExportError
 
     with bad_input_in_one_line(), waiting(f"checking {artefact}"), quiet():
+        if dataset is not None and against is None:
+            raise ValueError("--dataset is for --against. Received: no --against")
         opened = Artefact(artefact)
         differences, failure = {}, None
         if against:
             from keraskip.export.artefact.gate import compare
 
+            samples = None if dataset is None else images_of(dataset)[0][:SAMPLES]
             try:
-                differences = compare(opened, load(against, trust))
+                differences = compare(opened, load(against, trust), samples)
             except ExportError as error:
                 failure = error
         table = report(opened, differences)

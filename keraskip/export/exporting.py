@@ -40,7 +40,7 @@ def export(
     FORMATS[format].check_installed()
     check_target(Path(path), request.get("overwrite", False))
     contract = contract_of(model, request.get("input_shape"))
-    _check_backend(model)
+    _check_backend(model, contract)
     check_request(request, contract)
     options = options.checked(contract)
     samples = contract.checked("samples", request.get("samples"))
@@ -61,18 +61,34 @@ def export(
         facts |= _choices(format, request, options)
         facts["about"] = FORMATS[format].about(predict)
         facts |= {"folded": norms, "parity": differences, "rounding": rounding}
-        facts |= {"sample_shapes": reference.shapes}
+        facts |= {"sample_shapes": reference.shapes, "outputs": card.entries(reference.outputs)}
         card.write(folder, facts)
     return Path(path)
 
 
-def _check_backend(model: keras.Model) -> None:
+def _check_backend(model: keras.Model, contract: Contract) -> None:
     """ExportError for a model that no file can carry from another backend to TensorFlow."""
-    if keras.backend.backend() != "tensorflow" and not has_graph(model):
+    if keras.backend.backend() == "tensorflow":
+        return
+    if not has_graph(model):
         raise ExportError(
             "On the backends JAX and PyTorch only models with a graph can be exported. "
             f"Received: model of class {type(model).__name__}"
         )
+    if not _has_names_for_keys(contract.nesting):
+        raise ExportError(
+            "On the backends JAX and PyTorch inputs in a dict need strings as keys, as Keras' file "
+            f"makes strings of them. Received: model {model.name!r} of the inputs "
+            f"{'; '.join(map(str, contract.inputs))}"
+        )
+
+
+def _has_names_for_keys(nesting: Any) -> bool:
+    if isinstance(nesting, dict):
+        return all(isinstance(key, str) for key in nesting) and _has_names_for_keys(
+            list(nesting.values())
+        )
+    return not isinstance(nesting, list | tuple) or all(map(_has_names_for_keys, nesting))
 
 
 def _raw(

@@ -52,7 +52,8 @@ def _names(names: Sequence[str] | None) -> list[str]:
     """A list, as it is read several times; empty if the names are not known."""
     if isinstance(names, str):
         raise TypeError(f"class_names must be a list of names. Received: {names!r}")
-    return [str(name) for name in names or ()]
+    # Half a surrogate pair, which no file can hold, becomes its escape, as in the card.
+    return [str(name).encode("utf-8", "backslashreplace").decode() for name in names or ()]
 
 
 def check_request(request: Request, contract: Contract) -> None:

@@ -28,7 +28,7 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = 100
 
 
-def shown(value: Any) -> str:
+def brief(value: Any) -> str:
     """What stands in a file, short and on one line."""
     return _SHORT.repr(value)
 
@@ -68,7 +68,7 @@ def _header(content: np.ndarray, path: str | os.PathLike) -> tuple[int, dict[str
         text = content[LENGTH_BYTES:start].tobytes()
         header = json.loads(text, object_pairs_hook=_without_repeats)
         if not isinstance(header, dict):
-            raise TypeError(f"it is {shown(header)}")
+            raise TypeError(f"it is {brief(header)}")
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
             f"weights must be a whole safetensors file. Received: {os.fspath(path)}, whose header "
@@ -83,7 +83,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         (name, _), *_ = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"it has {shown(name)} twice")
+        raise ValueError(f"it has {brief(name)} twice")
     return found
 
 
@@ -100,7 +100,7 @@ def _entry(entry: Any, name: str, path: str | os.PathLike) -> tuple[np.dtype, tu
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ValueError(
             f"Each tensor needs a type of {tuple(TYPES)} and as many bytes as its shape says. "
-            f"Received: {shown(name)} with {shown(entry)} in {os.fspath(path)}"
+            f"Received: {brief(name)} with {brief(entry)} in {os.fspath(path)}"
         ) from None
     return dtype, shape, (first, stop)
 
@@ -111,7 +111,7 @@ def _check_order(entries: dict[str, tuple], path: str | os.PathLike) -> None:
     for name, (_, _, (first, stop)) in sorted(entries.items(), key=lambda item: item[1][2]):
         if first != position:
             raise ValueError(
-                f"Each byte must belong to one tensor. Received: {shown(name)} from byte {first:,} "
+                f"Each byte must belong to one tensor. Received: {brief(name)} from byte {first:,} "
                 f"on, the one before ends at {position:,}, in {os.fspath(path)}"
             )
         position = stop

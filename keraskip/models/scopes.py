@@ -1,14 +1,12 @@
 """Names of models and layers that TensorFlow cannot take as name scopes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import keras
 
 from keraskip.graph.walk import has_graph
-
-# TensorFlow's rules for the name of an outermost scope, and of one inside.
-OUTER, INNER = r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*", r"[A-Za-z0-9_.\\/>-]+"
+from keraskip.models.names import INNER, OUTER, RULE, plain
 
 
 def check_scopes(model: keras.Model) -> None:
@@ -24,26 +22,37 @@ def check_scopes(model: keras.Model) -> None:
     """
     if keras.backend.backend() != "tensorflow" or getattr(model, "run_eagerly", False):
         return
-    own_step = type(model).train_step is not keras.Model.train_step
-    names = [] if own_step else [("model", model.name, OUTER), *_layers(model)]
-    for what, name, rule in names:
-        if not re.fullmatch(rule, name):
-            near = re.sub(r"[^A-Za-z0-9_.>-]", "_", name).lstrip("_->") or "mine"
-            raise ValueError(
-                "On TensorFlow the names of a model and its layers must be of letters from A to Z, "
-                "digits, _, -, ., > and slashes, and a model's must not begin with _, - or >: give "
-                f"the {what} another `name=` where it is made. Received: {what} {name!r} "
-                f"(nearest: {near!r})"
-            )
+    if type(model).train_step is not keras.Model.train_step:
+        return
+    for what, name in refused_names(model, _called(model)):
+        near = plain(name).lstrip("_->") or "mine"
+        raise ValueError(
+            f"On TensorFlow the names of a model and its layers must be {RULE}: give the {what} "
+            f"another `name=` where it is made. Received: {what} {name!r} (nearest: {near!r})"
+        )
 
 
-def _layers(model: keras.Model) -> Iterator[tuple[str, str, str]]:
+def refused_names(
+    model: keras.Model, layers: Iterable[keras.layers.Layer]
+) -> Iterator[tuple[str, str]]:
+    """Whether it is the model or a layer, and the name, for each name that TensorFlow refuses.
+
+    Args:
+        model: the model, whose name is the outermost scope.
+        layers: the layers that are called inside of it; inputs are called nowhere.
+    """
+    if not re.fullmatch(OUTER, model.name):
+        yield "model", model.name
+    for layer in layers:
+        if not isinstance(layer, keras.layers.InputLayer) and not re.fullmatch(INNER, layer.name):
+            yield "layer", layer.name
+
+
+def _called(model: keras.Model) -> Iterator[keras.layers.Layer]:
     """The layers that the graph calls, and those of models nested in it."""
     if not has_graph(model):
         return
     for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        yield "layer", layer.name, INNER
+        yield layer
         if isinstance(layer, keras.Model):
-            yield from _layers(layer)
+            yield from _called(layer)

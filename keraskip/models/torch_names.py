@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keraskip.models.safetensors import shown
+from keraskip.models.safetensors import brief
 
 VARIABLES = {
     "kernel": "weight", "gamma": "weight", "bias": "bias", "beta": "bias",
@@ -113,8 +113,8 @@ def _by_present_names(
         present = re.sub(r"\b(norm|conv)\.(\d)\.", r"\1\2.", name)
         if present in given:
             raise ValueError(
-                f"Each tensor must be there once. Received: {shown(present)} twice in "
-                f"{os.fspath(source)}, once as {shown(name)}"
+                f"Each tensor must be there once. Received: {brief(present)} twice in "
+                f"{os.fspath(source)}, once as {brief(name)}"
             )
         if not present.endswith(COUNTER):
             given[present] = tensor
@@ -154,7 +154,7 @@ def _both(path: str, name: str | None) -> str:
 
 def _plain(name: str) -> str:
     """The name as it is, unless it is empty, long or of more than one line."""
-    return name if name.isprintable() and 0 < len(name) <= LONGEST_NAME else shown(name)
+    return name if name.isprintable() and 0 < len(name) <= LONGEST_NAME else brief(name)
 
 
 def _some(names: list[str]) -> str:

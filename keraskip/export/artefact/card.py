@@ -1,7 +1,8 @@
 """The description of an artefact: `model_card.json` for programs, `README.md` for people."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keraskip.checks import check_number
+from keraskip.export.artefact import layout
 from keraskip.export.artefact.drafts import CARD_FILE
-from keraskip.export.artefact.layout import SCHEMA
 from keraskip.export.artefact.page import readme
 from keraskip.export.network.tensors import Tensor
 from keraskip.models.origin import origin_of
@@ -28,6 +29,8 @@ PACKAGES = (
     "ai-edge-litert", "openvino", "numpy",
 )  # fmt: skip
 README_FILE = "README.md"
+# Halves of surrogate pairs, as Python has them for names of folders that are no text.
+HALVES = re.compile("[\ud800-\udfff]")
 
 
 def describe(
@@ -42,13 +45,12 @@ def describe(
     # A run has trained the weights further.
     origin = None if training else origin_of(model)
     return {
-        "schema": SCHEMA,
+        "schema": layout.SCHEMA,
         "name": model.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "architecture": _architecture(model),
-        "inputs": [_entry(each) for each in contract.inputs],
+        "inputs": entries(contract.inputs),
         "nesting": contract.nesting,
-        "outputs": [_entry(each) for each in contract.outputs],
         "weights": origin and origin.source,
         "training": training,
         "metrics": test_results if metrics is None else _numbers(metrics),
@@ -56,21 +58,27 @@ def describe(
     }
 
 
-def _entry(tensor: Tensor) -> dict[str, Any]:
-    """An input or output as the card has it, with the axis of the batch."""
-    return {**asdict(tensor), "shape": [None, *tensor.shape]}
+def entries(tensors: Iterable[Tensor]) -> list[dict[str, Any]]:
+    """Inputs or outputs as the card has them, with the axis of the batch."""
+    return [{**asdict(each), "shape": [None, *each.shape]} for each in tensors]
 
 
 def write(folder: Path, card: Mapping[str, Any]) -> None:
-    """Writes both files, with the sizes of the artefact's files."""
+    """Writes both files, with the sizes of the artefact's files.
+
+    Raises:
+        ValueError: if nobody could read the card.
+    """
     files = {
         file.relative_to(folder).as_posix(): file.stat().st_size
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
-    card = {**card, "files": files}
-    (folder / CARD_FILE).write_text(json.dumps(card, indent=1, allow_nan=False), "utf-8")
-    (folder / README_FILE).write_text(readme(card), "utf-8")
+    text = json.dumps({**card, "files": files}, indent=1, allow_nan=False, ensure_ascii=False)
+    # In JSON, the escape of a half would be the half itself, so its backslash is escaped, too.
+    text = HALVES.sub(lambda half: rf"\\u{ord(half[0]):x}", text)
+    (folder / CARD_FILE).write_text(text, "utf-8")
+    (folder / README_FILE).write_text(readme(layout.read(folder)), "utf-8")
 
 
 def _numbers(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -81,7 +89,7 @@ def _numbers(metrics: Mapping[str, float]) -> dict[str, float]:
             for name, value in metrics.items()
         }
         return {name: check_number(name, value) for name, value in numbers.items()}
-    except (TypeError, ValueError, AttributeError):
+    except (TypeError, ValueError, AttributeError, OverflowError):
         raise ValueError(
             f"metrics must be names and finite numbers. Received: metrics={metrics}"
         ) from None

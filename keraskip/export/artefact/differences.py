@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+# Kinds of arrays, as NumPy abbreviates them: floats, whole numbers with and without sign, booleans.
+NUMBERS = "fiub"
 Outputs = Mapping[str, np.ndarray]
 
 
@@ -35,7 +37,7 @@ def largest_difference(output: np.ndarray, expected: np.ndarray, size: float = 1
     """
     if output.shape != expected.shape:
         return np.inf
-    if expected.dtype.kind not in "fiub":
+    if expected.dtype.kind not in NUMBERS:
         return float(np.count_nonzero(output != expected))
     known = np.isfinite(expected)
     if np.isfinite(output[~known]).any():
@@ -58,12 +60,16 @@ def size_of(values: np.ndarray) -> float:
 def mean_difference(outputs: Outputs, expected: Outputs) -> float:
     """The sum of all differences of a sample, as a mean over samples.
 
-    It is relative to the sum of the expected numbers, or to 1, the sum of probabilities.
+    It is relative to the sum of the expected numbers, or to 1, the sum of probabilities. Strings
+    must be the same.
     """
     shares = []
     for name, wanted in expected.items():
         if outputs[name].shape != wanted.shape:
             return np.inf
+        if wanted.dtype.kind not in NUMBERS:
+            shares.append(largest_difference(outputs[name], wanted))
+            continue
         off = _sums(outputs[name].astype("float64") - wanted)
         shares.append((off / np.maximum(_sums(wanted), 1.0)).mean())
     return float(np.max(shares))

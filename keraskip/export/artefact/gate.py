@@ -1,6 +1,6 @@
 """The gate: no artefact passes that does not give what its model gives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -12,9 +12,10 @@ from keraskip.export.artefact.reference import Reference, UnansweredError, outpu
 from keraskip.export.errors import ExportError, cause
 from keraskip.export.formats import FORMATS
 from keraskip.export.formats.format import Predict
+from keraskip.export.formats.litert import CALIBRATED
 from keraskip.export.network.contract import Contract, contract_of
 from keraskip.export.network.shipping import shipping_of
-from keraskip.export.network.tensors import Batch
+from keraskip.export.network.tensors import Batch, Tensor
 
 # Differences are relative to the largest number of an output.
 # Folded normalisation rounds in another order.
@@ -33,20 +34,25 @@ RAW_TOLERANCE = 1e-3
 HALF_TOLERANCE = 0.1
 
 
-def compare(artefact: Any, model: keras.Model) -> dict[str, float]:
+def compare(artefact: Any, model: keras.Model, samples: Any = None) -> dict[str, float]:
     """The difference between an opened artefact and a model, for each kind of samples.
 
+    Args:
+        artefact: the opened artefact.
+        model: the model.
+        samples: some real samples, to compare on as well. A network of whole numbers knows the
+            range of such samples only, and is compared on nothing else.
+
     Raises:
+        ValueError: if the samples do not fit the model.
         ExportError: if a difference is larger than an export may have.
     """
     card = artefact.card
     contract = contract_of(model, None if getattr(model, "inputs", None) else _inputs(artefact))
-    for ours, theirs in ((artefact.inputs, contract.inputs), (artefact.outputs, contract.outputs)):
-        if ours != theirs:
-            raise ExportError(
-                f"The model must have the tensors {_listed(ours)}. Received: {_listed(theirs)}"
-            )
-    reference = reference_of(shipping_of(model, fold=False).reference, contract, None)
+    _check_alike(artefact.inputs, contract.inputs)
+    real = contract.checked("samples", samples)
+    reference = reference_of(shipping_of(model, fold=False).reference, contract, real)
+    _check_alike(artefact.outputs, reference.outputs)
     reference.check_finite()
     kind, folded = card["quantization"], card["folded"] > 0
     return judged(card["format"], artefact, reference, kind, folded).differences
@@ -58,7 +64,15 @@ def _inputs(artefact: Any) -> Any:
     return keras.tree.map_structure(tensors.__getitem__, artefact.card["nesting"])
 
 
-def _listed(tensors: Any) -> str:
+def _check_alike(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> None:
+    """ExportError unless artefact and model have the same inputs, or outputs."""
+    if ours != theirs:
+        raise ExportError(
+            f"The model must have the tensors {_listed(ours)}. Received: {_listed(theirs)}"
+        )
+
+
+def _listed(tensors: Sequence[Tensor]) -> str:
     return "; ".join(
         f"{each}, 0 to {each.below - 1}" if each.below else str(each) for each in tensors
     )
@@ -167,8 +181,13 @@ def _judged_in_the_mean(
         for probe, expected in reference.of_kind(kind)
     ]
     mean = float(np.max(means))
+    advice = (
+        f". An artefact in {quantization} knows the range of its representative samples only: "
+        "compare it on such samples"
+    )
     check({kind: mean}, {kind: FORMATS[format].mean_tolerance[quantization]},
-          "In the mean, a quantised artefact")  # fmt: skip
+          "In the mean, a quantised artefact",
+          advice if kind == "noise" and quantization in CALIBRATED else "")  # fmt: skip
     return {f"{kind}, in the mean": mean}
 
 
@@ -199,11 +218,16 @@ def to_float32(model: keras.Model, reference: Reference) -> float:
     return difference
 
 
-def check(differences: Mapping[str, float], tolerances: Mapping[str, float], what: str) -> None:
+def check(
+    differences: Mapping[str, float],
+    tolerances: Mapping[str, float],
+    what: str,
+    advice: str = "",
+) -> None:
     """ExportError if a difference is above its tolerance, or not a number."""
     for kind, difference in differences.items():
         if not difference <= tolerances[kind]:
             raise ExportError(
                 f"{what} must give what the model gives, to {tolerances[kind]:g}. "
-                f"Received: a difference of {difference:.3g} for samples of kind {kind!r}"
+                f"Received: a difference of {difference:.3g} for samples of kind {kind!r}{advice}"
             )

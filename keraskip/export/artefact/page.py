@@ -1,7 +1,6 @@
 """The card of an artefact as a page to read."""
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,13 +9,11 @@ import numpy as np
 from keraskip.export.artefact.layout import tensor_of
 from keraskip.export.formats import FORMATS
 from keraskip.export.network.tensors import image_shape
+from keraskip.labels import in_markdown, in_one_line
 from keraskip.tables import with_unit
 
 # Class names in the README, so that they fit one row.
 MOST_NAMES = 20
-# What begins a cell, a link or an emphasis in Markdown; within a word `_` is none.
-MARKS = re.compile(r"[\\`*\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-TAGS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def readme(card: Mapping[str, Any]) -> str:
@@ -111,19 +108,11 @@ def _origin(training: Mapping[str, Any] | None) -> str | None:
 
 def _text(words: str) -> str:
     """Words of somebody else in a line of Markdown, where they are nothing but words."""
-    return MARKS.sub(r"\\\g<0>", _printable(words)).translate(TAGS)
+    return in_markdown(in_one_line(words))
 
 
 def _code(words: str) -> str:
     """Words of somebody else as code in Markdown; the fence is longer than theirs."""
     longest = max(map(len, re.findall("`+", words)), default=0)
     fence, space = "`" * (longest + 1), " " if longest else ""
-    return f"{fence}{space}{_printable(words)}{space}{fence}"
-
-
-def _printable(words: str) -> str:
-    """The words in one line, with a mark in place of each character that controls a terminal."""
-    return "".join(
-        "\ufffd" if unicodedata.category(letter)[0] == "C" else letter
-        for letter in " ".join(words.split())
-    )
+    return f"{fence}{space}{in_one_line(words)}{space}{fence}"

@@ -1,6 +1,7 @@
 """What the model gives for the probes, and how much of it is rounding."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -8,13 +9,13 @@ import keras
 import numpy as np
 
 from keraskip.export.artefact import probes as probing
-from keraskip.export.artefact.differences import by_output, size_of
+from keraskip.export.artefact.differences import NUMBERS, by_output, size_of
 from keraskip.export.artefact.kinds import is_whole
 from keraskip.export.artefact.probes import USUAL, Probe
 from keraskip.export.errors import ExportError, cause
 from keraskip.export.network.contract import Contract
 from keraskip.export.network.rebuild import for_inference
-from keraskip.export.network.tensors import Batch
+from keraskip.export.network.tensors import Batch, Tensor
 from keraskip.graph import has_graph
 
 # The sides to try where the model leaves them open, images first, and the shares of them to try as
@@ -43,6 +44,16 @@ class Reference:
         self.expected = [_answered(model, contract, probe) for probe in probes]
         # One sample alone, real or random; extreme ones would hide errors of the others.
         self.sizes = {name: size_of(values) for name, values in self.expected[0].items()}
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """The outputs of the contract; a layer may announce whole numbers and give strings."""
+        return tuple(
+            each
+            if self.expected[0][each.name].dtype.kind in NUMBERS
+            else replace(each, dtype="string")
+            for each in self.contract.outputs
+        )
 
     def of_kind(self, kind: str) -> Iterator[tuple[Probe, Batch]]:
         """The probes with samples of this kind, and the outputs for those."""

@@ -1,12 +1,13 @@
 """The contract of an exported network: its inputs and outputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from keraskip.checks import check_integer
+from keraskip.export.errors import cause
 from keraskip.export.network.naming import input_names, output_names
 from keraskip.export.network.ranges import limits
 from keraskip.export.network.samples import batch_for
@@ -71,9 +72,9 @@ def contract_of(model: keras.Model, input_shape: Any = None) -> Contract:
             of one sample, or shapes and `keras.KerasTensor`s nested as the model takes them.
 
     Raises:
-        TypeError: if `model` is no model, or a side of `input_shape` is no integer.
+        TypeError: if `model` is no model, or `input_shape` has what is no shape.
         ValueError: for a model without weights, of images with channels first, of sparse inputs,
-            or of unknown ones.
+            or of unknown ones, and if the model does not take `input_shape`.
     """
     _check_built(model)
     given = None if input_shape is None else _symbolic(input_shape, "input_shape")
@@ -130,7 +131,15 @@ def _outputs(model: keras.Model, taken: Any) -> Any:
     """Symbolic tensors for the outputs, nested as the model gives them."""
     if not has_graph(model):
         check_names(model)
-        return model.compute_output_spec(taken)
+        try:
+            return model.compute_output_spec(taken)
+        except Exception as error:
+            # Backends and layers raise whatever they like.
+            shapes = keras.tree.map_structure(lambda each: tuple(each.shape[1:]), taken)
+            raise ValueError(
+                "input_shape must be the shape of a sample, nested as the model takes its inputs. "
+                f"Received: input_shape={shapes}, {cause(error)}"
+            ) from error
     return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
 
 
@@ -146,6 +155,11 @@ def _symbolic(given: Any, argument: str) -> Any:
         return given
     if isinstance(given, Mapping):
         return {name: _symbolic(each, f"{argument}[{name!r}]") for name, each in given.items()}
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise TypeError(
+            f"{argument} must be a shape, such as (32, 32, 3), or shapes in dicts and lists. "
+            f"Received: {argument}={given!r}"
+        )
     if any(isinstance(each, Mapping | list | tuple | keras.KerasTensor) for each in given):
         return [_symbolic(each, f"{argument}[{index}]") for index, each in enumerate(given)]
     for index, side in enumerate(given):

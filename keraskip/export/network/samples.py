@@ -56,9 +56,11 @@ def _nested(nesting: Any, samples: Any) -> Iterator[tuple[int, Any]]:
     if isinstance(nesting, int):
         yield nesting, samples
     elif isinstance(nesting, Mapping):
-        if isinstance(samples, Mapping) and {*nesting} == {*map(str, samples)}:
+        # The keys of a card are strings, whatever the model has.
+        inner = {str(key): each for key, each in nesting.items()}
+        if isinstance(samples, Mapping) and {*inner} == {*map(str, samples)}:
             for key, each in samples.items():
-                yield from _nested(nesting[str(key)], each)
+                yield from _nested(inner[str(key)], each)
     elif isinstance(samples, list | tuple) and len(samples) == len(nesting):
         for inner, each in zip(nesting, samples, strict=True):
             yield from _nested(inner, each)
