@@ -1,9 +1,13 @@
 """Studies that cannot be trained: refused at once, once, in a sentence, before Keras is loaded."""
 
 import inspect
+import os
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from pathlib import Path
 
 import keras
 import pytest
@@ -18,6 +22,7 @@ from keraskip.study import Trial, check_study, on_ray, run_study
 from keraskip.study.arguments import ARGUMENTS, DECIDED, USUAL
 from keraskip.study.mlp import build_mlp
 from keraskip.study.names import check_file_name
+from keraskip.study.ray_address import NO_SETTINGS, PREFACE
 
 # Names of folders that would lie elsewhere, or nowhere on some system, and a name that is right.
 BAD_NAMES = {
@@ -184,7 +189,9 @@ assert not {{"keras", "tensorflow", "tensorflow_datasets"}} & {{*sys.modules}}
 
 
 def test_it_refuses_before_keras_is_loaded(tmp_path):
-    subprocess.run([sys.executable, "-c", WITHOUT_KERAS], check=True, cwd=tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(Path(keraskip.__file__).parents[1])}
+    command = [sys.executable, "-c", WITHOUT_KERAS]
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +228,36 @@ def test_each_set_of_images_has_a_file_of_its_name():
     assert len(names) > 80
     for name in names:
         check_dataset(name)
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None])
+def test_another_server_at_the_address_of_ray_is_refused(answer, monkeypatch):
+    """One that hangs up, one of HTTP/1, and one that is silent."""
+    monkeypatch.setattr("keraskip.study.ray_address.SECONDS_TO_ANSWER", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def serve():
+            connection, _ = server.accept()
+            if answer is None:
+                return connection
+            with connection, connection.makefile("rb") as greeting:
+                # All of it, or else to hang up would take the answer back.
+                greeting.read(len(PREFACE + NO_SETTINGS))
+                connection.sendall(answer)
+
+        served = pool.submit(serve)
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        message = "timed out" if answer is None else "another server answers"
+        with pytest.raises(ConnectionError, match=f"address='{address}': {message}"):
+            on_ray(address)
+        if kept := served.result():
+            kept.close()
+
+
+@pytest.mark.parametrize("address", ["10.255.255.1", "ray://10.255.255.1", "", "host:"])
+def test_an_address_of_ray_without_a_port_is_refused(address):
+    with pytest.raises(ConnectionError, match=f"address='{address}': it is not HOST:PORT"):
+        on_ray(address)
 
 
 def test_nobody_answers_at_the_address_of_ray(free_port, tmp_path):
