@@ -46,9 +46,9 @@ BAD_NAMES = {
 
 
 @pytest.mark.parametrize(("name", "near"), BAD_NAMES.items())
-def test_a_name_that_is_no_folder_is_refused_and_a_right_one_named(name, near):
+def test_a_name_that_is_no_folder_is_refused_and_a_right_one_named(name, near, tmp_path):
     with pytest.raises(ValueError, match=r"name must .*Received: name=") as caught:
-        Trial(name, "plain")
+        check_study([Trial(name, "plain", {"depth": 8})], tmp_path)
     message = str(caught.value)
     assert message.endswith(f"(nearest: {near!r})")
     assert message.isprintable()
@@ -59,13 +59,14 @@ def test_a_nasty_name_names_a_folder_inside_or_is_refused(tmp_path):
     accepted = 0
     for name in NAMES.values():
         try:
-            Trial(name, "plain")
+            check_study([Trial(name, "plain", {"depth": 8})], tmp_path / "study")
         except ValueError:
             continue
         accepted += 1
         assert name.isprintable()
-        (tmp_path / name).mkdir()
-    assert 0 < accepted == len(list(tmp_path.iterdir()))
+        (tmp_path / "study" / name).mkdir()
+    assert 0 < accepted == len(list((tmp_path / "study").iterdir()))
+    assert [path.name for path in tmp_path.iterdir()] == ["study"]
 
 
 @pytest.mark.parametrize(
@@ -74,14 +75,30 @@ def test_a_nasty_name_names_a_folder_inside_or_is_refused(tmp_path):
         (["a", "A"], "'A' beside 'a'"),
         (["é", "e\u0301"], "beside 'é'"),
         (["STRASSE", "straße"], "'straße' beside 'STRASSE'"),
-        (["report.html"], "'report.html' beside the report"),
-        (["Report.HTML"], "'Report.HTML' beside the report"),
+        (["report.html"], "'report.html' beside 'report.html'"),
+        (["Report.HTML"], "'Report.HTML' beside 'report.html'"),
     ],
 )
 def test_names_that_are_one_folder_on_some_system_are_refused(names, beside, tmp_path):
     with pytest.raises(ValueError, match=beside):
         run_study([Trial(name, "plain", {"depth": 8}) for name in names], tmp_path / "study")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_goes_on_whose_folders_no_other_system_could_have(tmp_path):
+    names = ["a:b", "what?", "<x>*", "con", "Plain", "plain"]
+    trials = [Trial(name, "plain", {"depth": 8}) for name in names]
+    for name in names[:-1]:
+        (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match="'plain' beside 'Plain'"):
+        check_study(trials, tmp_path)
+    (tmp_path / "plain").mkdir()
+    assert check_study(trials, tmp_path) == set()
+    (tmp_path / "a.:b.py").write_text("trials = []")
+    (tmp_path / "runs" / "a.:b").mkdir(parents=True)
+    options = ["--study", str(tmp_path / "a.:b.py"), "--out", str(tmp_path / "runs")]
+    shown = CliRunner().invoke(app, ["compare", *options])
+    assert "must define `trials`" in shown.output
 
 
 BUILDERS = {
@@ -171,10 +188,10 @@ def test_the_command_refuses_in_one_line_and_writes_nothing(tmp_path):
         assert f"Received: {received}" in shown.output
         assert shown.output.count("\n") == 1
     (tmp_path / "...py").write_text("raise SystemExit")
-    for command in (["compare", "--study"], ["record"]):
+    for command, rule in (["compare", "--study"], "plain file name"), (["record"], "dot"):
         shown = CliRunner().invoke(app, [*command, str(tmp_path / "...py")])
         assert shown.exit_code == 2
-        assert "dot" in shown.output
+        assert rule in shown.output
     assert [path.name for path in tmp_path.iterdir()] == ["...py"]
 
 
