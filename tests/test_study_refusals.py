@@ -217,25 +217,44 @@ def test_it_refuses_before_keras_is_loaded(tmp_path):
         ("nope", "dataset='nope'"),
         ("cifar11", r"dataset='cifar11' \(nearest: .*cifar10"),
         ("tfds:nope/config", "dataset='tfds:nope/config'"),
+        ("huggingface_utils", "dataset='huggingface_utils'"),
+        ("image_folders", r"dataset='image_folders' \(nearest: (?!.*image_folder\b)"),
         ("folder:no/where", "There is no no/where"),
         ("npz:no.npz", "There is no no.npz"),
     ],
 )
 @pytest.mark.skipif(not find_spec("tensorflow_datasets"), reason="no tensorflow-datasets")
-def test_a_data_set_that_is_not_there_is_refused_before_any_is_loaded(dataset, message, tmp_path):
+def test_a_data_set_that_is_not_there_is_refused_before_any_is_loaded(
+    dataset, message, tmp_path, monkeypatch
+):
+    monkeypatch.delitem(sys.modules, "tensorflow_datasets", raising=False)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         check_study([Trial("mine", "plain", {"depth": 8}, dataset)], tmp_path / "study")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["digits", "cifar10", "tfds:fashion_mnist", "imagenet2012/5.1.0"])
-def test_a_data_set_that_may_be_there_is_not_refused(name, tmp_path):
+def test_a_data_set_that_may_be_there_is_not_refused(name, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "tensorflow_datasets", raising=False)
     assert check_study([Trial("mine", "plain", {"depth": 8}, name)], tmp_path) == set()
+
+
+@pytest.mark.skipif(not find_spec("tensorflow_datasets"), reason="no tensorflow-datasets")
+def test_a_set_that_a_script_adds_to_tensorflow_datasets_is_not_refused(tmp_path):
+    import tensorflow_datasets
+
+    class MySquares(tensorflow_datasets.core.GeneratorBasedBuilder):
+        VERSION = tensorflow_datasets.core.Version("1.0.0")
+        _info = _split_generators = _generate_examples = None
+
+    assert MySquares.name in tensorflow_datasets.list_builders()
+    trials = [Trial("mine", "plain", {"depth": 8}, MySquares.name)]
+    assert check_study(trials, tmp_path) == set()
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not find_spec("tensorflow_datasets"), reason="no tensorflow-datasets")
-def test_each_set_of_images_has_a_file_of_its_name():
+def test_each_set_of_images_has_a_file_of_its_name(monkeypatch):
     import tensorflow_datasets
 
     known = tensorflow_datasets.list_builders()
@@ -243,6 +262,7 @@ def test_each_set_of_images_has_a_file_of_its_name():
     parts = {"image_classification", "datasets"}
     names = [name for name, kind in kinds.items() if parts & {*kind.__module__.split(".")}]
     assert len(names) > 80
+    monkeypatch.delitem(sys.modules, "tensorflow_datasets")
     for name in names:
         check_dataset(name)
 
