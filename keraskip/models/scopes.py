@@ -24,6 +24,10 @@ def check_scopes(model: keras.Model) -> None:
     """
     if keras.backend.backend() != "tensorflow" or getattr(model, "run_eagerly", False):
         return
+    import tensorflow as tf
+
+    if tf.config.functions_run_eagerly():
+        return
     own_step = type(model).train_step is not keras.Model.train_step
     names = [] if own_step else [("model", model.name, OUTER), *_layers(model)]
     for what, name, rule in names:
