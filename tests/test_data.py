@@ -249,7 +249,7 @@ def test_images_of_several_sizes_are_brought_to_one_or_refused(tmp_path):
 
 
 def test_a_side_that_no_image_may_have_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"50,331,648 pixels.*image_size=100000"):
+    with pytest.raises(ValueError, match=r"67,108,864 pixels.*image_size=100000"):
         load_data(folders(tmp_path), image_size=100_000)
 
 
