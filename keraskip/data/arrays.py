@@ -134,7 +134,7 @@ def _check_alike(path: Path, images: Mapping[str, np.ndarray]) -> None:
 
 
 def _largest(images: np.ndarray) -> float:
-    """The largest size of a number, without a copy of all; not finite if float32 has it not."""
+    """The largest size of a number, without a copy of all; infinite where float32 ends."""
     # Both are NaN if one number is.
     largest = max(float(images.max()), -float(images.min()))
     return inf if largest > float(np.finfo("float32").max) else largest
