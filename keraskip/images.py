@@ -14,8 +14,8 @@ from keraskip.files import check_file, first_words, shown
 # called `x.png` to Ghostscript, which runs programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-# Cameras of 50 megapixels make such images.
-MOST_PIXELS = 8192 * 6144
+# Cameras of 61 megapixels make such images.
+MOST_PIXELS = 2**26
 MOST_BYTES = 2**29
 # The entry of EXIF, and Pillow's name of the turn that each value asks for; `None` for none.
 ORIENTATION = 0x0112
@@ -46,7 +46,7 @@ def read_image(file: str | os.PathLike, mode: str) -> Any:
 
     Args:
         file: a PNG, JPEG, BMP, GIF, WebP, TIFF or PPM, whatever its suffix. It may have
-            `MOST_PIXELS` pixels (8,192 x 6,144) and `MOST_BYTES` bytes (512 MiB).
+            `MOST_PIXELS` pixels (67 million) and `MOST_BYTES` bytes (512 MiB).
         mode: `"L"` for grey, `"RGB"` or `"RGBA"`.
 
     Raises:
@@ -64,7 +64,7 @@ def read_image(file: str | os.PathLike, mode: str) -> Any:
 
 
 def _opened(file: str | os.PathLike, use: Any) -> Any:
-    """What `use` makes of the image in a file, once its header is checked."""
+    """Has `use` read the image in a file, once its header is checked."""
     check_file(file)
     if (size := Path(file).stat().st_size) > MOST_BYTES:
         raise ValueError(f"{shown(file)} has {size:,} bytes; image files may have {MOST_BYTES:,}")

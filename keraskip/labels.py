@@ -6,11 +6,14 @@ parameters, and never the names of fields, keys or parts of an expression.
 """
 
 from typing import Any
+from unicodedata import bidirectional, category, combining
 
-# What Markdown would take for markup, wherever it stands.
+# Markdown would take these for markup, wherever they stand.
 MARKUP = "\\|<>[]*_`~#&$"
 # A spreadsheet computes a cell that begins so.
 FORMULA = tuple("=+-@\t\r")
+# They part and join letters, as in Persian and Hindi, and have no width.
+JOINERS, VIRAMA = "\u200c\u200d", 9
 
 
 def visible(text: str) -> str:
@@ -18,7 +21,7 @@ def visible(text: str) -> str:
 
     Such are control characters, among them the ones that command a terminal, characters of no
     width or that turn the direction of a text, and halves of surrogate pairs, which no file can
-    hold. Letters of all scripts and single emoji stay.
+    hold. Letters of all scripts and single emoji stay. Spaces of other widths become plain ones.
 
     Example:
 
@@ -27,7 +30,23 @@ def visible(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    return "".join(_visible(text, place) for place in range(len(text)))
+
+
+def _visible(text: str, place: int) -> str:
+    letter = text[place]
+    if category(letter) == "Zs":
+        return " "
+    return letter if letter.isprintable() or _joins(text, place) else repr(letter)[1:-1]
+
+
+def _joins(text: str, place: int) -> bool:
+    """Whether a joiner stands where it shapes letters (RFC 5892, appendices A.1 and A.2)."""
+    before, after = text[max(place - 1, 0) : place], text[place + 1 : place + 2]
+    if text[place] not in JOINERS or not before or not after:
+        return False
+    # Arabic letters, or one behind the sign that takes the vowel from a letter of India.
+    return combining(before) == VIRAMA or bidirectional(before) == bidirectional(after) == "AL"
 
 
 def all_visible(value: Any) -> Any:

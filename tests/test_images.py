@@ -76,8 +76,8 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n"
     [
         (EPS, "none of PNG, JPEG"),
         (b"", "none of PNG, JPEG"),
-        (b"P5 16000 16000 255\n", "too many pixels; between 1 and 50,331,648"),
-        (b"P5 8000 8000 255\n", "8,000 x 8,000 pixels; between 1 and 50,331,648"),
+        (b"P5 16000 16000 255\n", "too many pixels; between 1 and 67,108,864"),
+        (b"P5 9000 9000 255\n", "9,000 x 9,000 pixels; between 1 and 67,108,864"),
         (b"P5 0 4 255\n", "none of PNG, JPEG|pixels"),
         (b"P5 4 4 255\n123", "truncated"),
     ],
@@ -89,6 +89,11 @@ def test_files_that_are_refused(tmp_path, content, message):
         read_image(file, "L")
     assert str(file) in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_header_of_a_camera_of_61_megapixels_is_read(tmp_path):
+    (tmp_path / "a.pgm").write_bytes(b"P5 9504 6336 255\n")
+    assert grey_and_size(tmp_path / "a.pgm") == (True, (9504, 6336))
 
 
 def test_broken_exif_does_not_matter(tmp_path):

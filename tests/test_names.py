@@ -92,6 +92,23 @@ def test_a_visible_name_is_a_line_of_characters_that_are_seen(name):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("東京\u3000タワー", "東京 タワー"),
+        ("courbe\xa0: perte\u202f!", "courbe : perte !"),
+        ("می\u200cروم", "می\u200cروم"),
+        ("क्\u200dष क्\u200cष", "क्\u200dष क्\u200cष"),
+        ("a\u200cb", r"a\u200cb"),
+        ("\u200cم\u200d", r"\u200c" + "م" + r"\u200d"),
+        ("م\u200cb", "م" + r"\u200cb"),
+    ],
+)
+def test_spaces_and_joiners_of_all_scripts_are_shown_where_they_belong(name, shown):
+    assert visible(name) == shown
+    assert visible(shown) == shown
+
+
 def test_a_message_is_one_line():
     lines = [in_one_line(ValueError(name)) for name in NAMES.values()]
     assert all(is_plain(line) and "\n" not in line for line in lines)

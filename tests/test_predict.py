@@ -1,21 +1,22 @@
 """`keraskip predict NAME:WEIGHTS`, without an export."""
 
-import json
 import os
 import warnings
 
 import keras
 import numpy as np
 import pytest
+from made_runs import layer
 from members import FAMILIES
 from PIL import Image
 from test_builders import randomize
 from test_cli import called
 
 from keraskip import Preprocessing
+from keraskip.callbacks.columns import SCALARS, STATISTICS
 from keraskip.cli.sources import model_of
 from keraskip.models.origin import _ORIGINS, Origin, of_mode
-from keraskip.runs.info import INFO_FILE, SCHEMA_VERSION
+from keraskip.runs import RunWriter
 
 SIDE = 16
 
@@ -87,11 +88,8 @@ def test_an_image_that_cannot_be_read_is_one_line(monkeypatch, network, tmp_path
 
 def test_a_file_in_a_run_folder_knows_how_its_images_were_prepared(network, picture, tmp_path):
     model, calls = network
-    facts = {
-        "schema_version": SCHEMA_VERSION,
-        "normalization": {"mean": [0.5], "deviation": [0.25], "white": 1.0},
-    }
-    (tmp_path / INFO_FILE).write_text(json.dumps(facts))
+    facts = {"normalization": {"mean": [0.5], "deviation": [0.25], "white": 1.0}}
+    RunWriter(tmp_path, facts, layer("dense", 1), STATISTICS, SCALARS)
     weights = tmp_path / "mine.weights.h5"
     done = called("predict", f"resnet20:{weights}", picture[0])
     assert done.returncode == 0, done.stderr

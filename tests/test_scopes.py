@@ -87,3 +87,16 @@ def test_names_that_no_compiled_step_uses_are_recorded(tmp_path):
     model = network("my model", "my layer", run_eagerly=True)
     model.fit(X, Y, verbose=0, callbacks=[GradientRecorder(tmp_path / "run")])
     assert keraskip.load_run(tmp_path / "run").weights["layer"].str.endswith("my layer").all()
+
+
+@pytest.mark.skipif(not IS_TENSORFLOW, reason="a rule of TensorFlow")
+def test_names_that_no_function_uses_as_all_run_eagerly_are_not_refused():
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        model = network("my model", "my layer")
+        check_scopes(model)
+        model.train_on_batch(X, Y)
+    finally:
+        tf.config.run_functions_eagerly(False)

@@ -13,16 +13,18 @@ import keras
 import numpy as np
 import pytest
 from fashion_archives import CLASSES, MD5, read_part
+from made_runs import layer
 from PIL import Image
 
 from keraskip import Preprocessing, build, build_resnet, describe, fold_batch_norm
+from keraskip.callbacks.columns import SCALARS, STATISTICS
 from keraskip.export.artefact.card import describe as describe_card
 from keraskip.export.network.contract import contract_of
 from keraskip.export.request import request_for
 from keraskip.models import shipped
 from keraskip.models.origin import origin_of
 from keraskip.models.zoo import ZOO
-from keraskip.runs import INFO_FILE, SCHEMA_VERSION
+from keraskip.runs import RunWriter
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("KERASKIP_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -128,8 +130,8 @@ def test_folding_hands_the_origin_on(resnet20):
 
 
 def test_a_run_goes_before_the_weights(resnet20, tmp_path):
-    facts = {"normalization": {"mean": [0.5], "deviation": [0.25], "white": 1.0}, "epochs": []}
-    (tmp_path / INFO_FILE).write_text(json.dumps(facts | {"schema_version": SCHEMA_VERSION}))
+    facts = {"normalization": {"mean": [0.5], "deviation": [0.25], "white": 1.0}}
+    RunWriter(tmp_path, facts, layer("dense", 1), STATISTICS, SCALARS)
     request = request_for(resnet20, run=tmp_path)
     assert request["preprocessing"] == Preprocessing(mean=[127.5], deviation=[63.75])
     assert request["class_names"] == []

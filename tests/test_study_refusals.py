@@ -1,9 +1,13 @@
 """Studies that cannot be trained: refused at once, once, in a sentence, before Keras is loaded."""
 
 import inspect
+import os
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from pathlib import Path
 
 import keras
 import pytest
@@ -18,6 +22,7 @@ from keraskip.study import Trial, check_study, on_ray, run_study
 from keraskip.study.arguments import ARGUMENTS, DECIDED, USUAL
 from keraskip.study.mlp import build_mlp
 from keraskip.study.names import check_file_name
+from keraskip.study.ray_address import NO_SETTINGS, PREFACE
 
 # Names of folders that would lie elsewhere, or nowhere on some system, and a name that is right.
 BAD_NAMES = {
@@ -41,9 +46,9 @@ BAD_NAMES = {
 
 
 @pytest.mark.parametrize(("name", "near"), BAD_NAMES.items())
-def test_a_name_that_is_no_folder_is_refused_and_a_right_one_named(name, near):
+def test_a_name_that_is_no_folder_is_refused_and_a_right_one_named(name, near, tmp_path):
     with pytest.raises(ValueError, match=r"name must .*Received: name=") as caught:
-        Trial(name, "plain")
+        check_study([Trial(name, "plain", {"depth": 8})], tmp_path)
     message = str(caught.value)
     assert message.endswith(f"(nearest: {near!r})")
     assert message.isprintable()
@@ -54,13 +59,14 @@ def test_a_nasty_name_names_a_folder_inside_or_is_refused(tmp_path):
     accepted = 0
     for name in NAMES.values():
         try:
-            Trial(name, "plain")
+            check_study([Trial(name, "plain", {"depth": 8})], tmp_path / "study")
         except ValueError:
             continue
         accepted += 1
         assert name.isprintable()
-        (tmp_path / name).mkdir()
-    assert 0 < accepted == len(list(tmp_path.iterdir()))
+        (tmp_path / "study" / name).mkdir()
+    assert 0 < accepted == len(list((tmp_path / "study").iterdir()))
+    assert [path.name for path in tmp_path.iterdir()] == ["study"]
 
 
 @pytest.mark.parametrize(
@@ -69,14 +75,30 @@ def test_a_nasty_name_names_a_folder_inside_or_is_refused(tmp_path):
         (["a", "A"], "'A' beside 'a'"),
         (["é", "e\u0301"], "beside 'é'"),
         (["STRASSE", "straße"], "'straße' beside 'STRASSE'"),
-        (["report.html"], "'report.html' beside the report"),
-        (["Report.HTML"], "'Report.HTML' beside the report"),
+        (["report.html"], "'report.html' beside 'report.html'"),
+        (["Report.HTML"], "'Report.HTML' beside 'report.html'"),
     ],
 )
 def test_names_that_are_one_folder_on_some_system_are_refused(names, beside, tmp_path):
     with pytest.raises(ValueError, match=beside):
         run_study([Trial(name, "plain", {"depth": 8}) for name in names], tmp_path / "study")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_goes_on_whose_folders_no_other_system_could_have(tmp_path):
+    names = ["a:b", "what?", "<x>*", "con", "Plain", "plain"]
+    trials = [Trial(name, "plain", {"depth": 8}) for name in names]
+    for name in names[:-1]:
+        (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match="'plain' beside 'Plain'"):
+        check_study(trials, tmp_path)
+    (tmp_path / "plain").mkdir()
+    assert check_study(trials, tmp_path) == set()
+    (tmp_path / "a.:b.py").write_text("trials = []")
+    (tmp_path / "runs" / "a.:b").mkdir(parents=True)
+    options = ["--study", str(tmp_path / "a.:b.py"), "--out", str(tmp_path / "runs")]
+    shown = CliRunner().invoke(app, ["compare", *options])
+    assert "must define `trials`" in shown.output
 
 
 BUILDERS = {
@@ -166,10 +188,10 @@ def test_the_command_refuses_in_one_line_and_writes_nothing(tmp_path):
         assert f"Received: {received}" in shown.output
         assert shown.output.count("\n") == 1
     (tmp_path / "...py").write_text("raise SystemExit")
-    for command in (["compare", "--study"], ["record"]):
+    for command, rule in (["compare", "--study"], "plain file name"), (["record"], "dot"):
         shown = CliRunner().invoke(app, [*command, str(tmp_path / "...py")])
         assert shown.exit_code == 2
-        assert "dot" in shown.output
+        assert rule in shown.output
     assert [path.name for path in tmp_path.iterdir()] == ["...py"]
 
 
@@ -184,7 +206,9 @@ assert not {{"keras", "tensorflow", "tensorflow_datasets"}} & {{*sys.modules}}
 
 
 def test_it_refuses_before_keras_is_loaded(tmp_path):
-    subprocess.run([sys.executable, "-c", WITHOUT_KERAS], check=True, cwd=tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(Path(keraskip.__file__).parents[1])}
+    command = [sys.executable, "-c", WITHOUT_KERAS]
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment)
 
 
 @pytest.mark.parametrize(
@@ -193,25 +217,44 @@ def test_it_refuses_before_keras_is_loaded(tmp_path):
         ("nope", "dataset='nope'"),
         ("cifar11", r"dataset='cifar11' \(nearest: .*cifar10"),
         ("tfds:nope/config", "dataset='tfds:nope/config'"),
+        ("huggingface_utils", "dataset='huggingface_utils'"),
+        ("image_folders", r"dataset='image_folders' \(nearest: (?!.*image_folder\b)"),
         ("folder:no/where", "There is no no/where"),
         ("npz:no.npz", "There is no no.npz"),
     ],
 )
 @pytest.mark.skipif(not find_spec("tensorflow_datasets"), reason="no tensorflow-datasets")
-def test_a_data_set_that_is_not_there_is_refused_before_any_is_loaded(dataset, message, tmp_path):
+def test_a_data_set_that_is_not_there_is_refused_before_any_is_loaded(
+    dataset, message, tmp_path, monkeypatch
+):
+    monkeypatch.delitem(sys.modules, "tensorflow_datasets", raising=False)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         check_study([Trial("mine", "plain", {"depth": 8}, dataset)], tmp_path / "study")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["digits", "cifar10", "tfds:fashion_mnist", "imagenet2012/5.1.0"])
-def test_a_data_set_that_may_be_there_is_not_refused(name, tmp_path):
+def test_a_data_set_that_may_be_there_is_not_refused(name, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "tensorflow_datasets", raising=False)
     assert check_study([Trial("mine", "plain", {"depth": 8}, name)], tmp_path) == set()
+
+
+@pytest.mark.skipif(not find_spec("tensorflow_datasets"), reason="no tensorflow-datasets")
+def test_a_set_that_a_script_adds_to_tensorflow_datasets_is_not_refused(tmp_path):
+    import tensorflow_datasets
+
+    class MySquares(tensorflow_datasets.core.GeneratorBasedBuilder):
+        VERSION = tensorflow_datasets.core.Version("1.0.0")
+        _info = _split_generators = _generate_examples = None
+
+    assert MySquares.name in tensorflow_datasets.list_builders()
+    trials = [Trial("mine", "plain", {"depth": 8}, MySquares.name)]
+    assert check_study(trials, tmp_path) == set()
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not find_spec("tensorflow_datasets"), reason="no tensorflow-datasets")
-def test_each_set_of_images_has_a_file_of_its_name():
+def test_each_set_of_images_has_a_file_of_its_name(monkeypatch):
     import tensorflow_datasets
 
     known = tensorflow_datasets.list_builders()
@@ -219,8 +262,39 @@ def test_each_set_of_images_has_a_file_of_its_name():
     parts = {"image_classification", "datasets"}
     names = [name for name, kind in kinds.items() if parts & {*kind.__module__.split(".")}]
     assert len(names) > 80
+    monkeypatch.delitem(sys.modules, "tensorflow_datasets")
     for name in names:
         check_dataset(name)
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None])
+def test_another_server_at_the_address_of_ray_is_refused(answer, monkeypatch):
+    """One that hangs up, one of HTTP/1, and one that is silent."""
+    monkeypatch.setattr("keraskip.study.ray_address.SECONDS_TO_ANSWER", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def serve():
+            connection, _ = server.accept()
+            if answer is None:
+                return connection
+            with connection, connection.makefile("rb") as greeting:
+                # All of it, or else to hang up would take the answer back.
+                greeting.read(len(PREFACE + NO_SETTINGS))
+                connection.sendall(answer)
+
+        served = pool.submit(serve)
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        message = "timed out" if answer is None else "another server answers"
+        with pytest.raises(ConnectionError, match=f"address='{address}': {message}"):
+            on_ray(address)
+        if kept := served.result():
+            kept.close()
+
+
+@pytest.mark.parametrize("address", ["10.255.255.1", "ray://10.255.255.1", "", "host:"])
+def test_an_address_of_ray_without_a_port_is_refused(address):
+    with pytest.raises(ConnectionError, match=f"address='{address}': it is not HOST:PORT"):
+        on_ray(address)
 
 
 def test_nobody_answers_at_the_address_of_ray(free_port, tmp_path):

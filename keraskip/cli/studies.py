@@ -88,13 +88,13 @@ def compare(
     from keraskip.study import check_study, named_study, one_after_the_other
     from keraskip.study.devices import Setup
     from keraskip.study.launchers import launcher_for
-    from keraskip.study.names import check_file_name
+    from keraskip.study.names import check_new_name
     from keraskip.study.training import loaded
 
     folder = out / Path(study).stem
     with bad_input_in_one_line():
         if study.endswith(".py"):
-            check_file_name("study", folder.name)
+            check_new_name("study", folder.name, out)
         changes = {"epochs": epochs, "dataset": dataset}
         changes = {key: value for key, value in changes.items() if value is not None}
         trials = named_study(

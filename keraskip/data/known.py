@@ -1,10 +1,14 @@
 """Whether a data set can be there, told in no time: tensorflow-datasets takes seconds to load."""
 
 import os
+import sys
 from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+
+# Folders of tensorflow-datasets with files that are no data sets.
+TOOLS = {"core", "proto", "scripts", "testing", "__pycache__"}
 
 
 def check_dataset(name: str) -> None:
@@ -24,7 +28,9 @@ def check_dataset(name: str) -> None:
         return
     wanted = (path if kind == "tfds" else name).split("/")[0].split(":")[0]
     known = _names()
-    if name == "digits" or not known or wanted in known:
+    # A script that has loaded tensorflow-datasets may have added sets of its own.
+    is_open = not known or "tensorflow_datasets" in sys.modules
+    if name == "digits" or is_open or wanted in known:
         return
     close = ", ".join(get_close_matches(wanted, ["digits", *known], n=4)) or "none"
     raise ValueError(
@@ -35,13 +41,14 @@ def check_dataset(name: str) -> None:
 
 @cache
 def _names() -> frozenset[str]:
-    """The names of all files and folders of tensorflow-datasets; empty if it is not installed.
+    """The names of files and folders of data sets; empty if tensorflow-datasets is not installed.
 
     Each of its sets of images with labels has one of its name.
     """
     package = find_spec("tensorflow_datasets")
-    places = package.submodule_search_locations if package else None
-    walk = [each for place in places or () for each in os.walk(place)]
-    return frozenset(
-        name.partition(".")[0] for _, folders, files in walk for name in (*folders, *files)
-    )
+    found = set[str]()
+    for place in package.submodule_search_locations or () if package else ():
+        for _, folders, files in os.walk(place):
+            folders[:] = sorted({*folders} - TOOLS)
+            found |= {*folders, *(file.partition(".")[0] for file in files)}
+    return frozenset(name for name in found if not name.endswith(("_test", "__")))

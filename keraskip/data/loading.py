@@ -25,7 +25,7 @@ def load_data(
             `train`, `validation` and `test`;
             `"npz:PATH"`, with arrays `x_train` and `y_train`, and optionally `x_test` and so on,
             all on one scale. Missing parts are taken from the training part.
-            An image file may have 8,192 x 6,144 pixels and 512 MiB, and 8 or 16 bits a channel;
+            An image file may have 67 million pixels and 512 MiB, and 8 or 16 bits a channel;
             of 16 the upper 8 are kept. It is turned upright as its EXIF says. The arrays of an npz
             may take a quarter of the memory, and 100 times the size of the file or 256 MiB.
         data_dir: the folder of prepared sets of tensorflow-datasets, by default its own.

@@ -22,7 +22,10 @@ def check_scopes(model: keras.Model) -> None:
     """
     if keras.backend.backend() != "tensorflow" or getattr(model, "run_eagerly", False):
         return
-    if type(model).train_step is not keras.Model.train_step:
+    import tensorflow as tf
+
+    own_step = type(model).train_step is not keras.Model.train_step
+    if own_step or tf.config.functions_run_eagerly():
         return
     for what, name in refused_names(model, _called(model)):
         near = plain(name).lstrip("_->") or "mine"

@@ -18,7 +18,7 @@ from keraskip.models.choices import (
 from keraskip.study.mlp import NORMALIZATIONS as OF_MLP
 
 Check = Callable[[str, Any], object]
-# What the trial itself decides: it trains a classifier of the images of its data set.
+# The trial itself decides these: it trains a classifier of the images of its data set.
 DECIDED = (
     "input_shape", "classes", "input_tensor", "include_top", "pooling", "classifier_activation",
 )  # fmt: skip

@@ -3,7 +3,6 @@
 import logging
 import os
 import platform
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
@@ -16,6 +15,7 @@ from keraskip.machine import processors
 from keraskip.study.devices import Setup
 from keraskip.study.kept import Kept
 from keraskip.study.processes import SECONDS_BETWEEN_LOOKS, Worker, epochs_in, in_a_line
+from keraskip.study.ray_address import check_answers
 from keraskip.study.resources import has_gpu, room_for_jobs, threads_of_each
 from keraskip.study.training import train_trial
 from keraskip.study.trial import Trial
@@ -23,7 +23,6 @@ from keraskip.study.waiting import Task, Waiting
 
 # How often Ray starts a trial again whose worker was lost; it may have run out of memory itself.
 RETRIES = 5
-SECONDS_TO_ANSWER = 5
 
 
 # Receives the number of the trial, the trial, and how many of its epochs are done.
@@ -88,16 +87,16 @@ def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Launcher:
     A trial whose machine or process is lost starts again elsewhere from its last checkpoint.
 
     Args:
-        address: address of the cluster, as for `ray.init`.
+        address: address of the cluster, as for `ray.init`; `HOST:PORT` or `"auto"`.
         cpus: how many processors each trial takes.
         gpus: how many GPUs each trial takes.
 
     Raises:
-        ConnectionError: if nobody answers at the address.
+        ConnectionError: if Ray does not answer at the address within seconds.
     """
     check_number("cpus", cpus, minimum=0)
     check_number("gpus", gpus, minimum=0)
-    _check_answers(address)
+    check_answers(address)
 
     def train(tasks: Sequence[Task], setup: Setup, progress: Progress) -> dict[str, str]:
         import ray
@@ -112,20 +111,6 @@ def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Launcher:
             ray.shutdown()
 
     return train
-
-
-def _check_answers(address: str) -> None:
-    """ConnectionError unless somebody answers: Ray itself asks for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():  # such as "auto"
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise ConnectionError(
-            "Ray must run at its address, as after `ray start --head`. "
-            f"Received: address={address!r}: {error}"
-        ) from None
 
 
 def launcher_for(

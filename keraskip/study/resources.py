@@ -5,8 +5,8 @@ from pathlib import Path
 
 from keraskip.machine import processors
 
-# What a process that trains takes at the most in the default study, in bytes: TensorFlow and a
-# network of 56 layers.
+# Bytes that a process takes at the most to train in the default study: TensorFlow and a network
+# of 56 layers.
 MEMORY_OF_A_TRIAL = 2 * 2**30
 DEVICES = Path("/dev")
 # Limits of containers, of control groups 2 and 1.

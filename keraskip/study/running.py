@@ -108,7 +108,7 @@ def check_study(trials: Iterable[Trial], out: str | Path) -> set[str]:
     names = [trial.name for trial in trials]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"A study needs trials, each with a name of its own. Received: {names}")
-    check_folders(names)
+    check_folders(names, out)
     for trial in trials:
         _ = trial.settings
         if type(trial) is Trial:  # another class may build another network

@@ -18,7 +18,7 @@ from keraskip.data import Dataset
 from keraskip.data.batches import AUGMENTATIONS
 from keraskip.models.choices import MOST
 from keraskip.models.zoo import find
-from keraskip.study.names import check_file_name
+from keraskip.study.names import check_file_name, is_plain
 from keraskip.study.recipes import optimizer
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Trial:
             raise ValueError(str(error)) from None
 
     def _check(self) -> None:
-        check_file_name("name", self.name)
+        if not is_plain(self.name):
+            check_file_name("name", self.name)
         ranges = {"epochs": (1, MOST), "batch_size": (1, MOST), "seed": (0, LARGEST_SEED)}
         if self.image_size is not None:
             ranges["image_size"] = (1, LARGEST_IMAGE)

@@ -54,7 +54,7 @@ class Waiting:
 
 
 def _network(task: Task) -> str:
-    """What the seeds of a network have in common."""
+    """The settings that the seeds of a network have in common."""
     settings = {**task.trial.settings, "name": "", "seed": 0}
     return json.dumps(settings, sort_keys=True, default=str)
 
