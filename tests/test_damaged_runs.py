@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from damaged_runs import (
+    changed_columns,
     changed_facts,
     changed_steps,
     flipped,
@@ -21,6 +22,7 @@ from damaged_runs import (
 from keraskip.report.comparison import compare
 from keraskip.report.files import as_json
 from keraskip.runs import INFO_FILE, STEPS_FILE, load_run, opened
+from keraskip.runs.reading import OF_WEIGHTS
 
 # A share of all cases; `keraskip` itself was tried with each of them.
 EVERY_FACT = 61
@@ -111,6 +113,19 @@ def test_a_column_of_another_name_is_damage(folder, name):
     (folder / STEPS_FILE).write_bytes(data.replace(name, name[:-1] + b"Z", 1))
     with pytest.raises(ValueError, match="no batch is as it was written"):
         load_run(folder)
+
+
+def test_columns_that_are_gone_renamed_or_of_another_type(folder):
+    """Refused where the analysis needs the column, or else reported."""
+    for what, name, data in changed_columns(folder):
+        (folder / STEPS_FILE).write_bytes(data)
+        try:
+            found = outcome(folder, reported)
+        except Exception as error:
+            error.add_note(what)
+            raise
+        is_needed = name in OF_WEIGHTS or (f"{name} is" in what and name != "grad_max")
+        assert found == "refused" or not is_needed, what
 
 
 def test_steps_that_the_epochs_count_and_the_file_lacks_are_told(folder):

@@ -10,7 +10,7 @@ import pytest
 
 from keraskip.runs import INFO_FILE, STEPS_FILE, RunWriter, batches, find_runs, load_run
 
-STATISTICS = ("grad_norm", "frozen")
+STATISTICS = ("grad_norm", "frozen", "grad_nonfinite", "weight_norm", "update_norm")
 WEIGHTS = [
     {"path": f"{layer}/{role}", "layer": layer, "role": role, "depth": 1, "shape": [2], "size": 2}
     for layer, role in [("conv", "kernel"), ("conv", "bias"), ("dense", "kernel")]
@@ -27,7 +27,7 @@ def write(path, values, chunk=2, **info):
 
 @pytest.fixture
 def values():
-    return np.random.default_rng(0).normal(size=(6, 3, 2)).astype("float32")
+    return np.random.default_rng(0).normal(size=(6, 3, len(STATISTICS))).astype("float32")
 
 
 def test_round_trip(tmp_path, values):
@@ -225,7 +225,7 @@ def test_parts_are_the_weights_that_share_a_step():
 
 def sealed_run(path):
     """A run of 40 steps in five batches, and its steps as they are on disk."""
-    values = np.random.default_rng(0).normal(size=(40, 3, 2)).astype("float32")
+    values = np.random.default_rng(0).normal(size=(40, 3, len(STATISTICS))).astype("float32")
     write(path, values, chunk=8).mark("finished")
     return values, (path / STEPS_FILE).read_bytes()
 

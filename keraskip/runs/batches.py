@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 # Stands in the header of each batch, before a byte for the kind of its checksum, and its digits.
-SEAL = b"keraskip"
+SEAL, KEY = b"keraskip", b"seal"
 BY_PLACE, ANYWHERE = b"+", b":"
 # No power of two, as blocks of a disk that change places lie at multiples of one.
 LANES = 521
@@ -45,7 +45,7 @@ def sealed(rows: pa.RecordBatch) -> bytes:
     """A batch as a message of an Arrow stream, with a checksum in its header."""
     file, schema = io.BytesIO(), rows.schema
     with pa.ipc.new_stream(file, schema) as stream:
-        stream.write_batch(rows, custom_metadata={"seal": SEAL + BY_PLACE + BLANK})
+        stream.write_batch(rows, custom_metadata={KEY: SEAL + BY_PLACE + BLANK})
         message = file.getvalue()[len(schema.serialize()) : file.tell()]
     body = WORD + int.from_bytes(message[4:WORD], "little")
     checksum = _checksum(BY_PLACE, _text(schema), message[:body], message[body:])
@@ -121,8 +121,9 @@ class _File:
         """The batch between these bytes; None if it is damaged."""
         header = bytes(self.data[begin : self._body(begin)])
         place = header.find(SEAL)
-        # An older version began the run, and a newer one went on with it.
-        if place >= 0 or self._is_sealed:
+        # An older version may have begun the run, and a newer one gone on with it. A flipped bit in
+        # either of both words leaves the other.
+        if place >= 0 or KEY in header or self._is_sealed:
             self._is_sealed = True
             if place < 0 or not self._is_whole(header, place + len(SEAL) + 1, begin, end):
                 return None
