@@ -21,7 +21,8 @@ from damaged_runs import (
 
 from keraskip.report.comparison import compare
 from keraskip.report.files import as_json
-from keraskip.runs import INFO_FILE, STEPS_FILE, load_run, opened
+from keraskip.runs import INFO_FILE, STEPS_FILE, check_facts, load_run, opened
+from keraskip.runs.info import as_text
 from keraskip.runs.reading import OF_WEIGHTS
 
 # A share of all cases; `keraskip` itself was tried with each of them.
@@ -93,6 +94,39 @@ def test_facts_without_a_checksum_are_read(folder):
     (folder / INFO_FILE).write_text(json.dumps(info, indent=1))
     assert outcome(folder) == "read"
     assert "checksum" not in load_run(folder).info
+
+
+def test_a_path_that_is_no_utf8_is_read_and_reported(folder, tmp_path):
+    """As `sys.argv` has it."""
+    info = json.loads((folder / INFO_FILE).read_text())
+    del info["checksum"]
+    name = os.fsdecode(b"caf\xe9.py")
+    (folder / INFO_FILE).write_text(as_text(info | {"command": [name]}))
+    run = load_run(folder)
+    assert run.info["command"] == ["caf?.py"]
+    for kind in ("html", "json", "md"):
+        compare(run).save(tmp_path / f"report.{kind}")
+    for number in ("NaN", "-Infinity", "1e999"):
+        (folder / INFO_FILE).write_text(
+            json.dumps(info | {"command": [name]}).replace("0.95", number)
+        )
+        with pytest.raises(ValueError, match=r"run\.json is damaged"):
+            load_run(folder)
+
+
+@pytest.mark.parametrize("step", ["a", None, 0.5, True])
+def test_a_row_of_facts_with_an_odd_step_is_refused_before_the_training(folder, step):
+    facts = {"events": [{"step": 1}, {"step": step}]}
+    with pytest.raises(ValueError, match=r"`int` as `step` and `epoch` - at `\$.events`"):
+        check_facts(facts)
+    info = json.loads((folder / INFO_FILE).read_text())
+    (folder / INFO_FILE).write_text(json.dumps(info | facts))
+    assert outcome(folder) == "refused"
+    # No list of rows, from which nothing is dropped.
+    own = {"events": ["begin", {"step": step}]}
+    check_facts(own)
+    (folder / INFO_FILE).write_text(json.dumps(info | own))
+    assert load_run(folder).info["events"] == own["events"]
 
 
 def test_no_change_of_the_steps_gives_other_numbers(folder):

@@ -233,6 +233,7 @@ def check_facts(facts: Mapping[str, Any]) -> None:
         if key in facts:
             raise ValueError(f"`{key}` is an entry that keraskip itself writes")
     msgspec.convert(facts, Facts)
+    _check_marks(facts)
     _check_depth(facts)
 
 
@@ -253,11 +254,15 @@ def check_contents(info: Mapping[str, Any]) -> None:
 
 
 def _check_marks(info: Mapping[str, Any]) -> None:
-    """ValueError unless the rows of lists have whole numbers where they have a step or an epoch."""
+    """ValueError unless the rows of lists have whole numbers where they have a step or an epoch.
+
+    Such a row goes where the run goes on from before it. A list of other values than rows stays.
+    """
     for key, rows in info.items():
-        for row in rows if isinstance(rows, list) else ():
-            found = row if isinstance(row, dict) else {}
-            if not all(type(found.get(name, 0)) is int for name in ("step", "epoch")):
+        if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+            continue
+        for row in rows:
+            if not all(type(row.get(name, 0)) is int for name in ("step", "epoch")):
                 raise ValueError(f"Expected `int` as `step` and `epoch` - at `$.{key}`")
 
 

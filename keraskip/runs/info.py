@@ -54,7 +54,7 @@ def read_info(path: str | Path) -> dict[str, Any]:
 
 def _checked(data: bytes) -> dict[str, Any]:
     """The contents, without the checksum; ValueError if they break a rule."""
-    info = msgspec.json.decode(data)
+    info = _decoded(data)
     version = info.get("schema_version") if isinstance(info, dict) else None
     if type(version) is not int or version != SCHEMA_VERSION:
         raise ValueError(
@@ -70,6 +70,18 @@ def _checked(data: bytes) -> dict[str, Any]:
         )
     info.pop("checksum", None)
     return info
+
+
+def _decoded(data: bytes) -> Any:
+    """The value of JSON, with a question mark for each half of a surrogate pair.
+
+    Python writes such halves, as in the path of a script that is no UTF-8; nothing can show them.
+    """
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        text = json.dumps(json.loads(data.decode()), ensure_ascii=False)
+        return msgspec.json.decode(text.encode("utf-8", "replace"))
 
 
 def as_text(info: Mapping[str, Any]) -> str:
