@@ -5,10 +5,13 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from damaged_runs import (
+    LAYERS,
     changed_columns,
     changed_facts,
     changed_steps,
@@ -19,9 +22,11 @@ from damaged_runs import (
     unusual_files,
 )
 
+from keraskip.callbacks.columns import STATISTICS
 from keraskip.report.comparison import compare
 from keraskip.report.files import as_json
-from keraskip.runs import INFO_FILE, STEPS_FILE, check_facts, load_run, opened
+from keraskip.runs import INFO_FILE, STEPS_FILE, RunWriter, check_facts, load_run, opened
+from keraskip.runs.batches import read_batches
 from keraskip.runs.info import as_text
 from keraskip.runs.reading import OF_WEIGHTS
 
@@ -138,6 +143,28 @@ def test_no_change_of_the_steps_gives_other_numbers(folder):
         runs = []
         outcome(folder, runs.append)
         assert all(is_as_written(run, whole) for run in runs), what
+
+
+def test_a_run_with_damage_all_over_takes_little_memory(folder):
+    """Each other one of 2,000 batches. Without the bytes of the file, which every run takes."""
+    values = np.zeros((1, 2 * LAYERS, len(STATISTICS)))
+    writer = RunWriter(folder, {}, load_run(folder).info["weights"], STATISTICS)
+    begin = (folder / STEPS_FILE).stat().st_size
+    for step in range(2000):
+        writer.append(np.array([step]), values)
+    data = bytearray((folder / STEPS_FILE).read_bytes())
+    length = (len(data) - begin) // 2000
+    for batch in range(0, 2000, 2):
+        data[begin + batch * length + length - 1] ^= 1
+    (folder / STEPS_FILE).write_bytes(data)
+    whole, before = pa.py_buffer(data), pa.total_allocated_bytes()
+    tracemalloc.start()
+    found = read_batches(folder / STEPS_FILE, whole)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [len(found.whole), len(found.gaps)] == [1000, 1000]
+    assert most + pa.total_allocated_bytes() - before < len(data) / 2
+    assert load_run(folder).steps.tolist() == list(range(1, 2000, 2))
 
 
 @pytest.mark.parametrize("name", [b"grad_nonfinite", b"update_norm"])

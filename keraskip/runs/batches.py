@@ -1,6 +1,7 @@
 """The batches of `steps.arrow`: sealed when they are written, checked when they are read."""
 
 import io
+import re
 import stat
 import struct
 import zlib
@@ -20,6 +21,7 @@ BLANK = b"0" * 24
 AS_STORED = pa.ipc.IpcReadOptions(ensure_native_endian=False)
 # Each message of an Arrow stream begins with it, at a multiple of 8 bytes.
 MARK = b"\xff\xff\xff\xff"
+MARKS = re.compile(re.escape(MARK))
 WORD = 8
 # In the header of a message: the kind of a batch, and a field of its table.
 BATCH, COMPRESSION = 3, 3
@@ -104,17 +106,15 @@ class _File:
     """
 
     def __init__(self, path: Path, data: pa.Buffer) -> None:
-        self.data = memoryview(data).cast("B")
+        self._buffer, self.data = data, memoryview(data).cast("B")
         source = pa.BufferReader(data)
         try:
-            self._stream = pa.ipc.open_stream(source, options=AS_STORED)
-            self._columns = _text(self._stream.schema)
-            _ = self._stream.schema.names
+            self.schema = pa.ipc.open_stream(source, options=AS_STORED).schema
+            self._columns = _text(self.schema)
+            _ = self.schema.names
         except (pa.ArrowException, OSError, UnicodeError) as error:
             raise ValueError(f"{path} is damaged: it does not begin as an Arrow stream.") from error
-        self.schema, self.begin = self._stream.schema, source.tell()
-        # Where the stream goes on; None where something was left out.
-        self._at: int | None = self.begin
+        self.begin = source.tell()
         self._is_sealed = self.is_compressed = False
 
     def batch(self, begin: int, end: int) -> pa.RecordBatch | None:
@@ -127,17 +127,13 @@ class _File:
             self._is_sealed = True
             if place < 0 or not self._is_whole(header, place + len(SEAL) + 1, begin, end):
                 return None
-        if self._at != begin:
-            source = pa.BufferReader(bytes(self.data[: self.begin]) + bytes(self.data[begin:]))
-            self._stream = pa.ipc.open_stream(source, options=AS_STORED)
         try:
-            rows = self._stream.read_next_batch()
+            # Shares the bytes of the file, as copies of them would add up where much is damaged.
+            rows = pa.ipc.read_record_batch(self._buffer.slice(begin, end - begin), self.schema)
             # Its header may claim more rows than it has.
             rows.validate()
-        except (StopIteration, pa.ArrowException, OSError):
-            self._at = None
+        except (EOFError, pa.ArrowException, OSError):
             return None
-        self._at = end
         # Whoever wrote a row had a number for each column. To look takes longer than the checksum.
         is_known = self._is_sealed or not any(column.null_count for column in rows)
         return rows if is_known else None
@@ -169,11 +165,10 @@ class _File:
 
     def next_batch(self, begin: int) -> int:
         """Where the next whole batch begins, or the end of the file."""
-        data = bytes(self.data)
-        while (begin := data.find(MARK, begin + 1)) >= 0:
+        for mark in MARKS.finditer(self.data, begin + 1):
+            begin = mark.start()
             end = self.end_of(begin) if begin % WORD == 0 else None
             if end and self.batch(begin, end) is not None:
-                self._at = None
                 return begin
         return len(self.data)
 
