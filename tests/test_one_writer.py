@@ -1,6 +1,7 @@
 """One recorder writes a run folder at a time, and who reads it meanwhile reads one whole run."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -48,6 +49,20 @@ def test_a_second_recorder_gets_a_folder_beside_the_first(tmp_path):
     third = GradientRecorder(tmp_path / "run", overwrite=True)
     fit(network(), third, epochs=1)
     assert third.run_dir == tmp_path / "run"
+
+
+def test_a_folder_whose_recorder_has_not_begun_is_left_to_it(tmp_path):
+    """It has the lock, and its file of steps is not there yet."""
+    other = Hold()
+    for overwrite in (True, False):
+        assert other.take(tmp_path / "run")
+        recorder = GradientRecorder(tmp_path / "run", overwrite=overwrite)
+        with pytest.warns(UserWarning, match=r"recorded in .*run-"):
+            fit(network(), recorder, epochs=1)
+        assert recorder.run_dir != tmp_path / "run"
+        assert load_run(recorder.run_dir).info["status"] == "finished"
+        other.give_back()
+        shutil.rmtree(tmp_path / "run")
 
 
 def test_a_recorder_does_not_go_on_in_a_run_that_replaced_its_own(tmp_path):
