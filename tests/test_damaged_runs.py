@@ -119,6 +119,13 @@ def test_a_path_that_is_no_utf8_is_read_and_reported(folder, tmp_path):
             load_run(folder)
 
 
+def test_an_accuracy_of_any_size_is_drawn(folder, tmp_path):
+    info = json.loads((folder / INFO_FILE).read_text())
+    info["epochs"][1]["accuracy"] = -1e308
+    (folder / INFO_FILE).write_text(json.dumps(info))
+    assert b"<svg" in compare(folder).save(tmp_path / "a.svg").read_bytes()
+
+
 @pytest.mark.parametrize("step", ["a", None, 0.5, True])
 def test_a_row_of_facts_with_an_odd_step_is_refused_before_the_training(folder, step):
     facts = {"events": [{"step": 1}, {"step": step}]}
