@@ -81,10 +81,12 @@ def test_an_entry_that_breaks_its_rule_is_named(folder, changes, said):
         load_run(folder)
 
 
-def test_a_flipped_bit_of_the_facts_is_noticed(folder):
+@pytest.mark.parametrize("are_all", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_flipped_bit_of_the_facts_is_noticed(folder, are_all):
     data = (folder / INFO_FILE).read_bytes()
     last = range(8 * len(data) - 8 * 12, 8 * len(data))
-    bits = [*np.random.default_rng(0).integers(0, 8 * len(data), 150).tolist(), *last]
+    some = [*np.random.default_rng(0).integers(0, 8 * len(data), 150).tolist(), *last]
+    bits = range(8 * len(data)) if are_all else some
     for _, changed in flipped(data, bits):
         (folder / INFO_FILE).write_bytes(changed)
         assert outcome(folder) == "refused"
@@ -141,11 +143,12 @@ def test_a_row_of_facts_with_an_odd_step_is_refused_before_the_training(folder, 
     assert load_run(folder).info["events"] == own["events"]
 
 
-def test_no_change_of_the_steps_gives_other_numbers(folder):
+@pytest.mark.parametrize("count", [150, pytest.param(3000, marks=pytest.mark.slow)])
+def test_no_change_of_the_steps_gives_other_numbers(folder, count):
     whole, data = load_run(folder), (folder / STEPS_FILE).read_bytes()
     random = np.random.default_rng(0)
-    bits = random.integers(0, 8 * len(data), 150)
-    for what, changed in [*flipped(data, bits), *changed_steps(data, 150, random)]:
+    bits = random.integers(0, 8 * len(data), count)
+    for what, changed in [*flipped(data, bits), *changed_steps(data, count, random)]:
         (folder / STEPS_FILE).write_bytes(changed)
         runs = []
         outcome(folder, runs.append)
@@ -172,6 +175,16 @@ def test_a_run_with_damage_all_over_takes_little_memory(folder):
     assert [len(found.whole), len(found.gaps)] == [1000, 1000]
     assert most + pa.total_allocated_bytes() - before < len(data) / 2
     assert load_run(folder).steps.tolist() == list(range(1, 2000, 2))
+
+
+@pytest.mark.slow
+def test_a_file_that_is_cut_anywhere_keeps_its_whole_batches(folder):
+    whole, data = load_run(folder), (folder / STEPS_FILE).read_bytes()
+    for length in range(len(data)):
+        (folder / STEPS_FILE).write_bytes(data[:length])
+        runs = []
+        outcome(folder, runs.append)
+        assert all(is_as_written(run, whole) for run in runs), length
 
 
 @pytest.mark.parametrize("name", [b"grad_nonfinite", b"update_norm"])
