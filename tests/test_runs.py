@@ -323,5 +323,5 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     sealed_run(tmp_path)
     (tmp_path / STEPS_FILE).unlink()
     os.mkfifo(tmp_path / STEPS_FILE)
-    with pytest.raises(ValueError, match="The steps of a run are a file"):
+    with pytest.raises(ValueError, match="which is a pipe"):
         load_run(tmp_path)

@@ -2,7 +2,6 @@
 
 import io
 import re
-import stat
 import struct
 import zlib
 from pathlib import Path
@@ -52,13 +51,6 @@ def sealed(rows: pa.RecordBatch) -> bytes:
     body = WORD + int.from_bytes(message[4:WORD], "little")
     checksum = _checksum(BY_PLACE, _text(schema), message[:body], message[body:])
     return message[:body].replace(BLANK, checksum, 1) + message[body:]
-
-
-def opened_file(path: Path) -> io.BufferedReader:
-    """The file, to be read; a ValueError for a pipe or a device, which might never end."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError(f"The steps of a run are a file. Received: {path}, which is none")
-    return open(path, "rb")
 
 
 def read_batches(path: Path, data: pa.Buffer) -> Batches:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import stat
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from keraskip.files import check_file
 from keraskip.runs.facts import check_contents
 
 SCHEMA_VERSION = 1
@@ -36,13 +36,12 @@ def read_info(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path) / INFO_FILE
     try:
-        known = file.stat()
+        check_file(file)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(f"There is no run in {path}: it has no {INFO_FILE}.") from None
-    if not stat.S_ISREG(known.st_mode) or known.st_size > MOST_BYTES:
-        raise ValueError(
-            f"The facts of a run are a file of at most {MOST_BYTES} bytes. Received: {file}"
-        )
+    size = file.stat().st_size
+    if size > MOST_BYTES:
+        raise ValueError(f"{file} must have at most {MOST_BYTES:,} bytes. Received: {size:,} bytes")
     data = file.read_bytes()
     try:
         return _checked(data)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from keraskip.runs.batches import Batches, opened_file, read_batches
+from keraskip.files import check_file
+from keraskip.runs.batches import Batches, read_batches
 from keraskip.runs.info import INFO_FILE, STEPS_FILE, read_info
 from keraskip.runs.run import Run
 
@@ -71,7 +72,8 @@ def _read(path: Path) -> tuple[dict[str, Any], pa.Buffer, bool]:
     """
     if not (path / INFO_FILE).exists():
         read_info(path)  # says that there is no run
-    with opened_file(path / STEPS_FILE) as file:
+    check_file(path / STEPS_FILE)
+    with open(path / STEPS_FILE, "rb") as file:
         info = read_info(path)
         # Arrow's memory is used again, and so takes less time than the system's.
         data = pa.allocate_buffer(os.fstat(file.fileno()).st_size, resizable=True)
