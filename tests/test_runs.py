@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keraskip.runs import INFO_FILE, STEPS_FILE, RunWriter, batches, find_runs, load_run
+from keraskip.runs import INFO_FILE, STEPS_FILE, RunWriter, find_runs, load_run, seals
 
 STATISTICS = ("grad_norm", "frozen", "grad_nonfinite", "weight_norm", "update_norm")
 WEIGHTS = [
@@ -286,7 +286,7 @@ def test_batches_of_an_older_version_have_no_checksum(tmp_path):
 
 
 def test_batches_of_an_older_version_have_another_checksum(tmp_path, monkeypatch):
-    monkeypatch.setattr(batches, "BY_PLACE", batches.ANYWHERE)
+    monkeypatch.setattr(seals, "BY_PLACE", seals.ANYWHERE)
     values, steps = sealed_run(tmp_path)
     monkeypatch.undo()
     run = load_run(tmp_path)

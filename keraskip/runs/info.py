@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from keraskip.files import check_file
-from keraskip.runs.facts import check_contents
+from keraskip.runs.fact_checks import check_contents
 
 SCHEMA_VERSION = 1
 INFO_FILE = "run.json"

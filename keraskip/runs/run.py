@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from keraskip.runs.batches import sealed
 from keraskip.runs.info import INFO_FILE, STEPS_DRAFT, STEPS_FILE
 from keraskip.runs.parts import named_parts
+from keraskip.runs.seals import sealed
 
 
 class StepsWriter:
