@@ -60,7 +60,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def _remove_old_drafts(folder: Path) -> None:
-    """Removes what killed processes left."""
+    """Removes the drafts of processes that were killed."""
     for draft in folder.glob(f"{PREFIX}*{SUFFIX}"):
         with suppress(OSError):
             if time.time() - draft.stat().st_mtime > OLD:

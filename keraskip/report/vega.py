@@ -27,7 +27,7 @@ CONFIG = {"view": {"continuousWidth": 300, "continuousHeight": 300}}
 
 
 def channel(column: str, **options: Any) -> Chart:
-    """What a channel shows.
+    """The settings of a channel.
 
     Args:
         column: its name and type, such as `"depth:Q"`, or with an aggregate, `"mean(loss):Q"`.
@@ -50,7 +50,7 @@ def filtered(*tests: str) -> list[Chart]:
 
 
 def named(kind: str) -> Chart:
-    """What an axis, a legend or a header shows for keys.
+    """The labels of an axis, a legend or a header for keys.
 
     Args:
         kind: `"run"`, `"group"`, `"layer"` or `"probe"`.

@@ -9,7 +9,7 @@ from keraskip.runs.facts import Contents, Count, Epoch, Facts, Number
 
 METRICS = list[dict[str, Number | list[Count] | None]]
 COUNTS = set(Epoch.__struct_fields__)
-# What the writer itself puts there.
+# The writer itself puts them there.
 OWN = ("schema_version", "weights", "epochs", "checksum")
 # No fact has lists within lists of such a depth, and to write them would take too deep a stack.
 DEEPEST = 50

@@ -1,4 +1,4 @@
-"""The rules for `run.json`: which entries it must have, and of which type and range each is.
+"""The rules for `run.json`: its entries, and the type and range of each.
 
 Other entries are allowed, as whoever records a run may add some.
 """
@@ -119,7 +119,7 @@ class Untrained(Struct):
 
 
 class Room(Struct):
-    """What `add_skips` could do."""
+    """The layers that `add_skips` could connect."""
 
     possible: Count
     around: Count
@@ -150,13 +150,13 @@ class Normalization(Struct):
 
 
 class Tested(Struct):
-    """What a network reached on the test set."""
+    """The result of a network on the test set."""
 
     accuracy: Number = 0.0
 
 
 class Facts(Struct):
-    """What `run.json` may say besides its weights and epochs, and what is asked of each entry."""
+    """The entries of `run.json` besides its weights and epochs, and the rule of each."""
 
     status: Literal["running", "finished", "stopped", "interrupted"] = "running"
     started: str = ""

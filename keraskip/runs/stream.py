@@ -1,4 +1,4 @@
-"""The bytes of an Arrow stream, of which any may be damaged."""
+"""The bytes of an Arrow stream; any of them may be damaged."""
 
 import re
 import struct
