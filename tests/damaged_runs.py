@@ -1,11 +1,13 @@
 """Damaged versions of a small run, and what may become of each: refused in a line, or right."""
 
 import copy
+import io
 import json
 import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from keraskip.callbacks.columns import SCALARS, STATISTICS
 from keraskip.runs import INFO_FILE, STEPS_FILE, RunWriter, load_run
@@ -159,6 +161,36 @@ def changed_steps(data, count, random):
         yield f"{kind} {one} {other}", bytes(made)
 
 
+def changed_columns(folder):
+    """Each column of `steps.arrow` gone, under another name, and of other types.
+
+    Arrow writes the files itself, and so without checksums.
+
+    Yields:
+        What was done, the name of the column, and the bytes of `steps.arrow`.
+    """
+    with pa.OSFile(str(Path(folder) / STEPS_FILE)) as file:
+        table = pa.ipc.open_stream(file).read_all()
+    numbers = pa.array(np.zeros(len(table), np.float32))
+    lists = pa.FixedSizeListArray.from_arrays(
+        pa.array(np.zeros(len(table) * 2 * LAYERS, np.float32)), 2 * LAYERS
+    )
+    for place, name in enumerate(table.column_names):
+        yield f"{name} gone", name, _streamed(table.remove_column(place))
+        yield f"{name} renamed", name, _streamed(table.rename_columns({name: f"{name}_x"}))
+        for column in (numbers, lists, numbers.cast(pa.float64()), numbers.cast(pa.string())):
+            if column.type != table.schema.field(place).type:
+                changed = table.set_column(place, name, column)
+                yield f"{name} is {column.type}", name, _streamed(changed)
+
+
+def _streamed(table):
+    made = io.BytesIO()
+    with pa.ipc.new_stream(made, table.schema) as stream:
+        stream.write_table(table)
+    return made.getvalue()
+
+
 def is_as_written(run, whole):
     """Whether all rows of a run, if it has any, are rows of the whole run, with their numbers."""
     if not len(run.steps):
@@ -215,5 +247,5 @@ def unusual_files(folder, name):
         file.write_bytes(data)
 
 
-__all__ = ["STEPS_FILE", "changed_facts", "changed_steps", "flipped", "is_as_written", "outcome",
-           "small_run", "unusual_files"]  # fmt: skip
+__all__ = ["STEPS_FILE", "changed_columns", "changed_facts", "changed_steps", "flipped",
+           "is_as_written", "outcome", "small_run", "unusual_files"]  # fmt: skip

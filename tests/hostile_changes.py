@@ -23,9 +23,7 @@ def damaged(draw, content):
     kind = draw.choice(["flip", "cut", "junk", "repeat", "insert", "empty"])
     at = draw.randrange(len(content))
     if kind == "flip":
-        bit = draw.randrange(8)
-        changed = content[:at] + bytes([content[at] ^ (1 << bit)]) + content[at + 1 :]
-        return f"bit {bit} of byte {at} flipped", changed
+        return flipped(draw, content)
     changed = {
         "cut": content[:at],
         "junk": content[:at] + draw.randbytes(16) + content[at + 16 :],

@@ -53,7 +53,10 @@ def _compared(place, sound, changed):
 
 
 def _check_numbers(found, sound):
-    """SilentError if a step has other numbers than it had."""
+    """SilentError if a step has other numbers than it had, or a name is gone."""
+    for kind in ("statistics", "scalars"):
+        if gone := set(getattr(sound, kind)) - set(getattr(found, kind)):
+            raise SilentError(f"{sorted(gone)} are gone")
     rows = {step: row for row, step in enumerate(sound.steps.tolist())}
     for kind in ("statistics", "scalars"):
         for name, values in getattr(found, kind).items():

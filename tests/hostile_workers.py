@@ -61,7 +61,9 @@ def typed(*arguments):
         except SystemExit as ended:
             code = ended.code or 0
     lines = stderr.getvalue().strip().splitlines()
-    if code and "Usage" not in stderr.getvalue() and len(lines) != 1:
+    # The parser of the command line shows how a command is used.
+    is_usage = code == 2 and lines and lines[0].lstrip().startswith("Usage: ")
+    if code and not is_usage and len(lines) != 1:
         raise ManyLinesError(f"exit {code} with {len(lines)} lines: {lines[:3]}")
     if code not in (0, 1, 2):
         raise ManyLinesError(f"exit {code}: {lines}")

@@ -1,44 +1,54 @@
-"""Hostile files at the doors of data and models: a right result, or one line."""
+"""Hostile input at each door: a right result, or one line."""
 
 import sys
 
 import pytest
+from damaged_runs import small_run
 from hostile_doors import DOORS
 from hostile_samples import make_samples, write_images
+from hostile_together import DOORS as QUICK
 from hostile_workers import GOOD, Door, SilentError, _outcome, counted
 from serving import served
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-MODULE = "hostile_doors"
+WITHOUT_KERAS = ("runs", "npz", "images", "folders")
 
 
-def failures(name, share, samples):
-    """What failed at a door, and how many inputs did not."""
-    told = []
-    count = round(share * DOORS[name].count)
-    counts, _ = counted(MODULE, name, 1, count, samples, told.append)
-    return told, sum(counts[kind] for kind in GOOD), count
+def check(module, doors, name, samples):
+    """A tenth of the inputs of a door: none of them fails."""
+    pytest.importorskip("typer", reason="this environment has no command line")
+    told, count = [], round(0.1 * doors[name].count)
+    counts, _ = counted(module, name, 1, count, samples, told.append)
+    assert told == []
+    assert sum(counts[kind] for kind in GOOD) == count > 0
 
 
-def test_data_sets_and_images(tmp_path):
+@pytest.mark.parametrize("name", WITHOUT_KERAS)
+def test_a_tenth_without_keras(tmp_path, name):
     write_images(tmp_path)
-    for name in "npz", "images", "folders":
-        told, good, count = failures(name, 0.1, tmp_path)
-        assert told == []
-        assert good == count > 0
+    small_run(tmp_path / "run")
+    check("hostile_doors", DOORS, name, tmp_path)
+
+
+def test_some_with_keras(tmp_path):
+    small_run(tmp_path / "run")
+    check("hostile_together", QUICK, "quick", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
+    samples = make_samples(tmp_path_factory.mktemp("samples"))
+    with served(samples / "served", samples / "errors.txt") as (server, port):
+        (samples / "server").write_text(f"{port} {server.pid}")
+        yield samples
+    assert "Traceback" not in (samples / "errors.txt").read_text()
 
 
 @pytest.mark.slow
-def test_models_weights_and_requests(tmp_path):
-    pytest.importorskip("tensorflow", reason="this environment has no TensorFlow")
-    samples = make_samples(tmp_path)
-    with served(samples / "served", samples / "errors.txt") as (server, port):
-        (samples / "server").write_text(f"{port} {server.pid}")
-        for name in "models", "weights", "HTTP":
-            told, good, count = failures(name, 0.1, samples)
-            assert told == []
-            assert good == count > 0
-    assert "Traceback" not in (samples / "errors.txt").read_text()
+@pytest.mark.parametrize("name", sorted(DOORS.keys() - WITHOUT_KERAS))
+def test_a_tenth_with_keras(samples, name):
+    check("hostile_doors", DOORS, name, samples)
 
 
 def silent():

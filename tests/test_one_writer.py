@@ -1,6 +1,7 @@
 """One recorder writes a run folder at a time, and who reads it meanwhile reads one whole run."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from quiet import GradientRecorder
 from test_recorder_restarts import EPOCHS, STEPS, fit, network
 
 from keraskip import load_run
+from keraskip.callbacks.columns import STATISTICS
 from keraskip.runs import STEPS_FILE, Hold, RunWriter
 from keraskip.study.locking import locked
 
@@ -47,6 +49,20 @@ def test_a_second_recorder_gets_a_folder_beside_the_first(tmp_path):
     third = GradientRecorder(tmp_path / "run", overwrite=True)
     fit(network(), third, epochs=1)
     assert third.run_dir == tmp_path / "run"
+
+
+def test_a_folder_whose_recorder_has_not_begun_is_left_to_it(tmp_path):
+    """It has the lock, and its file of steps is not there yet."""
+    other = Hold()
+    for overwrite in (True, False):
+        assert other.take(tmp_path / "run")
+        recorder = GradientRecorder(tmp_path / "run", overwrite=overwrite)
+        with pytest.warns(UserWarning, match=r"recorded in .*run-"):
+            fit(network(), recorder, epochs=1)
+        assert recorder.run_dir != tmp_path / "run"
+        assert load_run(recorder.run_dir).info["status"] == "finished"
+        other.give_back()
+        shutil.rmtree(tmp_path / "run")
 
 
 def test_a_recorder_does_not_go_on_in_a_run_that_replaced_its_own(tmp_path):
@@ -103,9 +119,9 @@ def test_two_studies_do_not_train_in_one_folder(tmp_path):
 def written(path, number, batches=4):
     """A run whose name is each of its numbers."""
     weights = [{"path": "w", "layer": "w", "role": "kernel", "depth": 1, "shape": [2], "size": 2}]
-    writer = RunWriter(path, {"model": str(number)}, weights, ["grad_norm"])
+    writer = RunWriter(path, {"model": str(number)}, weights, STATISTICS)
     for batch in range(batches):
-        writer.append(np.arange(4) + 4 * batch, np.full((4, 1, 1), number))
+        writer.append(np.arange(4) + 4 * batch, np.full((4, 1, len(STATISTICS)), number))
         rows = 4 * batch + 4
         writer.add_epoch({"epoch": batch, "steps": rows, "next_step": rows})
 
@@ -125,7 +141,7 @@ def test_each_read_beside_a_run_that_is_replaced_is_one_whole_run(tmp_path, read
     writer.start()
     found = set()
     try:
-        while reads > 0 or len(found) < 2:
+        while writer.is_alive() and (reads > 0 or len(found) < 2):
             try:
                 run = load_run(tmp_path)
             except FileNotFoundError:  # the one is removed, the other has not begun
@@ -138,3 +154,4 @@ def test_each_read_beside_a_run_that_is_replaced_is_one_whole_run(tmp_path, read
     finally:
         is_over.set()
         writer.join()
+    assert (reads <= 0, len(found) > 1) == (True, True)

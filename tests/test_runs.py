@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keraskip.runs import INFO_FILE, STEPS_FILE, RunWriter, batches, find_runs, load_run
+from keraskip.runs import INFO_FILE, STEPS_FILE, RunWriter, find_runs, load_run, seals
 
-STATISTICS = ("grad_norm", "frozen")
+STATISTICS = ("grad_norm", "frozen", "grad_nonfinite", "weight_norm", "update_norm")
 WEIGHTS = [
     {"path": f"{layer}/{role}", "layer": layer, "role": role, "depth": 1, "shape": [2], "size": 2}
     for layer, role in [("conv", "kernel"), ("conv", "bias"), ("dense", "kernel")]
@@ -27,7 +27,7 @@ def write(path, values, chunk=2, **info):
 
 @pytest.fixture
 def values():
-    return np.random.default_rng(0).normal(size=(6, 3, 2)).astype("float32")
+    return np.random.default_rng(0).normal(size=(6, 3, len(STATISTICS))).astype("float32")
 
 
 def test_round_trip(tmp_path, values):
@@ -225,7 +225,7 @@ def test_parts_are_the_weights_that_share_a_step():
 
 def sealed_run(path):
     """A run of 40 steps in five batches, and its steps as they are on disk."""
-    values = np.random.default_rng(0).normal(size=(40, 3, 2)).astype("float32")
+    values = np.random.default_rng(0).normal(size=(40, 3, len(STATISTICS))).astype("float32")
     write(path, values, chunk=8).mark("finished")
     return values, (path / STEPS_FILE).read_bytes()
 
@@ -286,7 +286,7 @@ def test_batches_of_an_older_version_have_no_checksum(tmp_path):
 
 
 def test_batches_of_an_older_version_have_another_checksum(tmp_path, monkeypatch):
-    monkeypatch.setattr(batches, "BY_PLACE", batches.ANYWHERE)
+    monkeypatch.setattr(seals, "BY_PLACE", seals.ANYWHERE)
     values, steps = sealed_run(tmp_path)
     monkeypatch.undo()
     run = load_run(tmp_path)
@@ -323,5 +323,5 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     sealed_run(tmp_path)
     (tmp_path / STEPS_FILE).unlink()
     os.mkfifo(tmp_path / STEPS_FILE)
-    with pytest.raises(ValueError, match="The steps of a run are a file"):
+    with pytest.raises(ValueError, match="which is a pipe"):
         load_run(tmp_path)

@@ -57,7 +57,7 @@ def test_the_page_follows_runs_that_end_and_begin(tmp_path, looks):
         lambda: set_status(second, "finished"),
         lambda: None,
     ]
-    ended = watching.watch([tmp_path], out)
+    ended, _ = watching.watch([tmp_path], out)
     both = ["one", "two"]
     live = [(["one"], True), (["one"], True), (both, True), (both, True)]
     assert looks.pages == [*live, (both, False)]
@@ -89,10 +89,30 @@ def test_a_run_that_is_not_there_yet_is_waited_for(tmp_path, looks):
         lambda: begun(run),
         lambda: set_status(run, "finished"),
     ]
-    ended = watching.watch([run], out)
+    ended, _ = watching.watch([run], out)
     assert looks.news == []
     assert [pages for pages, _ in looks.pages] == [["one"], ["one"], ["one"]]
     assert [each.name for each in ended.runs] == ["one"]
+
+
+def test_a_damaged_run_is_left_out_and_told(tmp_path, looks):
+    run, damaged = begun(tmp_path / "one"), begun(tmp_path / "two")
+    (damaged / "run.json").write_text("[")
+    looks.news = [lambda: set_status(run, "finished"), lambda: None]
+    ended, (reason,) = watching.watch([tmp_path], tmp_path / "page.html")
+    assert [each.name for each in ended.runs] == ["one"]
+    assert "run.json is damaged" in reason
+
+
+def test_a_run_that_begins_anew_has_no_files_for_a_moment(tmp_path, looks):
+    run = begun(tmp_path / "one")
+    looks.news = [
+        lambda: (run / "steps.arrow").rename(tmp_path / "steps"),
+        lambda: (tmp_path / "steps").rename(run / "steps.arrow"),
+        lambda: set_status(run, "finished"),
+    ]
+    watching.watch([run], tmp_path / "page.html")
+    assert looks.news == []
 
 
 def test_a_file_is_no_run_to_wait_for(tmp_path):

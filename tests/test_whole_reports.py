@@ -10,7 +10,7 @@ import pytest
 from damaged_runs import small_run
 
 from keraskip.report.comparison import PICTURES, WRITTEN, compare
-from keraskip.report.replacing import replace_file
+from keraskip.report.replacing import check_place, replace_file
 
 KINDS = (*WRITTEN, *PICTURES)
 # Fails with an OSError where it writes more bytes than are allowed, as on a full disk.
@@ -75,6 +75,39 @@ def test_a_report_keeps_links_and_permissions(tmp_path, run):
     assert link.is_symlink()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert path.read_text() != "earlier"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_only_a_file_is_replaced(tmp_path, run):
+    """A pipe with a name would wait for its reader; one without is as a device."""
+    pipe, folder, stdout = (tmp_path / f"{name}.json" for name in ("pipe", "folder", "stdout"))
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path in (pipe, folder):
+        with pytest.raises(ValueError, match=r"A report is a file. Received: .*which is none"):
+            compare(run).save(path)
+    reader, writer = os.pipe()
+    stdout.symlink_to(f"/dev/fd/{writer}")
+    check_place(stdout)
+    replace_file(stdout, b"through")
+    assert os.read(reader, 9) == b"through"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_name_may_be_as_long_as_any(tmp_path):
+    path = tmp_path / ("a" * 250 + ".json")
+    replace_file(path, b"whole")
+    assert path.read_bytes() == b"whole"
+
+
+def test_the_draft_of_a_killed_process_goes_with_a_later_report(tmp_path):
+    old, new = (tmp_path / f".keraskip.{name}.draft" for name in ("old", "new"))
+    for draft in (old, new):
+        draft.touch()
+    os.utime(old, (0, 0))
+    replace_file(tmp_path / "report.md", b"whole")
+    assert sorted(tmp_path.iterdir()) == sorted([new, tmp_path / "report.md"])
 
 
 KILLED = """

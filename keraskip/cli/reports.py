@@ -59,8 +59,7 @@ def write_report(runs: Sequence[Path], out: Path, width: str = "text") -> None:
     readable, reasons = opened(runs)
     comparison = compare(*readable)
     comparison.save(out, width)
-    for reason in reasons:
-        print(f"keraskip: left out: {visible(reason)}", file=sys.stderr)
+    _print_reasons(reasons)
     _print(comparison, visible(str(out)))
 
 
@@ -74,10 +73,16 @@ def _watch(runs: Sequence[Path], out: Path) -> None:
         if not folder.exists():
             _print(f"{visible(str(folder))} is not there yet: it is waited for.")
     try:
-        comparison = watch(runs, out)
+        comparison, reasons = watch(runs, out)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    _print_reasons(reasons)
     _print(comparison, visible(str(out)))
+
+
+def _print_reasons(reasons: Sequence[str]) -> None:
+    for reason in reasons:
+        print(f"keraskip: left out: {visible(reason)}", file=sys.stderr)
 
 
 def _print(*parts: object) -> None:

@@ -92,6 +92,8 @@ def by_epoch(groups: Sequence[Group], metric: str, encodings: dict[str, Chart]) 
     options: dict[str, Any] = {"title": f"{kind} {name}"}
     if name == "accuracy":
         options |= {"scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
+        # Far outside of the axis it would make a sheet without end. float32 may round above 1.
+        rows[metric] = rows[metric].where(rows[metric].between(0, 1.001))
     band = {
         "y": channel(f"min({metric}):Q", **options),
         "y2": {"field": metric, "aggregate": "max"},

@@ -12,7 +12,7 @@ from keraskip.report.markdown import as_markdown
 from keraskip.report.notebook import as_cell
 from keraskip.report.page import as_html
 from keraskip.report.paper import WIDTHS, as_picture
-from keraskip.report.replacing import replace_file
+from keraskip.report.replacing import check_place, replace_file
 from keraskip.report.text import as_table, as_text
 from keraskip.runs import Run, load_run
 
@@ -62,7 +62,7 @@ class Comparison(Findings):
             The path.
 
         Raises:
-            ValueError: for another suffix or width.
+            ValueError: for another suffix or width, or if a folder or a pipe lies there.
             OSError: if the file cannot be written, an earlier report there is left as it was;
                 NotADirectoryError if its folder is missing.
         """
@@ -107,12 +107,6 @@ def compare(*runs: str | Path | Run) -> Comparison:
     if not names or len(set(names)) < len(names):
         raise ValueError(f"compare needs runs, each with a name of its own. Received: {names}")
     return comparison
-
-
-def check_place(path: Path) -> None:
-    """NotADirectoryError unless there is a folder for a report."""
-    if not path.parent.is_dir():
-        raise NotADirectoryError(f"A report needs a folder to lie in. Received: {str(path)!r}")
 
 
 def _told_apart(runs: Sequence[Run]) -> list[Run]:

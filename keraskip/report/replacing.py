@@ -1,12 +1,35 @@
 """Writes a report whole or not at all."""
 
 import os
-import tempfile
+import secrets
+import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 
-# What `open` gives a new file, before the umask, which only setting it tells.
-USUAL = 0o666
+# Short, as the names of some reports are as long as a name may be.
+PREFIX, SUFFIX = ".keraskip.", ".draft"
+# Who writes a draft takes a moment. In seconds.
+OLD = 3600
+
+
+def check_place(path: Path) -> None:
+    """An error unless a report can lie there.
+
+    Raises:
+        NotADirectoryError: if there is no folder for it.
+        ValueError: if something lies there that is neither a file nor a device. To open a pipe with
+            a name would wait for its reader; the ones of a shell, as `/dev/stdout` may be, have
+            none.
+    """
+    if not path.parent.is_dir():
+        raise NotADirectoryError(f"A report needs a folder to lie in. Received: {str(path)!r}")
+    if not path.exists():
+        return
+    kind = path.stat().st_mode
+    is_pipe_of_a_shell = stat.S_ISFIFO(kind) and not path.resolve().exists()
+    if not (stat.S_ISREG(kind) or stat.S_ISCHR(kind) or is_pipe_of_a_shell):
+        raise ValueError(f"A report is a file. Received: {str(path)!r}, which is none")
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -20,24 +43,25 @@ def replace_file(path: Path, data: bytes) -> None:
         path.write_bytes(data)
         return
     target = path.resolve()
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".draft", dir=target.parent)
+    _remove_old_drafts(target.parent)
+    draft = target.with_name(f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(draft, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, _mode(target))
-        os.replace(name, target)
+        with suppress(FileNotFoundError):
+            os.chmod(draft, target.stat().st_mode & 0o777)
+        os.replace(draft, target)
     except BaseException:  # such as Ctrl-C
         with suppress(OSError):
-            os.unlink(name)
+            draft.unlink()
         raise
 
 
-def _mode(target: Path) -> int:
-    """The permissions of the file or, if there is none yet, those of any new file."""
-    with suppress(OSError):
-        return target.stat().st_mode & 0o777
-    umask = os.umask(0)
-    os.umask(umask)
-    return USUAL & ~umask
+def _remove_old_drafts(folder: Path) -> None:
+    """Removes the drafts of processes that were killed."""
+    for draft in folder.glob(f"{PREFIX}*{SUFFIX}"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > OLD:
+                draft.unlink()

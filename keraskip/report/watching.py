@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from keraskip.report.comparison import Comparison, check_place, compare
+from keraskip.report.comparison import Comparison, compare
 from keraskip.report.page import as_html
-from keraskip.report.replacing import replace_file
+from keraskip.report.replacing import check_place, replace_file
 from keraskip.runs import INFO_FILE, STEPS_FILE, find_runs, opened
 
 # The page is written when there is something new, and loads itself anew as often.
@@ -18,7 +18,7 @@ DEAD_AFTER = 600
 LAST_LOOKS = 20
 
 
-def watch(paths: Sequence[Path], out: Path) -> Comparison:
+def watch(paths: Sequence[Path], out: Path) -> tuple[Comparison, list[str]]:
     """Writes the page of runs anew until all of them have ended.
 
     The open page loads itself anew meanwhile, and keeps what its reader set. In a folder of
@@ -31,10 +31,11 @@ def watch(paths: Sequence[Path], out: Path) -> Comparison:
         out: the page.
 
     Returns:
-        The comparison of the ended runs.
+        The comparison of the ended runs, and why runs were left out.
 
     Raises:
         NotADirectoryError: if there is no folder for the page, or a path is of a file.
+        ValueError: if there are runs, and none of them can be read.
     """
     check_place(out)
     while not _have_begun(paths):
@@ -49,7 +50,7 @@ def watch(paths: Sequence[Path], out: Path) -> Comparison:
     finally:
         # Also after Ctrl-C nothing loads itself anew for ever.
         replace_file(out, as_html(looks.comparison).encode("utf-8"))
-    return looks.comparison
+    return looks.comparison, looks.reasons
 
 
 def _have_begun(paths: Sequence[Path]) -> bool:
@@ -58,8 +59,7 @@ def _have_begun(paths: Sequence[Path]) -> bool:
         if path.exists() and not path.is_dir():
             raise NotADirectoryError(f"A run is a folder. Received: {str(path)!r}")
     with suppress(FileNotFoundError):
-        compare(*find_runs(paths))
-        return True
+        return bool(opened(find_runs(paths))[0])
     return False
 
 
@@ -84,7 +84,8 @@ class _Looks:
         # Before they are read: what is written meanwhile is news the next time.
         now = {file: file.stat().st_mtime_ns for file in _files(runs)}
         if now != self._seen:
-            self._seen, self.comparison = now, compare(*opened(runs)[0])
+            readable, self.reasons = opened(runs)
+            self._seen, self.comparison = now, compare(*readable)
             page = as_html(self.comparison, reload_after=SECONDS)
             replace_file(self._out, page.encode("utf-8"))
         goes_on = any(run.info.get("status") == "running" for run in self.comparison.runs)

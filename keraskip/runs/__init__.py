@@ -11,7 +11,7 @@ A run folder holds two files:
     ever appended to, so a killed run stays readable up to the last rows that were flushed.
 """
 
-from keraskip.runs.facts import check_facts
+from keraskip.runs.fact_checks import check_facts
 from keraskip.runs.folders import (
     claimed,
     find_runs,

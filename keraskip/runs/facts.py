@@ -1,9 +1,8 @@
-"""The rules for `run.json`: which entries it must have, and of which type and range each is.
+"""The rules for `run.json`: its entries, and the type and range of each.
 
 Other entries are allowed, as whoever records a run may add some.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -120,7 +119,7 @@ class Untrained(Struct):
 
 
 class Room(Struct):
-    """What `add_skips` could do."""
+    """The layers that `add_skips` could connect."""
 
     possible: Count
     around: Count
@@ -151,13 +150,13 @@ class Normalization(Struct):
 
 
 class Tested(Struct):
-    """What a network reached on the test set."""
+    """The result of a network on the test set."""
 
     accuracy: Number = 0.0
 
 
 class Facts(Struct):
-    """What `run.json` may say besides its weights and epochs, and what is asked of each entry."""
+    """The entries of `run.json` besides its weights and epochs, and the rule of each."""
 
     status: Literal["running", "finished", "stopped", "interrupted"] = "running"
     started: str = ""
@@ -217,53 +216,3 @@ class Contents(Facts, kw_only=True):
 
     weights: Annotated[list[Weight], Meta(min_length=1)]
     epochs: list[Epoch]
-
-
-METRICS = list[dict[str, Number | list[Count] | None]]
-COUNTS = set(Epoch.__struct_fields__)
-# What the writer itself puts there.
-OWN = ("schema_version", "weights", "epochs", "checksum")
-# No fact has lists within lists of such a depth, and to write them would take too deep a stack.
-DEEPEST = 50
-
-
-def check_facts(facts: Mapping[str, Any]) -> None:
-    """ValueError if an entry has not the type and the range that an entry of its name must have."""
-    for key in OWN:
-        if key in facts:
-            raise ValueError(f"`{key}` is an entry that keraskip itself writes")
-    msgspec.convert(facts, Facts)
-    _check_depth(facts)
-
-
-def check_contents(info: Mapping[str, Any]) -> None:
-    """ValueError if an entry is missing, or has not the type and the range that it must have."""
-    msgspec.convert(info, Contents)
-    for number, row in enumerate(msgspec.convert(info["epochs"], METRICS)):
-        for name, value in row.items():
-            if name not in COUNTS and (value is None or isinstance(value, list)):
-                raise ValueError(f"Expected a number - at `$.epochs[{number}]`, {name!r}")
-    if len({"next_step" in row for row in info["epochs"]}) > 1:
-        raise ValueError("Object missing required field `next_step` - at `$.epochs`")
-    counts = [row["steps"] for row in info["epochs"]]
-    if counts != sorted(counts):
-        raise ValueError("Expected `steps` that rise - at `$.epochs`")
-    _check_marks(info)
-    _check_depth({key: value for key, value in info.items() if key not in Contents.__annotations__})
-
-
-def _check_marks(info: Mapping[str, Any]) -> None:
-    """ValueError unless the rows of lists have whole numbers where they have a step or an epoch."""
-    for key, rows in info.items():
-        for row in rows if isinstance(rows, list) else ():
-            found = row if isinstance(row, dict) else {}
-            if not all(type(found.get(name, 0)) is int for name in ("step", "epoch")):
-                raise ValueError(f"Expected `int` as `step` and `epoch` - at `$.{key}`")
-
-
-def _check_depth(value: Any, depth: int = 0) -> None:
-    if depth > DEEPEST:
-        raise ValueError(f"Expected lists within lists to a depth of {DEEPEST} at most")
-    inside = value.values() if isinstance(value, Mapping) else value
-    for each in inside if isinstance(inside, list | type({}.values())) else ():
-        _check_depth(each, depth + 1)

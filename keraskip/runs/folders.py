@@ -123,17 +123,20 @@ def opened(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
     """The runs that can be read, and for each other one a sentence that says why it cannot.
 
     Raises:
+        FileNotFoundError: if there are folders, and no run in any of them.
         ValueError: if there are folders, and none of them can be read.
     """
-    runs, reasons = [], []
+    runs, errors = [], []
     for path in paths:
         try:
             runs.append(load_run(path))
         except (ValueError, OSError) as error:
-            reasons.append(str(error))
+            errors.append(error)
+    reasons = [str(error) for error in errors]
     if reasons and not runs:
         more = f" Nor can {len(reasons) - 1} others be read." if len(reasons) > 1 else ""
-        raise ValueError(reasons[0] + more)
+        are_gone = all(isinstance(error, FileNotFoundError) for error in errors)
+        raise (FileNotFoundError if are_gone else ValueError)(reasons[0] + more)
     return runs, reasons
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import stat
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from keraskip.runs.facts import check_contents
+from keraskip.files import check_file
+from keraskip.runs.fact_checks import check_contents
 
 SCHEMA_VERSION = 1
 INFO_FILE = "run.json"
@@ -36,13 +36,12 @@ def read_info(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path) / INFO_FILE
     try:
-        known = file.stat()
+        check_file(file)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(f"There is no run in {path}: it has no {INFO_FILE}.") from None
-    if not stat.S_ISREG(known.st_mode) or known.st_size > MOST_BYTES:
-        raise ValueError(
-            f"The facts of a run are a file of at most {MOST_BYTES} bytes. Received: {file}"
-        )
+    size = file.stat().st_size
+    if size > MOST_BYTES:
+        raise ValueError(f"{file} must have at most {MOST_BYTES:,} bytes. Received: {size:,} bytes")
     data = file.read_bytes()
     try:
         return _checked(data)
@@ -54,7 +53,7 @@ def read_info(path: str | Path) -> dict[str, Any]:
 
 def _checked(data: bytes) -> dict[str, Any]:
     """The contents, without the checksum; ValueError if they break a rule."""
-    info = msgspec.json.decode(data)
+    info = _decoded(data)
     version = info.get("schema_version") if isinstance(info, dict) else None
     if type(version) is not int or version != SCHEMA_VERSION:
         raise ValueError(
@@ -70,6 +69,18 @@ def _checked(data: bytes) -> dict[str, Any]:
         )
     info.pop("checksum", None)
     return info
+
+
+def _decoded(data: bytes) -> Any:
+    """The value of JSON, with a question mark for each half of a surrogate pair.
+
+    Python writes such halves, as in the path of a script that is no UTF-8; nothing can show them.
+    """
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        text = json.dumps(json.loads(data.decode()), ensure_ascii=False)
+        return msgspec.json.decode(text.encode("utf-8", "replace"))
 
 
 def as_text(info: Mapping[str, Any]) -> str:

@@ -9,12 +9,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from keraskip.runs.batches import Batches, opened_file, read_batches
+from keraskip.files import check_file
+from keraskip.runs.batches import Batches, read_batches
 from keraskip.runs.info import INFO_FILE, STEPS_FILE, read_info
 from keraskip.runs.run import Run
 
 # How often a run is read that changes meanwhile.
 LOOKS = 5
+# The columns that the analysis asks for: of each weight, which every run has, and of each step.
+OF_WEIGHTS = ("grad_norm", "grad_nonfinite", "weight_norm", "update_norm", "frozen")
+OF_STEPS = ("loss_scale", "clip_factor", "learning_rate", "optimizer", "loss", "input_min",
+            "input_max", "input_mean", "input_nonfinite")  # fmt: skip
 
 
 def load_run(path: str | Path) -> Run:
@@ -67,7 +72,8 @@ def _read(path: Path) -> tuple[dict[str, Any], pa.Buffer, bool]:
     """
     if not (path / INFO_FILE).exists():
         read_info(path)  # says that there is no run
-    with opened_file(path / STEPS_FILE) as file:
+    check_file(path / STEPS_FILE)
+    with open(path / STEPS_FILE, "rb") as file:
         info = read_info(path)
         # Arrow's memory is used again, and so takes less time than the system's.
         data = pa.allocate_buffer(os.fstat(file.fileno()).st_size, resizable=True)
@@ -110,13 +116,16 @@ def _columns(path: Path, found: Batches, width: int) -> dict[str, np.ndarray]:
 
 
 def _check_columns(path: Path, schema: pa.Schema, width: int) -> None:
+    """ValueError unless the file has the columns of a run, each of the type that its name has."""
     names = schema.names
-    usual = {"step": pa.int64()}
-    kinds = pa.float32(), pa.list_(pa.float32(), width)
-    if len(set(names)) < len(names) or "step" not in names:
+    number, numbers = pa.float32(), pa.list_(pa.float32(), width)
+    lacking = [name for name in ("step", *OF_WEIGHTS) if name not in names]
+    if len(set(names)) < len(names) or lacking:
         raise ValueError(f"{path} is damaged: its columns are {names}.")
+    kinds = {"step": (pa.int64(),)}
+    kinds |= dict.fromkeys(OF_WEIGHTS, (numbers,)) | dict.fromkeys(OF_STEPS, (number,))
     for field in schema:
-        if field.type not in (usual.get(field.name), *kinds):
+        if field.type not in kinds.get(field.name, (number, numbers)):
             raise ValueError(
                 f"{path} must hold a float32 for each step, or for each weight in {INFO_FILE} "
                 f"beside it. Received: {field.name} as {field.type}, and {width} weights"

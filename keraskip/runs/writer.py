@@ -15,7 +15,7 @@ from keraskip.runs.info import (
     epoch_row,
     read_info,
 )
-from keraskip.runs.run import StepsWriter
+from keraskip.runs.steps import StepsWriter
 
 
 class RunWriter(StepsWriter):

@@ -104,10 +104,9 @@ class Journal:
         with self._told_where():
             if writes and not kept and not self.overwrite:
                 self._move_aside("holds an earlier run, which stays as it is", OVERWRITE)
-            if writes and not self._hold.take(self.run_dir):
+            elif writes and not self._hold.take(self.run_dir):
                 kept = 0
                 self._move_aside("is being recorded by another process or recorder")
-                self._hold.take(self.run_dir)
             last = epoch_row(self.run_dir, kept) if kept else {}
             info_so_far = read_info(self.run_dir) if kept else {}
             known = info_so_far.get("nonfinite", [])
@@ -129,8 +128,7 @@ class Journal:
         self.labels, self._labels_after = [], []
         with self._told_where():
             if writes:
-                self.run_dir = claimed(self._asked)
-                self._hold.take(self.run_dir)
+                self._take_free()
             self._begin(weights, facts, 0, writes, [])
 
     def go_on(self) -> None:
@@ -160,13 +158,19 @@ class Journal:
         release(self.run_dir)
 
     def _move_aside(self, reason: str, advice: str = "") -> None:
-        """Takes a folder without a run."""
-        self.run_dir = claimed(self._asked)
+        """Takes a folder without a run, and says so."""
+        self._take_free()
         if self.run_dir != self._asked:
             warnings.warn(
                 f"{self._asked} {reason}: this one is recorded in {self.run_dir}.{advice}",
                 stacklevel=2,
             )
+
+    def _take_free(self) -> None:
+        """Takes a folder without a run, and its lock: who has the lock may not have begun yet."""
+        self.run_dir = claimed(self._asked)
+        while not self._hold.take(self.run_dir):
+            self.run_dir = claimed(self._asked)
 
     def _begin(
         self,
