@@ -86,8 +86,8 @@ def _checked(script: str, module: bool, layers: str | None, out: Path) -> Path:
     name = script if module else Path(script).stem
     if name in (".", "..") or name != Path(name).name:
         raise ValueError(
-            "The runs lie in a folder that is named as the script, so its name must not be `.` or "
-            f"`..`, nor a module's name contain a slash. Received: {script!r}"
+            "The runs lie in a folder that is named as the script, so its name must be more than "
+            f"dots, and a module's name have no slash. Received: {script!r}"
         )
     folder = out / name
     check_folder(folder)
