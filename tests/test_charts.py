@@ -9,7 +9,10 @@ from made_runs import STEPS, chain, made_run
 from test_analysis import write_run
 
 from keraskip.analysis.groups import grouped
+from keraskip.analysis.moments import early_profiles
 from keraskip.report.charts import charts
+from keraskip.report.first_chart import first_chart
+from keraskip.report.keys import with_groups
 from keraskip.report.looks import COLOURS, looks_of
 from keraskip.report.name_places import LINE, _apart, _with_room, places_of
 from keraskip.report.paper import fitted
@@ -40,6 +43,20 @@ def test_families_share_a_colour_and_differ_in_dashes(runs):
 def test_runs_of_ones_own_look_different(tmp_path):
     runs = [load_run(write_run(tmp_path / f"run{n}", np.ones(6))) for n in range(20)]
     assert len(set(looks_of(grouped(runs)))) == 20
+
+
+def test_a_name_has_the_colour_of_its_line(tmp_path):
+    """Names of ill networks are placed first, whatever the order of the groups."""
+    write_run(tmp_path / "healthy", np.ones(12))
+    write_run(tmp_path / "ill", 10.0 ** np.arange(-11, 1))
+    groups = grouped([load_run(tmp_path / name) for name in ("healthy", "ill")])
+    assert [group.verdict for group in groups] == ["healthy", "vanishing"]
+    runs = [run for group in groups for run in group.runs]
+    rows = with_groups(early_profiles(runs), groups)
+    names = pd.DataFrame(first_chart(groups, rows)["layer"][-1]["data"]["values"])
+    for keys in ("group", "group_key"), ("run", "run_key"):
+        of_names, of_lines = (part[[*keys]].drop_duplicates() for part in (names, rows))
+        assert set(map(tuple, of_names.to_numpy())) == set(map(tuple, of_lines.to_numpy()))
 
 
 def test_the_drawn_numbers_are_the_recorded_ones(runs):

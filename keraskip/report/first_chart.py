@@ -53,10 +53,7 @@ def first_chart(groups: Sequence[Group], profiles: pd.DataFrame) -> Chart:
     order = sorted(groups, key=lambda group: group.verdict == "healthy")
     labels = [*ways.values()] or [group.label for group in order]
     places = places_of(named, low, high, labels)
-    keys = {
-        name: key_of(each) for name, each in (("run", names_of(groups)["run"]), ("group", labels))
-    }
-    places = places.assign(**{f"{name}_key": places[name].map(keys[name]) for name in keys})
+    places = _with_keys(places, names_of(groups) | ({"group": labels} if ways else {}))
     gap = LEADING if places["moved"].any() else BESIDE
     room = LETTER * max(map(len, labels)) + 12
     names = f"min({room} + {gap}, {MOST_OF_WIDTH} * width)"
@@ -68,6 +65,12 @@ def first_chart(groups: Sequence[Group], profiles: pd.DataFrame) -> Chart:
     lines = _lines(signal, _by_keys(beside, groups), {**encodings, "x": across, "y": height})
     shared = {"x": across, "y": height, "color": encodings["color"]}
     return {"layer": [*lines, _names(places, f"{names} - {gap}", gap, shared)]}
+
+
+def _with_keys(places: pd.DataFrame, names: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The places with the keys of the lines, by which the colours go, whatever is drawn first."""
+    keys = {f"{kind}_key": places[kind].map(key_of(names[kind])) for kind in ("run", "group")}
+    return places.assign(**keys)
 
 
 def ways_in(groups: Sequence[Group], rows: pd.DataFrame) -> dict[str, str]:
