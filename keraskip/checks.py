@@ -8,6 +8,8 @@ from math import inf, isfinite
 from numbers import Real
 from typing import Any
 
+from keraskip.labels import in_one_line
+
 
 def check_choice(argument: str, value: object, choices: tuple) -> None:
     """ValueError unless `value` is one of `choices`."""
@@ -85,7 +87,7 @@ def check_usable(argument: str, value: Any, use: Callable[[Any], object], module
         ]
         raise ValueError(
             f"{argument} must be one of {module.__name__}, or its name, and fit the network. "
-            f"Received: {argument}={value!r}{_nearest(value, names)}. {error}"
+            f"Received: {argument}={value!r}{_nearest(value, names)}. {in_one_line(error)}"
         ) from error
 
 

@@ -45,6 +45,8 @@ BAD_VALUES = (
     (ALL,      {"prefix": "_a b"},                r"begin with a letter.*\(nearest: 'a_b'"),
     (ALL,      {"activation": "rellu"},           r"activation='rellu' \(nearest: relu"),
     (ALL,      {"activation": "glu"},             r"activation='glu'"),
+    # A dot matches no end of a line.
+    (ALL,      {"activation": "a\nb"},            r"^.*activation='a\\nb'.*$(?!\n)"),
     (ALL,      {"normalization": "bacth"},        r"normalization='bacth' \(nearest: batch"),
     (ALL,      {"kernel_initializer": "he_norm"}, r"'he_norm' \(nearest: he_normal"),
     (ALL,      {"kernel_initializer": "identity"}, r"kernel_initializer='identity'"),
