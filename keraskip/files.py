@@ -7,8 +7,8 @@ from pathlib import Path
 
 from keraskip.labels import visible
 
-# An archive may unpack to this many times its size, or to so many bytes in any case. Deflate packs
-# zeros 1,000 to 1; images and weights reach a tenth of that.
+# An archive may unpack to this many times its size; up to `ALWAYS_ALLOWED` bytes, to any number of
+# times. Deflate packs zeros 1,000 to 1; images and weights reach a tenth of that.
 MOST_EXPANSION = 100
 ALWAYS_ALLOWED = 2**28
 KINDS = {

@@ -91,7 +91,7 @@ def posted(port, body):
 
 
 def chunks(count, size):
-    """A body of so many chunks, as one sends it who does not know its length."""
+    """A body in chunks: the sender does not know its length."""
     yield b"Transfer-Encoding: chunked\r\n\r\n"
     chunk = b"%x\r\n%s\r\n" % (size, bytes(size))
     for _ in range(count):

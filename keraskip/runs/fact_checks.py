@@ -11,7 +11,7 @@ METRICS = list[dict[str, Number | list[Count] | None]]
 COUNTS = set(Epoch.__struct_fields__)
 # The writer itself puts them there.
 OWN = ("schema_version", "weights", "epochs", "checksum")
-# No fact has lists within lists of such a depth, and to write them would take too deep a stack.
+# Lists within lists. No fact has as many levels, and to write more would take too deep a stack.
 DEEPEST = 50
 
 

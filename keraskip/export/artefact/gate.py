@@ -40,8 +40,8 @@ def compare(artefact: Any, model: keras.Model, samples: Any = None) -> dict[str,
     Args:
         artefact: the opened artefact.
         model: the model.
-        samples: some real samples, to compare on as well. A network of whole numbers knows the
-            range of such samples only, and is compared on nothing else.
+        samples: some real samples, to compare on as well. A network that computes in whole
+            numbers knows the range of real samples only, so it is compared on these alone.
 
     Raises:
         ValueError: if the samples do not fit the model.
