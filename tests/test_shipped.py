@@ -1,12 +1,9 @@
-"""Weights that come with keraskip: what they give, what they refuse, and that they ship."""
+"""Weights that come with keraskip: what they give, and what they refuse."""
 
-import configparser
 import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -311,47 +308,7 @@ def test_describe_shows_the_accuracy():
     assert shipped.cards_of("resnet50") == {}
 
 
-def test_the_files_are_part_of_the_package_and_small():
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg")
-    globs = setup["options.package_data"]["keraskip"].split()
-    package = shipped.FOLDER.parents[1]
-    taken = {path for pattern in globs for path in package.glob(pattern)}
-    files = {path for path in shipped.FOLDER.rglob("*") if path.is_file()}
+def test_the_files_are_small():
+    files = [path for path in shipped.FOLDER.rglob("*") if path.is_file()]
     assert files
-    assert files <= taken
     assert sum(path.stat().st_size for path in files) < 8 * MEGABYTE
-
-
-@pytest.mark.slow
-def test_a_wheel_holds_them_and_works_alone(tmp_path):
-    source = tmp_path / "source"
-    source.mkdir()
-    shutil.copytree(ROOT / "keraskip", source / "keraskip")
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    wheel = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
-    subprocess.run([*wheel, "-w", tmp_path, source], check=True)
-    (packed,) = tmp_path.glob("keraskip-*.whl")
-    shutil.unpack_archive(packed, tmp_path / "site", "zip")
-    weights = tmp_path / "site" / "keraskip" / "models" / "weights"
-    ours, theirs = (
-        {path.relative_to(folder) for path in folder.rglob("*.*")}
-        for folder in (shipped.FOLDER, weights)
-    )
-    assert ours == theirs > set()
-    code = (
-        "import keraskip, numpy as np; print(keraskip.__file__);"
-        "model = keraskip.build('resnet20', weights='fashion_mnist');"
-        "print(model.predict(np.zeros((1, 28, 28, 1)), verbose=0).sum())"
-    )
-    printed = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
-    ).stdout.split()
-    assert Path(printed[0]).is_relative_to(tmp_path / "site")
-    assert float(printed[1]) == pytest.approx(1, abs=1e-4)

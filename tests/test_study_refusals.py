@@ -291,19 +291,23 @@ def test_another_server_at_the_address_of_ray_is_refused(answer, monkeypatch):
             kept.close()
 
 
+HAS_RAY = pytest.mark.skipif(not find_spec("ray"), reason="this environment has no Ray")
+
+
+@HAS_RAY
 @pytest.mark.parametrize("address", ["10.255.255.1", "ray://10.255.255.1", "", "host:"])
 def test_an_address_of_ray_without_a_port_is_refused(address):
     with pytest.raises(ConnectionError, match=f"address='{address}': it is not HOST:PORT"):
         on_ray(address)
 
 
+@HAS_RAY
 def test_nobody_answers_at_the_address_of_ray(free_port, tmp_path):
     for address in f"127.0.0.1:{free_port}", f"ray://127.0.0.1:{free_port}", "127.0.0.1:99999":
         with pytest.raises(ConnectionError, match=f"ray start --head.*address='{address}'"):
             on_ray(address)
-    if find_spec("ray"):
-        options = ["--ray", f"127.0.0.1:{free_port}", "--out", str(tmp_path)]
-        shown = CliRunner().invoke(app, ["compare", *options])
-        assert shown.exit_code == 2
-        assert shown.output.count("\n") == 1
+    options = ["--ray", f"127.0.0.1:{free_port}", "--out", str(tmp_path)]
+    shown = CliRunner().invoke(app, ["compare", *options])
+    assert shown.exit_code == 2
+    assert shown.output.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

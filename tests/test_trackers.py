@@ -331,7 +331,7 @@ def test_without_the_package(tmp_path, monkeypatch, name, folder):
     if folder:
         (tmp_path / name).mkdir()
     find = partial(PathFinder.find_spec, path=[str(tmp_path)])
-    monkeypatch.setattr("keraskip.callbacks.book.trackers.find_spec", find)
+    monkeypatch.setattr("keraskip.versions.find_spec", find)
     with pytest.raises(ImportError, match=rf"pip install 'keraskip\[{name}\]'"):
         GradientRecorder(tmp_path, trackers=[name])
 

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from keraskip.study.resources import has_gpu, room_for_jobs, threads_of_each
 from keraskip.study.training import train_trial
 from keraskip.study.trial import Trial
 from keraskip.study.waiting import Task, Waiting
+from keraskip.versions import is_installed
 
 # How often Ray starts a trial again whose worker was lost; it may have run out of memory itself.
 RETRIES = 5
@@ -92,8 +92,11 @@ def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Launcher:
         gpus: how many GPUs each trial takes.
 
     Raises:
+        ImportError: without the package ray.
         ConnectionError: if Ray does not answer at the address within seconds.
     """
+    if not is_installed("ray"):
+        raise ImportError("To train on Ray needs the package ray: pip install 'keraskip[ray]'")
     check_number("cpus", cpus, minimum=0)
     check_number("gpus", gpus, minimum=0)
     check_answers(address)
@@ -141,8 +144,6 @@ def launcher_for(
         return one_after_the_other if is_here else side_by_side(jobs, threads)
     if jobs != 1:
         raise ValueError(f"Ray decides how many trials run at a time. Received: jobs={jobs}")
-    if not find_spec("ray"):
-        raise ValueError("This environment has no Ray: pip install 'keraskip[ray]'")
     return on_ray(ray, cpus, gpus)
 
 

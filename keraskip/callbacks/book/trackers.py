@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from keraskip.callbacks.book.tracker import Tracker, step_logs
 from keraskip.callbacks.book.wandb import WandbTracker
 from keraskip.callbacks.columns import Rows
 from keraskip.checks import check_choice
+from keraskip.versions import is_installed
 
 # By the name of the package, which is the name of the extra, too.
 BY_NAME: dict[str, type[Tracker]] = {
@@ -37,7 +37,7 @@ def made_trackers(trackers: Sequence[str | Tracker], tensorboard: bool) -> list[
 def _made(tracker: str | Tracker) -> Tracker:
     if isinstance(tracker, str):
         check_choice("Each of trackers", tracker, tuple(BY_NAME))
-        if not _is_installed(tracker):
+        if not is_installed(tracker):
             raise ImportError(
                 f"The tracker {tracker!r} needs the package {tracker}: "
                 f"pip install 'keraskip[{tracker}]'"
@@ -50,12 +50,6 @@ def _made(tracker: str | Tracker) -> Tracker:
             f"see keraskip.callbacks.book.tracker.Tracker. Received: {tracker!r}"
         )
     return tracker
-
-
-def _is_installed(package: str) -> bool:
-    spec = find_spec(package)
-    # A plain folder of that name, such as the `wandb` that W&B writes, has no origin.
-    return spec is not None and spec.origin is not None
 
 
 class Trackers:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from keraskip.export.errors import ExportError
 from keraskip.export.network.tensors import Batch
+from keraskip.versions import is_installed
 
 if TYPE_CHECKING:
     from keraskip.export.network.contract import Contract
@@ -87,6 +87,6 @@ class Format:
         return self.load(folder)
 
     def _check(self, what: str, modules: Sequence[str]) -> None:
-        missing = [module for module in modules if not find_spec(module)]
+        missing = [module for module in modules if not is_installed(module)]
         if missing:
             raise ImportError(f"This {what} needs {', '.join(missing)}: {self.cure}")
