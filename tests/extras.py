@@ -206,7 +206,7 @@ def ray():
         address = next(found[1] for found in lines if found)
         settings = {"depth": 8, "filters": (4, 8, 16)}
         trial = Trial("resnet_seed0", "resnet", settings, epochs=1, batch_size=256)
-        (folder,) = run_study([trial], "runs", launcher=on_ray(address))
+        (folder,) = run_study([trial], "runs", place=on_ray(address))
         assert keraskip.load_run(folder).info["status"] == "finished"
     finally:
         node.terminate()
