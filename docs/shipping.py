@@ -5,11 +5,11 @@ import keraskip
 
 keras.utils.set_random_seed(0)
 x, y = load_digits(return_X_y=True)
-images = x.reshape(-1, 8, 8, 1).astype("float32")
+images = ((x * 255 / 16 - 77.9) / 95.9).reshape(-1, 8, 8, 1).astype("float32")
 preprocessing = keraskip.Preprocessing(mean=77.9, deviation=95.9)
 model = keraskip.build_resnet(8, input_shape=(8, 8, 1), classes=10)
 model.compile("adam", "sparse_categorical_crossentropy")
-model.fit((images * 255 / 16 - 77.9) / 95.9, y, epochs=1, verbose=0)
+model.fit(images, y, epochs=1, verbose=0)
 
 # --8<-- [start:export]
 keraskip.export_savedmodel(
