@@ -54,7 +54,7 @@ def read_image(file: str | os.PathLike, mode: str) -> Any:
             32 bits a channel.
         FileNotFoundError: for a missing file.
 
-    Examples:
+    Example:
 
     >>> read_image("keraskip/nowhere.png", "L")
     Traceback (most recent call last):

@@ -23,7 +23,7 @@ def visible(text: str) -> str:
     width or that turn the direction of a text, and halves of surrogate pairs, which no file can
     hold. Letters of all scripts and single emoji stay. Spaces of other widths become plain ones.
 
-    Examples:
+    Example:
 
     >>> print(visible("a\x1b[31mb"))
     a\x1b[31mb

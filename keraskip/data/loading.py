@@ -42,7 +42,7 @@ def load_data(
             that do not fit together.
         OSError: for a file that cannot be read, a set that cannot be downloaded.
 
-    Examples:
+    Example:
 
     >>> load_data("digits").input_shape
     (8, 8, 1)

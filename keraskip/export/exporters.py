@@ -81,7 +81,7 @@ def export_savedmodel(
     Warns:
         UserWarning: if the statistics of batch normalisation were never updated.
 
-    Examples:
+    Example:
 
     >>> export_savedmodel(model, "exported/resnet56")  # doctest: +SKIP
     >>> loaded = tf.saved_model.load("exported/resnet56")  # doctest: +SKIP
@@ -115,7 +115,7 @@ def export_onnx(
             `run`, `metrics` and `overwrite`, as for `export_savedmodel`. Result and errors are the
             same, too.
 
-    Examples:
+    Example:
 
     >>> export_onnx(model, "exported/resnet56_onnx")  # doctest: +SKIP
     """
@@ -147,7 +147,7 @@ def export_litert(
             one, unless they are unrolled. `keraskip.Artefact` takes any batch in turns of it.
         **common: as for `export_onnx`.
 
-    Examples:
+    Example:
 
     >>> export_litert(
     ...     model, "exported/small", quantization="int8", representative=images
@@ -172,7 +172,7 @@ def export_openvino(model: keras.Model, path: str | Path, **common: Unpack[Reque
         path: the folder to write.
         **common: as for `export_onnx`.
 
-    Examples:
+    Example:
 
     >>> export_openvino(model, "exported/resnet56_openvino")  # doctest: +SKIP
     """

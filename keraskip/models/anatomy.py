@@ -119,7 +119,7 @@ def anatomy(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> A
         TypeError: for a model without a graph.
         ValueError: for an input shape that does not fit the model, or if sizes stay unknown.
 
-    Examples:
+    Example:
 
     >>> from keraskip import build_resnet
     >>> resnet = anatomy(build_resnet(20, "v1", "A"))

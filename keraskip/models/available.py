@@ -16,7 +16,7 @@ def weights_of(name: str) -> tuple[str, ...]:
     Returns:
         The names of the weights; none for a network without any.
 
-    Examples:
+    Example:
 
     >>> weights_of("resnet50")
     ('imagenet',)

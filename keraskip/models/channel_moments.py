@@ -26,7 +26,7 @@ class ChannelMoments(layers.Layer):
         maps: the maps `[batch, height, width, channels]`.
         before: moments of other maps, which the result begins with.
 
-    Examples:
+    Example:
 
     >>> maps = [keras.Input((8, 8, 3)), keras.Input((8, 8, 2))]
     >>> moments = ChannelMoments()(maps[0])

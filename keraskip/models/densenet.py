@@ -105,7 +105,7 @@ def build_densenet(
         ImportError: if `"imagenet"` needs `huggingface_hub`.
         ConnectionError: if the Hugging Face Hub cannot be reached.
 
-    Examples:
+    Example:
 
     >>> model = build_densenet(40, growth_rate=12)
     >>> sum(weight.shape.num_elements() for weight in model.trainable_weights)

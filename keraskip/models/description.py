@@ -97,7 +97,7 @@ def describe(name_or_model: str | keras.Model) -> Description:
         ValueError: for a name that is not in the zoo, or a model whose images have no fixed size.
         TypeError: for a model without a graph.
 
-    Examples:
+    Example:
 
     >>> describe("resnet56").built["trainable"]
     853018

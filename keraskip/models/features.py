@@ -27,7 +27,7 @@ def features(model: keras.Model, stages: Sequence[int] | None = None) -> keras.M
         TypeError: for a model without a graph.
         ValueError: for a stage that there is not, or that ends inside a nested model.
 
-    Examples:
+    Example:
 
     >>> from keraskip import build_resnet
     >>> [tuple(output.shape) for output in features(build_resnet(20), stages=[2, 3]).outputs]

@@ -50,7 +50,7 @@ def load_model(
             configuration to 64 MiB and 100 levels; no layer may have more units than the file
             has bytes.
 
-    Examples:
+    Example:
 
     >>> model = load_model("runs/mine/preact_resnet1001.keras")  # doctest: +SKIP
     """

@@ -45,7 +45,7 @@ class RecomputedConvolutions(layers.Layer):
         moments: `ChannelMoments` of the maps in the same order, to share among layers that read
             the same maps. By default the layer computes them.
 
-    Examples:
+    Example:
 
     >>> maps = [keras.Input((8, 8, 3)), keras.Input((8, 8, 2))]
     >>> RecomputedConvolutions([16, 4], [1, 3])(maps).shape

@@ -116,7 +116,7 @@ def build_resnet(
         ImportError: if `"imagenet"` needs `huggingface_hub`.
         ConnectionError: if the Hugging Face Hub cannot be reached.
 
-    Examples:
+    Example:
 
     >>> model = build_resnet(56, variant="preact", input_shape=(8, 8, 1))
     >>> model.output_shape
@@ -183,7 +183,7 @@ def build_plain(
             other.
         TypeError: for arguments of another type.
 
-    Examples:
+    Example:
 
     >>> build_plain(20).count_params() == build_resnet(20).count_params()
     True

@@ -81,7 +81,7 @@ def add_skips(
 
     Source: He et al. 2015 (arXiv 1512.03385); He et al. 2016 (arXiv 1603.05027).
 
-    Examples:
+    Example:
 
     >>> dense = [keras.layers.Dense(8, "tanh") for _ in range(8)]
     >>> model = keras.Sequential([keras.Input((4,)), *dense, keras.layers.Dense(2)])

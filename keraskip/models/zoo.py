@@ -31,7 +31,7 @@ def list_models(pattern: str = "*") -> list[str]:
     Returns:
         The names, in the order of the papers.
 
-    Examples:
+    Example:
 
     >>> list_models("resnet50*")
     ['resnet50', 'resnet50v1.5', 'resnet50v2']
@@ -65,7 +65,7 @@ def build(name: str, /, **overrides: Any) -> "keras.Model":
         ImportError: if `"imagenet"` needs `huggingface_hub`.
         ConnectionError: if the Hugging Face Hub cannot be reached.
 
-    Examples:
+    Example:
 
     >>> build("resnet20", classes=100).output_shape
     (None, 100)

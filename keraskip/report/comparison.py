@@ -96,7 +96,7 @@ def compare(*runs: str | Path | Run) -> Comparison:
         ValueError: without runs, or if one is given twice.
         FileNotFoundError: if there is no run in one of the folders.
 
-    Examples:
+    Example:
 
     >>> compare("runs/plain56", "runs/resnet56").save("report.html")  # doctest: +SKIP
     PosixPath('report.html')

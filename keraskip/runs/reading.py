@@ -34,7 +34,7 @@ def load_run(path: str | Path) -> Run:
             of its two files is damaged; the message names the file. Batches of steps that are
             damaged are left out instead, see `Run.damaged`.
 
-    Examples:
+    Example:
 
     >>> run = load_run("runs/resnet56")  # doctest: +SKIP
     >>> run.grad_norm.shape  # doctest: +SKIP

@@ -51,7 +51,7 @@ def recipe_of(network: str) -> dict[str, Any]:
     Raises:
         ValueError: for another name.
 
-    Examples:
+    Example:
 
     >>> recipe_of("resnet110")["batch_size"]
     128

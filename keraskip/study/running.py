@@ -70,7 +70,7 @@ def run_study(
         OSError: if `out` cannot be written; before any training.
         TrialsFailed: if trials failed, after the others are finished.
 
-    Examples:
+    Example:
 
     >>> run_study([Trial("plain8", "plain", {"depth": 8})], "runs/mine")  # doctest: +SKIP
     [PosixPath('runs/mine/plain8')]

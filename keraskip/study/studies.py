@@ -154,7 +154,7 @@ def named_study(
             trial cannot have.
         OSError: for a file that cannot be read.
 
-    Examples:
+    Example:
 
     >>> [trial.name for trial in named_study("vanishing", depths=[8], seeds=[1])][:2]
     ['plain8', 'resnet8']

@@ -60,7 +60,7 @@ class Trial:
     Raises:
         ValueError: for a value that no training can have.
 
-    Examples:
+    Example:
 
     >>> Trial("mine", "resnet", {"depth": 20, "activation": "tanh"}, epochs=3).epochs
     3

@@ -98,7 +98,7 @@ def diagnose(
         verdict: what happens to its signal, `judge(run)` by default.
         learning: whether it learns, `learning_of(run)` by default.
 
-    Examples:
+    Example:
 
     >>> for finding in diagnose(load_run("runs/mine")):  # doctest: +SKIP
     ...     print(finding)

@@ -35,7 +35,7 @@ class Tracker(Protocol):
 
     An exception in one of them ends this tracker with a warning; record and training go on.
 
-    Examples:
+    Example:
 
     >>> class Printer:
     ...     def open(self, folder, resume_from):

@@ -40,7 +40,7 @@ class OwnLoop:
         Raises:
             ValueError: for a model without an optimizer.
 
-        Examples:
+        Example:
 
         >>> with GradientRecorder("runs/mine").recording(model) as step_done:  # doctest: +SKIP
         ...     for x, y in batches:

@@ -147,7 +147,7 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
         OSError: when training begins, if the folder cannot be written.
         ImportError: for a tracker whose package is not installed.
 
-    Examples:
+    Example:
 
     >>> model.fit(x, y, callbacks=[GradientRecorder("runs/mine")])  # doctest: +SKIP
     >>> keraskip.load_run("runs/mine").grad_norm.shape  # doctest: +SKIP
@@ -217,7 +217,7 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
         Raises:
             TypeError, ValueError: as for the same arguments of the recorder.
 
-        Examples:
+        Example:
 
         >>> recorder.begin_anew("runs/mine_seed1")  # doctest: +SKIP
         >>> model.fit(x, y, callbacks=[recorder])  # doctest: +SKIP

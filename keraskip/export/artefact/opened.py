@@ -43,7 +43,7 @@ class Artefact:
         OSError: if it cannot be read.
         ImportError: if the runtime is not installed.
 
-    Examples:
+    Example:
 
     >>> Artefact("exported/resnet56")(images)["predictions"].shape  # doctest: +SKIP
     (32, 10)

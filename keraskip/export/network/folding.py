@@ -48,7 +48,7 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
         TypeError: for a model without a graph.
         ValueError: for a layer that cannot be copied from its configuration.
 
-    Examples:
+    Example:
 
     >>> from keraskip import build_resnet
     >>> model = build_resnet(8)

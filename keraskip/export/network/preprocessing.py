@@ -42,7 +42,7 @@ class Preprocessing:
         ValueError: for numbers that are not finite, a deviation of 0 or below, another order,
             crop or interpolation.
 
-    Examples:
+    Example:
 
     >>> white = np.full((1, 2, 2, 1), 255, "uint8")
     >>> float(Preprocessing(mean=127.5, deviation=127.5)(white, (2, 2)).max())
