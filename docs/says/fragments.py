@@ -69,6 +69,8 @@ def trained(training):
         training.model.fit(training.x, training.y, training.batch, training.epochs, verbose=0,
                            shuffle=False, callbacks=[recorder])  # fmt: skip
         return keraskip.load_run(f"{folder}/example")
+
+
 # --8<-- [end:networks]
 
 
@@ -135,17 +137,14 @@ def numbers(found):
     known = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in found.evidence.items()
              if np.isfinite(value)]  # fmt: skip
     if found.steps:
-        known.append("step {0}".format(*found.steps) if found.steps[0] == found.steps[1]
-                     else "steps {0} to {1}".format(*found.steps))  # fmt: skip
+        known.append(f"step {found.steps[0]}" if found.steps[0] == found.steps[1]
+                     else f"steps {found.steps[0]} to {found.steps[1]}")  # fmt: skip
     return f"**Measured here.** {', '.join(known)}." if known else ""
 
 
 def after(example, found, cured):
     """How the training goes once the remedy is applied."""
-    if cured:
-        training = made(example, **cured)
-    else:
-        training = applied(made(example), found.remedy)
+    training = made(example, **cured) if cured else applied(made(example), found.remedy)
     return f"**After it.** {said_after(trained(training))}." if training else ""
 
 
@@ -153,8 +152,10 @@ def said_after(run):
     """Whether the cured network learns, and what it knows in the end."""
     state = about_learning(learning_of(run))
     accuracy = judge(run).accuracy
-    return state[0].upper() + state[1:] + (
-        "" if np.isnan(accuracy) else f"; accuracy {accuracy:.0%} in the last epoch"
+    return (
+        state[0].upper()
+        + state[1:]
+        + ("" if np.isnan(accuracy) else f"; accuracy {accuracy:.0%} in the last epoch")
     )
 
 

@@ -1,6 +1,6 @@
-"""How often each finding, state and verdict was right in the battery, for `docs/says/battery.json`.
+r"""How often findings, states and verdicts were right in the battery: `docs/says/battery.json`.
 
-    python tests/benchmarks/finding_scores.py docs/says/battery.json \\
+    python tests/benchmarks/finding_scores.py docs/says/battery.json \
         --made b.jsonl records --made d.jsonl drecords --drawn e.jsonl erecords
 
 Takes the files and the records of `diagnoses.py --out FILE --records FOLDER`, and asks the rules of
