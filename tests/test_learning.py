@@ -8,7 +8,7 @@ import pytest
 from made_runs import GUESS, classifier, falling, flat, regression, run_of, with_optimizer
 
 from keraskip.analysis.causes import diagnose
-from keraskip.analysis.heads import chance, constant_guess
+from keraskip.analysis.heads import Head, chance, constant_guess
 from keraskip.analysis.learning import LEARNING_RULES, learning_of
 from keraskip.analysis.series import mean_of_series
 from keraskip.analysis.words import about_learning
@@ -414,3 +414,10 @@ def test_steps_between_the_updates_of_an_accumulation_are_no_standstill(needed, 
     info = with_optimizer(classifier(), gradient_accumulation_steps=needed)
     run = run_of(flat(100), info=info, every=4, update_norm=np.nan)
     assert learning_of(run).state == expected
+
+
+def test_labels_of_one_class_are_the_same_though_their_share_is_rounded():
+    """The mean of the shares of 100 batches came to 1 - 8e-16."""
+    loss = "sparsecategoricalcrossentropy"
+    assert Head("out", 2, "softmax", loss, False, {"shares": [0.0, 1 - 8e-16]}).is_constant
+    assert not Head("out", 2, "softmax", loss, False, {"shares": [1e-6, 1 - 1e-6]}).is_constant

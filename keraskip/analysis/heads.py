@@ -16,7 +16,8 @@ COMPARING = (*SQUARED, *LINEAR, *CATEGORICAL, *BINARY)
 ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy",
               "binary_accuracy")  # fmt: skip
 
-# Labels whose deviation is a millionth of their size are one number.
+# Labels whose deviation is a millionth of their size are one number. Shares, which are means over
+# many batches, are rounded as well.
 SAME_LABELS = 1e-12
 
 
@@ -54,7 +55,7 @@ class Head(NamedTuple):
     def is_constant(self) -> bool:
         """Whether all its labels are known to be the same."""
         if len(self.shares):
-            return bool(self.shares.max() == 1)
+            return bool(self.shares.max() > 1 - SAME_LABELS)
         mean, variance = (self.labels.get(key, np.nan) for key in ("mean", "variance"))
         # The variance of a number in single precision is rounded, too.
         is_one = len(self.labels.get("means") or ()) < 2

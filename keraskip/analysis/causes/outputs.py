@@ -34,6 +34,7 @@ def _of_outputs(kind: str, when: str = "") -> Callable[[HeadRule], Cause]:
                     return Finding(kind, said[0], said[1], UMLAUT, layers=layers, evidence=units)
             return None
 
+        cause.__doc__ = rule.__doc__
         return cause
 
     return made
