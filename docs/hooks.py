@@ -15,11 +15,14 @@ from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import Files
+from mkdocs.structure.pages import Page
 
 DOCS = Path(__file__).parent
 MADE = DOCS / "made"
 RUNNERS = {".py": [sys.executable], ".sh": ["bash", "-euo", "pipefail"]}
 # TensorFlow tells of its machine, on a stream that nobody can turn off.
+SNIPPET = re.compile(r'^ *--8<-- "docs/(\S+\.(?:py|sh))', re.MULTILINE)
 NOISE = re.compile(r"^(?:WARNING: All log messages before absl|[IWE]\d{4} ).*\n", re.MULTILINE)
 # The command `keraskip` is that of the environment which builds, as are `python` and `pip`.
 ENVIRONMENT = os.environ | {
@@ -43,6 +46,16 @@ def on_pre_build(config: MkDocsConfig) -> None:
                 raise PluginError(failure)
 
 
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Offers the scripts that a page shows for download."""
+    folder = Path(page.file.src_uri).parent
+    links = [
+        f"[{Path(script).name}]({os.path.relpath(script, folder)}){{: download }}"
+        for script in dict.fromkeys(SNIPPET.findall(markdown))
+    ]
+    return f"{markdown}\n\n---\n\nThe whole code: {', '.join(links)}\n" if links else markdown
+
+
 def folder_of(script: Path) -> Path:
     """Where a script runs: `how/see_gradients.py` in `made/how/see_gradients`."""
     return MADE / script.relative_to(DOCS).with_suffix("")
@@ -51,7 +64,7 @@ def folder_of(script: Path) -> Path:
 def is_made(script: Path) -> bool:
     """Whether a script has run since it and the package were changed."""
     output = folder_of(script) / "output.txt"
-    sources = [script, *(DOCS.parent / "keraskip").rglob("*.py")]
+    sources = [script, Path(__file__), *(DOCS.parent / "keraskip").rglob("*.py")]
     return output.exists() and output.stat().st_mtime > max(s.stat().st_mtime for s in sources)
 
 

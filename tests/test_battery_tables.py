@@ -70,7 +70,7 @@ def test_the_drawn_networks_are_the_same_in_each_process_and_in_all_families():
     assert drawn() == DRAWN
     assert len({network.name for network in DRAWN}) == len(DRAWN) == 160
     assert {network.family for network in DRAWN if network.fault == "sound"} == FAMILIES
-    # The lot falls as it fell when the figures of the README were measured.
+    # The lot falls as it fell when the figures of docs/accuracy.md were measured.
     assert DRAWN[0].name == "drawn rate 0 conv 028"
     assert DRAWN[-1].changes["optimizer"] == "keras.optimizers.SGD(0.025)"
 

@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).parent / "benchmarks"))
 import cures
 from cure_networks import NETWORKS
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "cure.md"
 
 
 def made_row(name, kind, seed, accuracy=0.9, orders=1.0, verdict="healthy"):
@@ -26,8 +26,8 @@ def test_there_are_eight_networks_and_some_are_not_cured():
     assert sum(not any(network.expected) for network in NETWORKS.values()) >= 2
 
 
-def test_the_readme_has_a_row_for_each_network():
-    text = README.read_text(encoding="utf-8")
+def test_the_page_has_a_row_for_each_network():
+    text = PAGE.read_text(encoding="utf-8")
     assert [name for name in NETWORKS if f"| {name} |" not in text] == []
 
 

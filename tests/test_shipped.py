@@ -280,10 +280,10 @@ def test_a_card_tells_the_truth(network):
     assert "examples/fashion_mnist.py" in card["command"]
 
 
-def test_the_readme_has_the_figures_of_the_cards():
+def test_the_page_has_the_figures_of_the_cards():
     rows = [
         [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in (ROOT / "README.md").read_text("utf-8").splitlines()
+        for line in (ROOT / "docs/networks/index.md").read_text("utf-8").splitlines()
         if line.startswith("| `") and line.count(" x ") >= 1 and "%, " in line
     ]
     told = {}

@@ -1,0 +1,4 @@
+import keraskip
+
+model = keraskip.build_plain(56)
+print(keraskip.anatomy(model))

@@ -1,0 +1,4 @@
+import keraskip
+
+model = keraskip.build_resnet(56)
+print(keraskip.anatomy(model))
