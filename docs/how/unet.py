@@ -1,0 +1,44 @@
+import keras
+import numpy as np
+from keras import layers
+from sklearn.datasets import load_digits
+
+import keraskip
+
+digits = load_digits().images[:, :, :, None] / 16
+noisy = digits + np.random.default_rng(0).normal(size=digits.shape) * 0.3
+ink = (digits > 0.5).astype("float32")  # a mask for each image: 1 where there is ink
+
+
+# --8<-- [start:unet]
+def unet(head):
+    """One step down, one step up, and a skip across."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 1))
+    outside = layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
+    inside = layers.MaxPooling2D()(outside)
+    inside = layers.Conv2D(16, 3, padding="same", activation="relu")(inside)
+    h = layers.Concatenate()([layers.UpSampling2D()(inside), outside])
+    h = layers.Conv2D(8, 3, padding="same", activation="relu")(h)
+    return keras.Model(inputs, head(h))
+
+
+def train(name, head):
+    """Three epochs with this last layer."""
+    model = unet(head)
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
+    recorder = keraskip.GradientRecorder(f"runs/{name}")
+    model.fit(noisy, ink, epochs=3, verbose=0, callbacks=[recorder])
+
+
+# --8<-- [end:unet]
+
+# --8<-- [start:softmax]
+train("softmax", layers.Conv2D(1, 1, activation="softmax"))
+# --8<-- [end:softmax]
+
+# --8<-- [start:remedy]
+train("sigmoid", layers.Conv2D(1, 1, activation="sigmoid"))
+# --8<-- [end:remedy]
+
+print(keraskip.compare("runs/softmax", "runs/sigmoid").table())
