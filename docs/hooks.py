@@ -13,6 +13,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import griffe
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import Files
@@ -23,6 +24,7 @@ MADE = DOCS / "made"
 RUNNERS = {".py": [sys.executable], ".sh": ["bash", "-euo", "pipefail"]}
 # TensorFlow tells of its machine, on a stream that nobody can turn off.
 SNIPPET = re.compile(r'^ *--8<-- "docs/(\S+\.(?:py|sh))', re.MULTILINE)
+PROMPT = re.compile(r"^(>>> .*(?:\n.+)*)", re.MULTILINE)
 NOISE = re.compile(r"^(?:WARNING: All log messages before absl|[IWE]\d{4} ).*\n", re.MULTILINE)
 # The command `keraskip` is that of the environment which builds, as are `python` and `pip`.
 ENVIRONMENT = os.environ | {
@@ -54,6 +56,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         for script in dict.fromkeys(SNIPPET.findall(markdown))
     ]
     return f"{markdown}\n\n---\n\nThe whole code: {', '.join(links)}\n" if links else markdown
+
+
+class Examples(griffe.Extension):
+    """Sets the examples of docstrings off as code; `mkdocs.yml` names it."""
+
+    def on_object(self, *, obj: griffe.Object, **kwargs: object) -> None:
+        """Fences each paragraph that begins with a prompt."""
+        if obj.docstring:
+            text = obj.docstring.value
+            obj.docstring.value = PROMPT.sub(r"```pycon\n\1\n```", text)
 
 
 def folder_of(script: Path) -> Path:

@@ -3,8 +3,8 @@
     python tests/benchmarks/cures.py --out cures.jsonl [--seeds 2] [--epochs 8] [--only TEXT]
 
 Trains each of `cure_networks.py` on the digits of scikit-learn, from the same weights and on the
-same batches, and prints the table of docs/cure.md: the accuracy in the last epoch, and the orders of
-magnitude that the signal loses from the last to the first hidden layer at the beginning, each as
+same batches, and prints the table of docs/cure.md: the accuracy in the last epoch, and the orders
+of magnitude that the signal loses from the last to the first hidden layer at the beginning, each as
 the mean over the seeds and the range. Where the report gives no such orders, its verdict stands.
 Each training is a line of the file, so a run that was cut off goes on where it stopped. Fails if a
 network learns that is not expected to, or the other way round.
