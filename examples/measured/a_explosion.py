@@ -23,7 +23,7 @@ STEPS = {0: "before the first step", 1: "after one step"}
 
 def measure(reduced: bool) -> Outcome:
     """Records the first two steps of plain networks."""
-    seeds, depth, width = (range(2), 20, 128) if reduced else (range(8), 40, 384)
+    seeds, depth, width = (range(2), 10, 32) if reduced else (range(8), 40, 384)
     found = [_gradients(seed, depth, width) for seed in shown(seeds, "(a) explosion")]
     return read({"seeds": list(seeds), "norms": found})
 
@@ -35,7 +35,7 @@ def _gradients(seed: int, depth: int, width: int) -> list[list[float]]:
     model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
     with tempfile.TemporaryDirectory() as folder:
         # The raw kernels alone: the first and the last have other sizes.
-        recorder = GradientRecorder(folder, layers=r"^hidden\d+/kernel", verbose=0, overwrite=True)
+        recorder = GradientRecorder(folder, layers=r"hidden\d+/kernel", verbose=0, overwrite=True)
         model.fit(x, y, batch_size=128, shuffle=False, verbose=0, callbacks=[recorder])
         return np.asarray(load_run(folder).grad_norm, float).tolist()
 
@@ -82,11 +82,12 @@ def _range(norms: np.ndarray) -> float:
 
 
 def _chart(norms: np.ndarray) -> Chart:
+    means = np.exp(np.log(norms).mean(axis=0))
     points = [
         {
             "series": name,
             "layer": layer + 2,
-            "norm": float(np.exp(np.log(norms[:, step, layer]).mean())),
+            "norm": float(means[step, layer]),
         }
         for step, name in STEPS.items()
         for layer in range(norms.shape[2])

@@ -72,17 +72,17 @@ CLAIM = Claim(
     "(abstract).",
     there="exponential fall in plain networks, sublinear with skips",
     expected="Expected: the correlation falls towards 0 with depth in plain networks and stays "
-    "higher in residual ones. (a) From the shallowest to the deepest plain network it falls by "
-    "more than 0.2; (b) at the greatest depth the residual network leads by more than 0.2. Both "
+    "higher in residual ones. From the shallowest to the deepest plain network it falls by "
+    "more than 0.2; at the greatest depth the residual network leads by more than 0.2. Both "
     "with the whole interval: `yes`. One: `in part`. Both on the other side: `no`; else "
     "`inconclusive`.",
     how='New networks of 8 to 56 layers get 64 digits. The correlation is `"shattering"` of the '
     "recorder's probe: of the gradients of the loss with respect to an image and to the same image "
     "moved by a hundredth of a standard deviation. Both kinds of network have batch normalisation. "
     "Interval: Student, over the seeds; differences are taken seed by seed.",
-    beyond="Nearby inputs correlate more than the distant ones of the paper's theorems, so the laws "
-    "themselves (exponential or not) are not tested, only direction and order. Nothing is said "
-    "about training.",
+    beyond="Nearby inputs correlate more than the distant ones of the paper's theorems, so the "
+    "laws themselves (exponential or not) are not tested, only direction and order. Nothing is "
+    "said about training.",
     measure=measure,
     read=read,
 )

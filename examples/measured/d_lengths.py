@@ -21,7 +21,7 @@ DRAWS, WIDTH, DEPTH = 100, 100, 10
 def measure(reduced: bool) -> Outcome:
     """Sends a random vector through many random networks of each architecture."""
     seeds = range(2) if reduced else range(10)
-    times, widths = (2, WIDTHS[:6]) if reduced else (10, WIDTHS)
+    times, widths = (2, WIDTHS[:2]) if reduced else (3, WIDTHS)
     spread, growth = [], []
     for seed in shown(seeds, "(d) lengths"):
         keras.utils.set_random_seed(seed)
@@ -41,9 +41,10 @@ def lengths(widths: list[int], scale: float) -> np.ndarray:
         widths: of the layers.
         scale: the variance of the weights is `scale / fan-in`.
     """
-    start = keras.initializers.VarianceScaling(scale, "fan_in", "untruncated_normal")
     x = ops.ones((DRAWS, widths[0]))
     for width in widths:
+        # An initializer gives the same numbers each time, so each layer needs its own.
+        start = keras.initializers.VarianceScaling(scale, "fan_in", "untruncated_normal")
         weights = ops.reshape(start((x.shape[1], DRAWS * width)), (x.shape[1], DRAWS, width))
         x = ops.relu(ops.einsum("dn,ndw->dw", x, weights))
     return ops.convert_to_numpy(ops.mean(x**2, axis=1)).astype(float)
@@ -96,12 +97,12 @@ CLAIM = Claim(
     "about 5. The interval of the factor lies within 0.98 to 1.02, and that of the rise above 0: "
     "`yes`. One of the two: `in part`. Both outside: `no`; else `inconclusive`.",
     how="A vector of ones goes through random ReLU layers with Keras's initializer for Gaussian "
-    "weights, in 15 architectures of equal and of uneven widths; the same sum of 1/width is made by "
-    "few narrow and by many wide layers. The factor is measured over 10 layers of 100 units. "
+    "weights, in 15 architectures of equal and of uneven widths; the same sum of 1/width is made "
+    "by few narrow and by many wide layers. The factor is measured over 10 layers of 100 units. "
     "Interval: Student, over the seeds.",
-    beyond="Only fully connected networks without biases are measured, not convolutions or residual "
-    "networks. Lengths have heavy tails, so a sample of networks gives too small a spread where the "
-    "sum is large. That a large spread hinders training is not tested.",
+    beyond="Only fully connected networks without biases are measured, not convolutions or "
+    "residual networks. Lengths have heavy tails, so a sample of networks gives too small a "
+    "spread where the sum is large. That a large spread hinders training is not tested.",
     measure=measure,
     read=read,
 )

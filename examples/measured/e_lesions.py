@@ -21,8 +21,8 @@ BUILDERS = {"plain": build_plain, "resnet": build_resnet}
 
 def measure(reduced: bool) -> Outcome:
     """Trains each network with each seed, takes blocks out, and follows paths of each length."""
-    seeds, epochs, samples = (range(2), 2, 2) if reduced else (range(5), 15, 20)
-    shallow, deep = (14, 14) if reduced else (20, 56)
+    seeds, epochs, samples = (range(2), 1, 1) if reduced else (range(5), 15, 20)
+    shallow, deep = (8, 8) if reduced else (20, 56)
     jobs = [(kind, shallow, seed) for seed in seeds for kind in BUILDERS]
     jobs += [] if reduced else [("resnet", deep, seed) for seed in seeds[:3]]
     lesions, paths = [], []
@@ -151,9 +151,9 @@ CLAIM = Claim(
     "abstract says that most of the gradient in that network comes from paths that are only 10 to "
     "34 layers deep, although the mean path is far longer.",
     there="plain: chance level; residual: hardly a change; paths of 10 to 34 of 110 layers",
-    expected="Expected: the same three. Removing one block that keeps the shape (a) adds less than "
-    "10 points of test error to a residual network, mean over its blocks; (b) leaves a plain one "
-    "with more than 50 % errors (chance is 90 %); (c) the mean length of a path, weighted by its "
+    expected="Expected: the same three. Removing one block that keeps the shape adds less than "
+    "10 points of test error to a residual network, mean over its blocks; leaves a plain one "
+    "with more than 50 % errors (chance is 90 %); the mean length of a path, weighted by its "
     "gradient, is less than a third of the blocks, where the mean over all paths is one half. All "
     "three with the whole interval: `yes`. All three on the other side: `no`. A mixture with at "
     "least one that holds: `in part`; else `inconclusive`.",
@@ -165,9 +165,9 @@ CLAIM = Claim(
     "test images, and the mean norm is multiplied by the number of such paths, as in the paper. "
     "Intervals: Student, over the seeds.",
     beyond="Digits are easier than CIFAR-10, and the networks smaller than 110 layers. Blocks that "
-    "change the shape are left out, because a plain network has no identity to put there. The norms "
-    "of single paths are added, as in the paper; that gradients of different paths may cancel is "
-    "not seen.",
+    "change the shape are left out, because a plain network has no identity to put there. The "
+    "norms of single paths are added, as in the paper; that gradients of different paths may "
+    "cancel is not seen.",
     measure=measure,
     read=read,
 )
