@@ -1,0 +1,1 @@
+"""Claims of the papers on skip connections, measured again; `examples/claims.py` runs them."""
