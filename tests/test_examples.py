@@ -26,6 +26,7 @@ def run(example, *arguments):
 
 def test_all_examples_are_tested():
     assert {file.name for file in EXAMPLES.glob("*.py")} == {
+        "claims.py",
         "compare_two_networks.py",
         "cure_your_own_model.py",
         "fashion_mnist.py",

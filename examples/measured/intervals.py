@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from scipy import stats
+
+Values: TypeAlias = Sequence[float] | np.ndarray
 
 
 class Interval(NamedTuple):
@@ -24,7 +26,7 @@ class Interval(NamedTuple):
         return low <= self.low and self.high <= high
 
 
-def student(values: Sequence[float]) -> Interval:
+def student(values: Values) -> Interval:
     """The mean with Student's interval; a single value has an infinite one."""
     array = np.asarray(values, float)
     mean = float(array.mean())
@@ -34,11 +36,11 @@ def student(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - reach, mean + reach)
 
 
-def student_of_factor(values: Sequence[float]) -> Interval:
+def student_of_factor(values: Values) -> Interval:
     """The geometric mean of positive values, with Student's interval of their logarithms."""
     return Interval(*(math.exp(end) for end in student([math.log(value) for value in values])))
 
 
-def slope(x: Sequence[float], y: Sequence[float]) -> float:
+def slope(x: Values, y: Values) -> float:
     """The slope of the straight line through points, by least squares."""
     return float(np.polyfit(np.asarray(x, float), np.asarray(y, float), 1)[0])

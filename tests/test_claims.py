@@ -1,0 +1,96 @@
+"""Claims of papers: each is measured in its reduced form, and its rule reads the numbers."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "examples"))
+
+claims = importlib.import_module("claims")
+intervals = importlib.import_module("measured.intervals")
+page_of = importlib.import_module("measured.page").page_of
+Interval, slope, student = intervals.Interval, intervals.slope, intervals.student
+
+OUT = ROOT / "docs" / "claims"
+CLAIMS = claims.claims()
+RULE = {letter: sys.modules[claim.read.__module__].rule for letter, claim in CLAIMS.items()}
+YES, NO, PART, OPEN = "yes", "no", "in part", "inconclusive"
+
+
+def at(value):
+    """A narrow interval."""
+    return Interval(value, value - 0.001, value + 0.001)
+
+
+WIDE = Interval(0.5, -10.0, 10.0)
+RULES = [
+    ("a", (at(1.467), at(0.05)), YES),
+    ("a", (at(1.2), at(0.05)), PART),
+    ("a", (at(1.7), at(0.2)), NO),
+    ("a", (WIDE, WIDE), OPEN),
+    ("b", (at(0.3), at(0.3)), YES),
+    ("b", (at(0.1), at(0.3)), PART),
+    ("b", (at(0.1), at(0.1)), NO),
+    ("b", (WIDE, WIDE), OPEN),
+    ("c", (at(-1.1), at(-0.1)), YES),
+    ("c", (at(-1.3), at(-0.1)), PART),
+    ("c", (at(-0.7), at(-0.4)), NO),
+    ("c", (WIDE, WIDE), OPEN),
+    ("d", (at(1.0), at(5.0)), YES),
+    ("d", (at(1.03), at(5.0)), PART),
+    ("d", (at(0.97), at(-1.0)), NO),
+    ("d", (WIDE, WIDE), OPEN),
+    ("e", (at(0.05), at(0.6), at(0.3)), YES),
+    ("e", (at(0.15), at(0.6), at(0.3)), PART),
+    ("e", (at(0.15), at(0.4), at(0.4)), NO),
+    ("e", (WIDE, WIDE, WIDE), OPEN),
+]
+
+
+@pytest.mark.parametrize(("letter", "intervals", "verdict"), RULES)
+def test_the_rule_reads_the_intervals_on_both_sides_of_its_limits(letter, intervals, verdict):
+    assert RULE[letter](*intervals) == verdict
+
+
+@pytest.mark.parametrize("letter", CLAIMS)
+def test_a_claim_is_measured_in_its_reduced_form(letter):
+    outcome = CLAIMS[letter].measure(True)
+    numbers = json.loads(json.dumps(outcome.numbers, allow_nan=False))
+    again = CLAIMS[letter].read(numbers)
+    assert (again.here, again.agrees) == (outcome.here, outcome.agrees)
+    assert outcome.agrees in (YES, NO, PART, OPEN)
+    assert len(outcome.seeds) == 2
+    assert "nan" not in outcome.here
+
+
+def records():
+    files = sorted(OUT.glob("*.json"))
+    return {file.stem: json.loads(file.read_text("utf-8")) for file in files}
+
+
+def test_what_is_on_the_page_follows_from_the_numbers():
+    for letter, record in records().items():
+        outcome = CLAIMS[letter].read(record["numbers"])
+        assert (outcome.here, outcome.agrees) == (record["here"], record["agrees"])
+        assert (OUT / f"{letter}.svg").is_file() == (outcome.chart is not None)
+
+
+def test_the_page_is_made_from_the_files():
+    page = OUT.with_suffix(".md").read_text("utf-8")
+    assert page == page_of(claims.measured_in(OUT))
+    assert page.count("\n| [(") == len(records()) == len(CLAIMS)
+
+
+def test_an_interval_holds_what_it_should():
+    assert student([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2 - 2.4841, 2 + 2.4841), abs=1e-4)
+    assert slope([0, 1, 2], [1, 3, 5]) == pytest.approx(2)
+
+
+def test_an_unknown_letter_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        claims.main(["zz"])
+    assert "Received: zz" in capsys.readouterr().err
