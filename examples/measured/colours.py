@@ -4,6 +4,7 @@ The colours are by Okabe and Ito, "Color universal design" (2008).
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from measured.claim import Chart
@@ -39,12 +40,19 @@ def axis(field: str, title: str, log: bool = False, zero: bool = False) -> Chart
     }
 
 
-def errors_by_name(intervals: Mapping[str, Interval], title: str, colours: Colours) -> Chart:
-    """A point with its interval for each name, one below the other."""
-    rows = [
-        {"name": name, "value": one.value, "low": one.low, "high": one.high}
-        for name, one in intervals.items()
-    ]
+def percent(field: str, title: str) -> Chart:
+    """A channel of place for errors between 1 % and 100 %, of which small ones get more room."""
+    scale = {"type": "log", "domain": [1, 100], "clamp": True}
+    look = {"values": [1, 2, 5, 10, 20, 50, 100], "format": "d", "gridOpacity": 0.5}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": look}
+
+
+def errors_by_name(
+    intervals: Mapping[str, Interval], title: str, colours: Colours, log: bool = False
+) -> Chart:
+    """A point with its interval for each name, one below the other; errors in percent."""
+    ends = [Interval(*(max(1.0, end) for end in one)) if log else one for one in intervals.values()]
+    rows = [{"name": name, **one._asdict()} for name, one in zip(intervals, ends, strict=True)]
     names = {
         "field": "name",
         "type": "nominal",
@@ -53,12 +61,12 @@ def errors_by_name(intervals: Mapping[str, Interval], title: str, colours: Colou
         "axis": {"labelLimit": 200},
     }
     colour = coloured(colours, legend=False)
-    bar = {"x": axis("low", title, zero=True), "x2": {"field": "high"}, "y": names, "color": colour}
-    point = {"x": axis("value", title, zero=True), "y": names, "color": colour}
+    place = percent if log else partial(axis, zero=True)
+    bar = {"x": place("low", title), "x2": {"field": "high"}, "y": names, "color": colour}
+    point = {"x": place("value", title), "y": names, "color": colour}
     return {
         "data": {"values": rows},
         **SIZE,
-        "height": {"step": 36},
         "layer": [
             {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": bar},
             {"mark": {"type": "point", "filled": True, "size": 90}, "encoding": point},

@@ -142,14 +142,14 @@ CLAIM = Claim(
     source="Deep residual learning for image recognition, arXiv 1512.03385",
     says=(
         "Section 4.1: a plain network of 34 layers has a higher training error than one of 18 "
-        "(ImageNet, Fig. 4); section 4.2 and Fig. 6 find the same on CIFAR-10 for 20 to 110 "
-        "layers. The authors call this degradation, and argue that it is unlikely to be caused by "
-        "vanishing gradients: with batch normalisation the forward signal has a variance, and they "
-        "checked that the norms of the gradient are healthy."
+        "(ImageNet); section 4.2 and Fig. 6 find the same on CIFAR-10 for 20 to 56 layers. The "
+        "authors call this degradation, and argue that it is unlikely to be caused by vanishing "
+        "gradients: with batch normalisation the forward signal has a variance, and they checked "
+        "that the norms of the gradient are healthy."
     ),
     there=(
-        "validation error on ImageNet 27.94 % with 18 plain layers, 28.54 % with 34 (Table 2); no "
-        "number is given for the signals"
+        "validation error on ImageNet 27.94 % with 18 plain layers, 28.54 % with 34; with skips "
+        "27.88 % and 25.03 % (Table 2); no number is given for the signals"
     ),
     expected=(
         "The deeper network has the higher training error, its forward signal keeps its size, and "
