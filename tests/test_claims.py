@@ -5,18 +5,26 @@ import json
 import sys
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
+
+import keraskip
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "examples"))
 
 claims = importlib.import_module("claims")
 intervals = importlib.import_module("measured.intervals")
+lesions = importlib.import_module("measured.lesions")
+networks = importlib.import_module("measured.networks")
 page_of = importlib.import_module("measured.page").page_of
 Interval, slope, student = intervals.Interval, intervals.slope, intervals.student
 
 OUT = ROOT / "docs" / "claims"
 CLAIMS = claims.claims()
+# It trains; the parts of its measurement are tried below.
+SLOW = {"e"}
 RULE = {letter: sys.modules[claim.read.__module__].rule for letter, claim in CLAIMS.items()}
 YES, NO, PART, OPEN = "yes", "no", "in part", "inconclusive"
 
@@ -56,7 +64,10 @@ def test_the_rule_reads_the_intervals_on_both_sides_of_its_limits(letter, interv
     assert RULE[letter](*intervals) == verdict
 
 
-@pytest.mark.parametrize("letter", CLAIMS)
+@pytest.mark.parametrize(
+    "letter",
+    [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in CLAIMS],
+)
 def test_a_claim_is_measured_in_its_reduced_form(letter):
     outcome = CLAIMS[letter].measure(True)
     numbers = json.loads(json.dumps(outcome.numbers, allow_nan=False))
@@ -94,3 +105,37 @@ def test_an_unknown_letter_is_refused(capsys):
     with pytest.raises(SystemExit):
         claims.main(["zz"])
     assert "Received: zz" in capsys.readouterr().err
+
+
+def halves(kind):
+    """A small network, its one block that can be removed, and what enters and leaves it."""
+    model = networks.seeded(0, kind, 8)
+    (block,) = lesions.removable(model)
+    ends = [model.get_layer("stem_act").output, model.get_layer(f"{block}_act2").output]
+    return model, block, keras.Model(model.input, ends)
+
+
+@pytest.mark.parametrize("kind", [keraskip.build_plain, keraskip.build_resnet])
+def test_a_network_without_a_block_has_the_identity_there(kind):
+    model, block, both = halves(kind)
+    images, _ = networks.batch(4)
+    before = model.get_weights()
+    entering, leaving = map(keras.ops.convert_to_numpy, both(images))
+    assert np.abs(entering - leaving).max() > 0.1
+    with lesions.without(model, block):
+        entering, leaving = map(keras.ops.convert_to_numpy, both(images))
+    np.testing.assert_allclose(leaving, entering, atol=1e-5)
+    for weights, again in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, again)
+
+
+def test_gates_change_the_gradient_and_nothing_else():
+    model = networks.seeded(0, keraskip.build_resnet, 8)
+    images, labels = networks.batch(4)
+    copy = lesions.gated(model)
+    paths = (set(), {0}, {0, 1, 2})
+    norms = [lesions.path_norm(copy, through, images, labels) for through in paths]
+    assert min(norms) > 0
+    assert len(set(norms)) == 3
+    found, wanted = (keras.ops.convert_to_numpy(each(images)) for each in (copy, model))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
