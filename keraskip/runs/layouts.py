@@ -5,6 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+# The longest list that numpy takes for one number of a row.
+LONGEST = 2**29 - 1
+
 
 class Layout(NamedTuple):
     """What the header of a message says.
@@ -52,7 +55,7 @@ def numbers_of(schema: pa.Schema) -> dict[int, np.dtype]:
     for number, field in enumerate(schema):
         is_list = pa.types.is_fixed_size_list(field.type)
         kind = known.get(field.type.value_type if is_list else field.type)
-        if kind:
+        if kind and (not is_list or field.type.list_size <= LONGEST):
             kinds[number] = np.dtype((kind, (field.type.list_size,) if is_list else ()))
     return kinds
 
@@ -61,6 +64,6 @@ def _place(column: pa.Array, message: pa.Buffer) -> int:
     """The first byte of a column; ValueError if a number lacks."""
     *nulls, numbers = column.buffers()
     # Whoever wrote a row had a number for each column, and so no map of the ones that lack.
-    if any(nulls):
+    if any(known is not None for known in nulls):
         raise ValueError("a number lacks")
     return numbers.address - message.address if len(column) else 0
