@@ -109,6 +109,21 @@ def test_a_flipped_bit_loses_its_batch_and_no_other(written, stretch):
         assert found.gaps == [written.rows[hit]] or (is_last and found.truncated), bit
 
 
+def test_batches_without_steps(tmp_path, stretch):
+    """Empty ones change nothing, and hide no damage."""
+    lengths = (0, 2, 0, 0, 2, 2, 0)
+    written = Written(tmp_path / "run", lengths)
+    found = written.read()
+    written.check(found, range(len(lengths)))
+    assert found.gaps == []
+    for batch in (1, 3):
+        data = bytearray(written.data)
+        data[written.ends[batch] + 60] ^= 4
+        found = written.read(data)
+        written.check(found, [each for each in range(len(lengths)) if each != batch])
+        assert found.gaps == [written.rows[batch]]
+
+
 def test_several_places_with_damage_are_told_apart(written, stretch):
     data = bytearray(written.data)
     for batch in (0, 3, 4, 6):

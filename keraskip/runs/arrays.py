@@ -24,25 +24,18 @@ class Arrays:
         kinds = numbers_of(schema)
         most = size // max(1, sum(kind.itemsize for kind in kinds.values()))
         self._arrays = {number: _empty((most, *k.shape), k.base) for number, k in kinds.items()}
-        self._blocks: list[Block] = []
-        self.rows = self._copied = 0
+        self.rows = 0
 
     def add(self, block: Block) -> None:
-        """Adds a batch, which must stay as it is until `copy`."""
-        self._blocks.append(block)
-        self.rows += block.rows
-
-    def copy(self) -> None:
-        """Copies the batches that were added since."""
+        """Copies the numbers of batches behind the ones before."""
+        begin, self.rows = self.rows, self.rows + block.rows
         for number, array in self._arrays.items():
-            if self._blocks:
-                parts = [block.columns[str(number)] for block in self._blocks]
-                np.concatenate(parts, out=array[self._copied : self.rows])
-        self._blocks, self._copied = [], self.rows
+            numbers = block.columns[str(number)]
+            array[begin : self.rows].reshape(numbers.shape)[...] = numbers
 
     def column(self, number: int) -> np.ndarray:
-        """What was copied of the column with this number; it cannot be changed."""
-        column = self._arrays[number][: self._copied]
+        """The column with this number; it cannot be changed."""
+        column = self._arrays[number][: self.rows]
         column.setflags(write=False)
         return column
 

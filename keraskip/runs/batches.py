@@ -43,13 +43,12 @@ def read_batches(path: Path, source: BufferedReader) -> Batches:
     gaps: list[int] = []
     begin, truncated = file.begin, False
     while begin < len(file.data) or file.goes_on:
-        block = file.batch(begin)
+        block = file.batches(begin)
         if block is not None:
             arrays.add(block)
             begin += block.columns.nbytes
             continue
         if file.goes_on:
-            arrays.copy()
             file.go_on(begin)
             begin = 0
             continue
@@ -58,7 +57,6 @@ def read_batches(path: Path, source: BufferedReader) -> Batches:
         truncated &= begin == len(file.data)
         if not truncated:
             gaps.append(arrays.rows)
-    arrays.copy()
     # A small file may hold any number of compressed steps. A damaged batch may only look like it.
     if file.is_compressed and not arrays.rows:
         raise ValueError(f"{path} is compressed. keraskip writes steps that are not.")

@@ -64,6 +64,6 @@ def _place(column: pa.Array, message: pa.Buffer) -> int:
     """The first byte of a column; ValueError if a number lacks."""
     *nulls, numbers = column.buffers()
     # Whoever wrote a row had a number for each column, and so no map of the ones that lack.
-    if any(known is not None for known in nulls):
+    if any(nulls):
         raise ValueError("a number lacks")
     return numbers.address - message.address if len(column) else 0

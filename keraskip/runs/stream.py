@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from keraskip.runs.layouts import Layout, layout_of
-from keraskip.runs.seals import KEY, WORD, checksum_of, head_checksum, text_of, unsealed
+from keraskip.runs.seals import KEY, SEAL, WORD, alike, head_checksum, sound, text_of, unsealed
 
 # A flipped bit may say that the other bytes come first.
 AS_STORED = pa.ipc.IpcReadOptions(ensure_native_endian=False)
@@ -20,16 +20,19 @@ MARK = b"\xff\xff\xff\xff"
 MARKS = re.compile(re.escape(MARK))
 # The bytes that are looked at in one go stay in the cache of the processor.
 STRETCH = 2**20
+# After batches that were whole, as many times as many are looked at together.
+MORE = 8
 # In the header of a message: the kind of a batch, and a field of its table.
 BATCH, COMPRESSION = 3, 3
 
 
 class Block(NamedTuple):
-    """A batch that is as it was written.
+    """Batches in a row that are as they were written, and share a header.
 
     Attributes:
-        rows: the number of its steps.
-        columns: its message, with a field for each column, by the number of the column.
+        rows: the number of steps in all of them.
+        columns: their messages [batches], with a field for each column, by the number of the
+            column. They lie in memory that is used again.
     """
 
     rows: int
@@ -62,6 +65,8 @@ class StreamBytes:
         # Of the batches that were whole, by their headers without checksum; and the headers' sizes.
         self._layouts: dict[bytes, Layout] = {}
         self._sizes: set[int] = set()
+        # How many batches are looked at together.
+        self._ahead = 1
 
     def _columns(self, path: Path) -> tuple[pa.Schema, int]:
         """The columns, and where they end; ValueError if the file does not begin with them."""
@@ -94,30 +99,50 @@ class StreamBytes:
         # Something else may have cut the file meanwhile.
         self.goes_on = count == len(room) and self._at + count < self.size
 
-    def batch(self, begin: int) -> Block | None:
-        """The batch that begins here; None if it is damaged, not whole, or none."""
+    def batches(self, begin: int) -> Block | None:
+        """The batches from here on that share a header; None if the first is damaged or not whole.
+
+        Others with this header may follow.
+        """
         body = self._body(begin)
         # A damaged size may be that of the rest of the file.
         if body - begin not in self._sizes and self.end_of(begin) is None:
             return None
         header = bytes(self.data[begin:body])
-        text, kind, checksum = unsealed(header)
+        text = unsealed(header)
         known = self._layouts.get(text)
-        head = known.head if known else head_checksum(self._text, text)
         end = begin + known.columns.itemsize if known else self.end_of(begin)
-        if end is None or end > len(self.data):
+        if end is None or end > len(self.data) or len(text) != body - begin:
             return None
         # An older version may have begun the run, and a newer one gone on with it. A flipped bit in
         # either of both words leaves the other.
-        self._is_sealed |= bool(kind) or KEY in header
-        if self._is_sealed and not _fits(checksum, kind, head, self.data[body:end]):
+        self._is_sealed |= SEAL in header or KEY in header
+        head = known.head if known else head_checksum(self._text, text)
+        count = self._whole(begin, end - begin, text, head, self._ahead if known else 1)
+        if not count:
             return None
         layout = known or layout_of(self._buffer.slice(begin, end - begin), self.schema, head)
         if layout is None:
             return None
         self._layouts[text] = layout
         self._sizes.add(body - begin)
-        return Block(layout.rows, np.ndarray((), layout.columns, self.data, begin))
+        return Block(count * layout.rows, np.ndarray(count, layout.columns, self.data, begin))
+
+    def _whole(self, begin: int, size: int, text: bytes, head: int, most: int) -> int:
+        """How many batches from here on have this header and size, and are whole; at most these.
+
+        Few are looked at behind a damaged one, as others may be near it.
+        """
+        most = min(most, (len(self.data) - begin) // size)
+        headers = np.ndarray((most, len(text)), np.uint8, self.data, begin, (size, 1))
+        count = alike(headers, text)
+        if self._is_sealed:
+            words, rest = divmod(size - len(text), WORD)
+            place, strides = begin + len(text), (size, WORD)
+            bodies = np.ndarray((count, words), np.uint64, self.data, place, strides)
+            count = 0 if rest else sound(headers[:count], bodies, text, head)
+        self._ahead = MORE * most if count == most else 1
+        return count
 
     def _body(self, begin: int) -> int:
         """Where the body begins of the message that begins here."""
@@ -139,7 +164,7 @@ class StreamBytes:
         """Where the next whole batch begins, or the end of the file."""
         for mark in MARKS.finditer(self.data, begin + 1):
             begin = mark.start()
-            if begin % WORD == 0 and self.batch(begin) is not None:
+            if begin % WORD == 0 and self.batches(begin) is not None:
                 return begin
         return len(self.data)
 
@@ -162,14 +187,10 @@ class StreamBytes:
             raise TypeError("no batch")
         place = _field(data, message, 2)
         (offset,) = struct.unpack_from("<I", data, place)
-        (body,) = struct.unpack_from("<q", data, _field(data, message, 3))
+        length_of_body = _field(data, message, 3)  # None where that is 0
+        body = struct.unpack_from("<q", data, length_of_body)[0] if length_of_body else 0
         is_compressed = _field(data, place + offset, COMPRESSION) is not None
         return table + length + max(body, 0), is_compressed
-
-
-def _fits(checksum: bytes, kind: bytes, head: int, body: memoryview) -> bool:
-    """Whether a batch has the checksum that it brings."""
-    return len(body) % WORD == 0 and checksum == checksum_of(kind, head, body)
 
 
 def _field(data: memoryview, table: int, number: int) -> Any:
