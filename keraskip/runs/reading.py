@@ -43,13 +43,12 @@ def load_run(path: str | Path) -> Run:
     path = Path(path)
     # Read anew where the run was replaced meanwhile, or went on from an earlier epoch.
     for _ in range(LOOKS):
-        info, data, is_same = _read(path)
-        found = read_batches(path / STEPS_FILE, data)
-        rows = sum(map(len, found.whole))
+        info, found, is_same = _read(path)
+        rows = found.arrays.rows
         is_short = bool(info["epochs"]) and rows < info["epochs"][-1]["steps"]
         if is_same and not is_short:
             break
-    if found.gaps and not found.whole:
+    if found.gaps and not rows:
         # The names of the columns may be what is damaged.
         raise ValueError(f"{path / STEPS_FILE} is damaged: no batch is as it was written.")
     weights = pd.DataFrame(info["weights"])
@@ -64,7 +63,7 @@ def load_run(path: str | Path) -> Run:
     return Run(path, info, weights, steps, statistics, scalars, found.truncated, damaged)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], pa.Buffer, bool]:
+def _read(path: Path) -> tuple[dict[str, Any], Batches, bool]:
     """Facts and steps, and whether they are of one run.
 
     A run that replaces another one begins a file of its own, between its removal of the earlier
@@ -75,11 +74,9 @@ def _read(path: Path) -> tuple[dict[str, Any], pa.Buffer, bool]:
     check_file(path / STEPS_FILE)
     with open(path / STEPS_FILE, "rb") as file:
         info = read_info(path)
-        # Arrow's memory is used again, and so takes less time than the system's.
-        data = pa.allocate_buffer(os.fstat(file.fileno()).st_size, resizable=True)
-        data.resize(file.readinto(memoryview(data)))
+        found = read_batches(path / STEPS_FILE, file)
         now = os.stat(path / STEPS_FILE)
-        return info, data, os.path.samestat(os.fstat(file.fileno()), now)
+        return info, found, os.path.samestat(os.fstat(file.fileno()), now)
 
 
 def _check_steps(
@@ -101,18 +98,7 @@ def _check_steps(
 
 def _columns(path: Path, found: Batches, width: int) -> dict[str, np.ndarray]:
     _check_columns(path / STEPS_FILE, found.schema, width)
-    table = pa.Table.from_batches(found.whole, schema=found.schema)
-    columns = {}
-    for field in found.schema:
-        column = table.column(field.name)
-        if column.null_count:
-            raise ValueError(f"{path / STEPS_FILE} is damaged: steps lack {field.name!r}.")
-        column = column.combine_chunks()
-        is_statistic = pa.types.is_fixed_size_list(field.type)
-        columns[field.name] = (
-            column.flatten().to_numpy().reshape(-1, width) if is_statistic else column.to_numpy()
-        )
-    return columns
+    return {name: found.arrays.column(place) for place, name in enumerate(found.schema.names)}
 
 
 def _check_columns(path: Path, schema: pa.Schema, width: int) -> None:
@@ -134,9 +120,7 @@ def _check_columns(path: Path, schema: pa.Schema, width: int) -> None:
 
 def _damaged(found: Batches, steps: np.ndarray) -> tuple[tuple[int, int | None], ...]:
     """See `Run.damaged`."""
-    ends = np.cumsum([0, *(len(rows) for rows in found.whole)])
-    places = [ends[gap] for gap in found.gaps]
     return tuple(
         (int(steps[row - 1]) if row else -1, int(steps[row]) if row < len(steps) else None)
-        for row in places
+        for row in found.gaps
     )
