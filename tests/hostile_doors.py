@@ -18,6 +18,7 @@ from hostile_changes import (
     flipped,
     odd_kind,
 )
+from hostile_pages import lacks_browser, page, start_browser
 from hostile_samples import SMALL
 from hostile_workers import Door, SilentError, typed
 from serving import HEAD, memory, picture, sent
@@ -379,4 +380,5 @@ DOORS = {
     "command lines": Door(300, command_line, import_keras),
     "builders": Door(400, builder, import_keras),
     "HTTP": Door(400, request),
+    "pages": Door(60, page, start_browser, lacks_browser),
 }

@@ -18,7 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-OUTCOMES = ("right", "refused", "traceback", "hang", "memory", "silent", "outside")
+OUTCOMES = ("right", "refused", "traceback", "hang", "memory", "silent", "outside",
+            "script")  # fmt: skip
 GOOD = {"right", "refused"}
 MOST_MEMORY = 2**30
 # Before the first input a process imports its frameworks.
@@ -35,11 +36,13 @@ class Door:
         count: how many inputs a whole run tries.
         make: makes one of them, from a generator of random numbers.
         warm: imports and starts what all of them need.
+        lacks: the thing that this machine lacks for it, or an empty string.
     """
 
     count: int
     make: Callable
     warm: Callable = lambda samples: None
+    lacks: Callable = lambda: ""
 
 
 class ManyLinesError(Exception):
@@ -48,6 +51,10 @@ class ManyLinesError(Exception):
 
 class SilentError(Exception):
     """Numbers that changed without a word."""
+
+
+class ScriptError(Exception):
+    """A name that a browser has taken for more than a name."""
 
 
 def typed(*arguments):
@@ -149,6 +156,8 @@ def _tried(action):
             action()
     except SilentError as error:
         return "silent", str(error)
+    except ScriptError as error:
+        return "script", str(error)
     except (ValueError, TypeError, OSError, ImportError) as error:
         is_short = "\n" not in str(error).strip() and not isinstance(error, UnicodeError)
         return "refused" if is_short else "traceback", f"{type(error).__name__}: {error}"[:500]

@@ -256,7 +256,16 @@ def test_a_report_names_what_is_damaged_and_reports_the_rest(tmp_path):
     assert sorted(done.stderr.splitlines()) == sorted(f"keraskip: left out: {r}" for r in reasons)
     written = json.loads((tmp_path / "report.json").read_text())
     assert [run["run"] for run in written["runs"]] == ["three"]
+    with pytest.warns(UserWarning, match="left out: ") as caught:
+        comparison = compare(tmp_path)
+    assert {str(each.message) for each in caught} == {f"left out: {r}" for r in reasons}
+    assert {each.filename for each in caught} == {__file__}
+    assert [run.name for run in comparison.runs] == ["three"]
+    with pytest.raises(ValueError, match=rf"one/{INFO_FILE} "):
+        compare(tmp_path / "three", tmp_path / "one")
     (tmp_path / "three" / INFO_FILE).write_bytes(b"{}")
+    with pytest.raises(ValueError, match="Nor can 2 others be read"):
+        compare(tmp_path)
     done = keraskip("report", tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert f"{INFO_FILE} is damaged" in done.stderr

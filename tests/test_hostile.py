@@ -7,7 +7,7 @@ from damaged_runs import small_run
 from hostile_doors import DOORS
 from hostile_samples import make_samples, write_images
 from hostile_together import DOORS as QUICK
-from hostile_workers import GOOD, Door, SilentError, _outcome, counted
+from hostile_workers import GOOD, Door, ScriptError, SilentError, _outcome, counted
 from serving import served
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -48,11 +48,17 @@ def samples(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(DOORS.keys() - WITHOUT_KERAS))
 def test_a_tenth_with_keras(samples, name):
+    if lacks := DOORS[name].lacks():
+        pytest.skip(lacks)
     check("hostile_doors", DOORS, name, samples)
 
 
 def silent():
     raise SilentError
+
+
+def ran():
+    raise ScriptError
 
 
 def refused():
@@ -75,6 +81,7 @@ def missed():
         (many_lines, "traceback"),
         (missed, "traceback"),
         (silent, "silent"),
+        (ran, "script"),
         (lambda: open("beside.txt", "w").close(), "outside"),
         (lambda: open("target/in.txt", "w").close(), "right"),
     ],

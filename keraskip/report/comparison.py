@@ -1,11 +1,14 @@
 """Comparisons of runs: `compare` makes one, and it shows and saves its findings."""
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
+from keraskip.labels import in_one_line
 from keraskip.report.files import as_csv, as_json
 from keraskip.report.findings import Findings
 from keraskip.report.markdown import as_markdown
@@ -14,7 +17,7 @@ from keraskip.report.page import as_html
 from keraskip.report.paper import WIDTHS, as_picture
 from keraskip.report.replacing import check_place, replace_file
 from keraskip.report.text import as_table, as_text
-from keraskip.runs import Run, load_run
+from keraskip.runs import Run, find_runs, load_run, opened
 
 PICTURES = (".png", ".svg", ".pdf")
 WRITTEN: dict[str, Callable[[Findings], str]] = {
@@ -88,25 +91,41 @@ def compare(*runs: str | Path | Run) -> Comparison:
     """Compares runs. One run is enough, and a run may be unfinished.
 
     Args:
-        runs: run folders, or runs that `load_run` returned. A run of several networks that are
-            trained in turn, as in a GAN, is compared by its parts (`Run.parts`). Runs whose folders
-            have the same name are called by the end of their paths that differs, as `exp1/run`.
+        runs: run folders, folders of run folders, or runs that `load_run` returned. Of a folder of
+            run folders, the runs that can be read are compared, and a warning names each other one
+            and why. A run of several networks that are trained in turn, as in a GAN, is compared by
+            its parts (`Run.parts`). Runs whose folders have the same name are called by the end of
+            their paths that differs, as `exp1/run`.
 
     Raises:
-        ValueError: without runs, or if one is given twice.
-        FileNotFoundError: if there is no run in one of the folders.
+        ValueError: without runs, if one is given twice, if a run that is given itself is damaged,
+            or if none in a folder can be read.
+        FileNotFoundError: if there is no run in one of the folders, nor inside it.
 
     Example:
 
     >>> compare("runs/plain56", "runs/resnet56").save("report.html")  # doctest: +SKIP
     PosixPath('report.html')
     """
-    opened = _told_apart([run if isinstance(run, Run) else load_run(run) for run in runs])
-    comparison = Comparison(tuple(part for run in opened for part in run.parts))
+    found = _told_apart([*chain.from_iterable(map(_runs_of, runs))])
+    comparison = Comparison(tuple(part for run in found for part in run.parts))
     names = [run.name for run in comparison.runs]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"compare needs runs, each with a name of its own. Received: {names}")
     return comparison
+
+
+def _runs_of(given: str | Path | Run) -> list[Run]:
+    """The runs that one argument of `compare` names."""
+    if isinstance(given, Run):
+        return [given]
+    folders = find_runs([given])
+    if folders == [Path(given)]:
+        return [load_run(given)]
+    readable, reasons = opened(folders)
+    for reason in reasons:
+        warnings.warn(in_one_line(f"left out: {reason}"), stacklevel=3)
+    return readable
 
 
 def _told_apart(runs: Sequence[Run]) -> list[Run]:
