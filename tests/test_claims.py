@@ -3,6 +3,8 @@
 import importlib
 import json
 import sys
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import keras
@@ -18,13 +20,18 @@ claims = importlib.import_module("claims")
 intervals = importlib.import_module("measured.intervals")
 lesions = importlib.import_module("measured.lesions")
 networks = importlib.import_module("measured.networks")
+reuse = importlib.import_module("measured.h_reuse")
+degradation = importlib.import_module("measured.f_degradation")
+depth = importlib.import_module("measured.j_stochastic_depth")
+training = importlib.import_module("measured.training")
+rounding = importlib.import_module("measured.i_rounding")
 page_of = importlib.import_module("measured.page").page_of
 Interval, slope, student = intervals.Interval, intervals.slope, intervals.student
 
 OUT = ROOT / "docs" / "claims"
 CLAIMS = claims.claims()
-# It trains; the parts of its measurement are tried below.
-SLOW = {"e"}
+# They train; the parts of their measurements are tried below.
+SLOW = {"e", "f", "g", "h", "i", "j"}
 RULE = {letter: sys.modules[claim.read.__module__].rule for letter, claim in CLAIMS.items()}
 YES, NO, PART, OPEN = "yes", "no", "in part", "inconclusive"
 
@@ -32,6 +39,16 @@ YES, NO, PART, OPEN = "yes", "no", "in part", "inconclusive"
 def at(value):
     """A narrow interval."""
     return Interval(value, value - 0.001, value + 0.001)
+
+
+def five(*values):
+    """Differences of five skips to the identity, in points."""
+    return dict(zip("BCDEF", map(at, values), strict=True))
+
+
+def still(*pairs):
+    """Gradients and frozen shares of first layers."""
+    return [{"gradient": gradient, "frozen": frozen} for gradient, frozen in pairs]
 
 
 WIDE = Interval(0.5, -10.0, 10.0)
@@ -56,6 +73,31 @@ RULES = [
     ("e", (at(0.15), at(0.6), at(0.3)), PART),
     ("e", (at(0.15), at(0.4), at(0.4)), NO),
     ("e", (WIDE, WIDE, WIDE), OPEN),
+    ("f", (at(0.01), at(0.11), at(0.11)), YES),
+    ("f", (at(0.01), at(0.09), at(0.11)), NO),
+    ("f", (at(0.01), at(0.11), at(0.09)), NO),
+    ("f", (at(-0.01), at(0.11), at(0.11)), NO),
+    ("f", (WIDE, at(0.11), at(0.11)), OPEN),
+    ("f", (at(0.01), WIDE, at(0.11)), OPEN),
+    ("g", (five(0.01, 1, 1, 1, 1), at(0.01)), YES),
+    ("g", (five(0.01, 1, 1, 1, 1), at(-0.01)), PART),
+    ("g", (five(-0.01, 0, 0, 0, 0.01), at(0.01)), PART),
+    ("g", (five(-0.01, 0, 0, 0, 0), at(0.01)), NO),
+    ("g", (five(0, 0, 0, 0, 0), at(0.01)), OPEN),
+    ("h", (at(0.51), at(0.01)), YES),
+    ("h", (at(0.49), at(0.01)), PART),
+    ("h", (at(0.51), at(-0.01)), PART),
+    ("h", (at(0.49), at(0.0)), NO),
+    ("h", (WIDE, at(-0.01)), NO),
+    ("h", (WIDE, WIDE), OPEN),
+    ("i", (still((1e-15, 0.999), (1e-16, 1.0), (1.1e-15, 0.0)),), YES),
+    ("i", (still((1e-15, 0.998), (1e-16, 1.0)),), PART),
+    ("i", (still((1e-15, 0.998), (1.1e-15, 1.0)),), NO),
+    ("i", (still((1.1e-15, 1.0)),), OPEN),
+    ("j", (at(1.01), 0.9), YES),
+    ("j", (at(1.01), 0.89), PART),
+    ("j", (at(0.99), 1.0), NO),
+    ("j", (at(1.0), 1.0), OPEN),
 ]
 
 
@@ -139,3 +181,43 @@ def test_gates_change_the_gradient_and_nothing_else():
     assert len(set(norms)) == 3
     found, wanted = (keras.ops.convert_to_numpy(each(images)) for each in (copy, model))
     np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_of_a_dense_block_the_earliest_maps_are_cut_off():
+    model = keraskip.build_densenet(13, 4, input_shape=(8, 8, 1))
+    for layer in chain.from_iterable(reuse.blocks(model)):
+        kernel = np.ones(layer.kernel.shape, "float32")
+        # Channels of the block's input, 16 in the first block, weigh twice as much.
+        kernel[:, :, :16] = 2
+        layer.kernel.assign(kernel)
+    first = reuse.heat_maps(model, 4)[0]
+    assert first == [[2.0], [2.0, 1.0], [2.0, 1.0, 1.0]]
+    assert reuse.input_over_others(first) == 2
+    assert reuse.early_over_late([first]) == pytest.approx(2)
+    reuse.cut_off(model, 4)
+    assert reuse.heat_maps(model, 4)[0] == [[2.0], [2.0, 1.0], [0.0, 1.0, 1.0]]
+
+
+def test_a_short_training_gives_what_claims_f_g_and_j_read():
+    build = partial(keraskip.build_resnet, 8, stochastic_depth_rate=0.5, input_shape=(8, 8, 1))
+    trained = training.train(build, 0, 1)
+    assert 0 < trained.test_error < 100
+    # Batches of 64: the 1,294 digits take 21 steps. Seven convolutions, and no projection.
+    assert trained.run.grad_norm.shape[0] == training.steps_of_epoch(1294) == 21
+    assert len(degradation.profile(trained.run)) == 7
+    assert 0 < degradation.forward_share(trained.model) <= 1
+    curves = depth.curves(trained.run, 3)
+    assert {len(curve) for curve in curves.values()} == {3}
+    assert curves["loss"] == pytest.approx(
+        [trained.run.loss[part].mean() for part in np.split(np.arange(21), 3)]
+    )
+
+
+def test_a_gradient_that_falls_towards_the_input_is_below_one():
+    assert degradation.share_of_first([1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0]) == pytest.approx(1e-4)
+
+
+def test_a_sigmoid_network_of_24_layers_stands_still():
+    row = rounding.first_steps(rounding.NETWORKS["sigmoid"], 24, 0)
+    assert 0 < row["gradient"] <= rounding.GRADIENT
+    assert row["frozen"] >= rounding.STILL
