@@ -92,7 +92,8 @@ def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Launcher:
         gpus: how many GPUs each trial takes.
 
     Raises:
-        ConnectionError: if Ray does not answer at the address within seconds.
+        ConnectionError: if Ray does not answer at the address within seconds, nor, for `"auto"`, at
+            the one in `RAY_ADDRESS`, of a cluster on this machine or of the last one there.
     """
     check_number("cpus", cpus, minimum=0)
     check_number("gpus", gpus, minimum=0)
