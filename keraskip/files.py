@@ -55,6 +55,6 @@ def shown(path: str | os.PathLike) -> str:
 
 def first_words(error: BaseException) -> str:
     """What an error says, on one line and short; its class if it says nothing."""
-    text = " ".join(str(error).split())
+    text = visible(" ".join(str(error).split()))
     short = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."
     return short or type(error).__name__

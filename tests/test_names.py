@@ -25,6 +25,7 @@ from keraskip.callbacks.columns import STATISTICS
 from keraskip.cli import app
 from keraskip.cli.progress import progress_bars
 from keraskip.cli.terminal import waiting
+from keraskip.files import first_words
 from keraskip.labels import FORMULA, in_csv, in_one_line, visible
 from keraskip.report.charts import charts
 from keraskip.report.keys import parameters
@@ -110,7 +111,8 @@ def test_spaces_and_joiners_of_all_scripts_are_shown_where_they_belong(name, sho
 
 
 def test_a_message_is_one_line():
-    lines = [in_one_line(ValueError(name)) for name in NAMES.values()]
+    errors = [ValueError(name) for name in NAMES.values()]
+    lines = [said(error) for said in (in_one_line, first_words) for error in errors]
     assert all(is_plain(line) and "\n" not in line for line in lines)
     assert "two lines" in lines
 

@@ -302,6 +302,28 @@ def test_an_address_of_ray_without_a_port_is_refused(address):
 
 
 @HAS_RAY
+def test_nobody_answers_at_the_address_that_the_environment_has(free_port, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port}")
+    message = f"address='auto', which is '127.0.0.1:{free_port}' here: .*refused"
+    with pytest.raises(ConnectionError, match=message):
+        on_ray()
+
+
+@HAS_RAY
+def test_nobody_answers_where_the_last_cluster_was(free_port, tmp_path, monkeypatch):
+    # Other clusters may run on this machine meanwhile, and Ray would rather take one.
+    monkeypatch.setattr("ray._private.services.find_gcs_addresses", list)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    with pytest.raises(ConnectionError, match="address='auto': Could not find any running Ray"):
+        on_ray()
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text(f"127.0.0.1:{free_port}")
+    with pytest.raises(ConnectionError, match=f"address='auto', which is '.*:{free_port}' here"):
+        on_ray()
+
+
+@HAS_RAY
 def test_nobody_answers_at_the_address_of_ray(free_port, tmp_path):
     for address in f"127.0.0.1:{free_port}", f"ray://127.0.0.1:{free_port}", "127.0.0.1:99999":
         with pytest.raises(ConnectionError, match=f"ray start --head.*address='{address}'"):

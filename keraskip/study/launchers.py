@@ -93,7 +93,8 @@ def on_ray(address: str = "auto", cpus: float = 1, gpus: float = 0) -> Launcher:
 
     Raises:
         ImportError: without the package ray.
-        ConnectionError: if Ray does not answer at the address within seconds.
+        ConnectionError: if Ray does not answer at the address within seconds, nor, for `"auto"`, at
+            the one in `RAY_ADDRESS`, of a cluster on this machine or of the last one there.
     """
     if not is_installed("ray"):
         raise ImportError("To train on Ray needs the package ray: pip install 'keraskip[ray]'")
