@@ -22,9 +22,9 @@ from mkdocs.structure.pages import Page
 DOCS = Path(__file__).parent
 MADE = DOCS / "made"
 RUNNERS = {".py": [sys.executable], ".sh": ["bash", "-euo", "pipefail"]}
-# TensorFlow tells of its machine, on a stream that nobody can turn off.
-SNIPPET = re.compile(r'^ *--8<-- "docs/(\S+\.(?:py|sh))', re.MULTILINE)
+SNIPPET = re.compile(r'^ *--8<-- "docs/(\S+\.py)', re.MULTILINE)
 PROMPT = re.compile(r"^(>>> .*(?:\n.+)*)", re.MULTILINE)
+# TensorFlow tells of its machine, on a stream that nobody can turn off.
 NOISE = re.compile(r"^(?:WARNING: All log messages before absl|[IWE]\d{4} ).*\n", re.MULTILINE)
 # The command `keraskip` is that of the environment which builds, as are `python` and `pip`.
 ENVIRONMENT = os.environ | {
@@ -49,7 +49,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Offers the scripts that a page shows for download."""
+    """Offers the Python scripts that a page shows for download."""
     folder = Path(page.file.src_uri).parent
     links = [
         f"[{Path(script).name}]({os.path.relpath(script, folder)}){{: download }}"
@@ -92,5 +92,7 @@ def run(script: Path) -> str:
     )  # fmt: skip
     if done.returncode:
         return f"{script.relative_to(DOCS)} ended with {done.returncode}:\n{done.stdout[-4000:]}"
-    (folder / "output.txt").write_text(NOISE.sub("", done.stdout), "utf-8")
+    (folder / "output.txt").write_text(done.stdout, "utf-8")
+    for text in folder.glob("*.txt"):
+        text.write_text(NOISE.sub("", text.read_text("utf-8")), "utf-8")
     return ""
