@@ -25,7 +25,10 @@ RUNNERS = {".py": [sys.executable], ".sh": ["bash", "-euo", "pipefail"]}
 SNIPPET = re.compile(r'^ *--8<-- "docs/(\S+\.py)', re.MULTILINE)
 PROMPT = re.compile(r"^(>>> .*(?:\n.+)*)", re.MULTILINE)
 # TensorFlow tells of its machine, on a stream that nobody can turn off.
+# TensorFlow tells of its machine, on a stream that nobody can turn off.
 NOISE = re.compile(r"^(?:WARNING: All log messages before absl|[IWE]\d{4} ).*\n", re.MULTILINE)
+# Warnings name the file they come from, which lies elsewhere for each reader.
+HERE = re.compile(rf"{re.escape(str(DOCS.parent))}/|/\S*(?=/site-packages/)")
 # The command `keraskip` is that of the environment which builds, as are `python` and `pip`.
 ENVIRONMENT = os.environ | {
     "COLUMNS": "100",
