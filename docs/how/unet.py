@@ -11,7 +11,7 @@ ink = (digits > 0.5).astype("float32")  # a mask for each image: 1 where there i
 
 
 # --8<-- [start:unet]
-def unet(head):
+def unet(activation):
     """One step down, one step up, and a skip across."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((8, 8, 1))
@@ -20,25 +20,26 @@ def unet(head):
     inside = layers.Conv2D(16, 3, padding="same", activation="relu")(inside)
     h = layers.Concatenate()([layers.UpSampling2D()(inside), outside])
     h = layers.Conv2D(8, 3, padding="same", activation="relu")(h)
-    return keras.Model(inputs, head(h))
+    mask = layers.Conv2D(1, 1, activation=activation)(h)
+    return keras.Model(inputs, mask)
 
 
-def train(name, head):
-    """Three epochs with this last layer."""
-    model = unet(head)
+def train(activation):
+    """Three epochs with this activation of the last layer."""
+    model = unet(activation)
     model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
-    recorder = keraskip.GradientRecorder(f"runs/{name}")
+    recorder = keraskip.GradientRecorder(f"runs/{activation}")
     model.fit(noisy, ink, epochs=3, verbose=0, callbacks=[recorder])
 
 
 # --8<-- [end:unet]
 
 # --8<-- [start:softmax]
-train("softmax", layers.Conv2D(1, 1, activation="softmax"))
+train("softmax")
 # --8<-- [end:softmax]
 
 # --8<-- [start:remedy]
-train("sigmoid", layers.Conv2D(1, 1, activation="sigmoid"))
+train("sigmoid")
 # --8<-- [end:remedy]
 
 print(keraskip.compare("runs/softmax", "runs/sigmoid").table())

@@ -1,0 +1,42 @@
+import keras
+import numpy as np
+from keras import layers
+
+import keraskip
+
+# --8<-- [start:task]
+draw = np.random.default_rng(0)
+x = draw.normal(size=(1280, 150, 4)).astype("float32")
+y = (x[:, 0, 0] > 0).astype("float32")  # the answer lies in the first of 150 steps
+# --8<-- [end:task]
+
+
+# --8<-- [start:train]
+def one_way():
+    """An LSTM that reads from the first step to the last."""
+    return layers.LSTM(16)
+
+
+def train(layer):
+    """Four epochs with this layer."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((150, 4)), layer(), layers.Dense(1, "sigmoid")])
+    model.compile(keras.optimizers.Adam(0.005), "binary_crossentropy", metrics=["accuracy"])
+    recorder = keraskip.GradientRecorder(f"runs/{layer.__name__}", probe=(x[:32], y[:32]))
+    model.fit(x, y, epochs=4, batch_size=32, verbose=0, callbacks=[recorder])
+
+
+train(one_way)
+# --8<-- [end:train]
+
+
+# --8<-- [start:remedy]
+def both_ways():
+    """A second LSTM reads from the last step to the first."""
+    return layers.Bidirectional(layers.LSTM(16))
+
+
+train(both_ways)
+# --8<-- [end:remedy]
+
+print(keraskip.compare("runs/one_way", "runs/both_ways").table())
