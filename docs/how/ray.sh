@@ -3,9 +3,7 @@ cat > my_study.py <<'END'
 from keraskip.study import Trial
 
 trials = [
-    Trial(f"{network}8_seed{seed}", network, {"depth": 8}, epochs=1, seed=seed)
-    for network in ("plain", "resnet")
-    for seed in (0, 1)
+    Trial(f"{network}8", network, {"depth": 8}, epochs=1) for network in ("plain", "resnet")
 ]
 END
 # --8<-- [end:study]
