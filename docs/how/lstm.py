@@ -7,7 +7,7 @@ import keraskip
 # --8<-- [start:task]
 draw = np.random.default_rng(0)
 x = draw.normal(size=(1280, 150, 4)).astype("float32")
-y = (x[:, 0, 0] > 0).astype("float32")  # the answer lies in the first of 150 steps
+y = (x[:, 0, 0] > 0).astype("float32")  # in the first step
 # --8<-- [end:task]
 
 
