@@ -14,7 +14,7 @@ def labels_of_other_samples(shuffled=True):
 
 @finding("unexplained")
 def shuffled_with_a_loss_of_its_own():
-    """The same with a loss of one's own, of which the loss of a constant guess is not known."""
+    """The same with an own loss. Nobody knows what a constant guess has there."""
 
     def own(truth, answer):
         return keras.losses.sparse_categorical_crossentropy(truth, answer) + 2.0

@@ -41,7 +41,7 @@ def axis(field: str, title: str, log: bool = False, zero: bool = False) -> Chart
 
 
 def percent(field: str, title: str) -> Chart:
-    """A channel of place for errors between 1 % and 100 %, of which small ones get more room."""
+    """A channel of place for errors between 1 % and 100 %, with more room for small ones."""
     scale = {"type": "log", "domain": [1, 100], "clamp": True}
     look = {"values": [1, 2, 5, 10, 20, 50, 100], "format": "d", "gridOpacity": 0.5}
     return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": look}
