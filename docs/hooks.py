@@ -25,10 +25,9 @@ RUNNERS = {".py": [sys.executable], ".sh": ["bash", "-euo", "pipefail"]}
 SNIPPET = re.compile(r'^ *--8<-- "docs/(\S+\.py)', re.MULTILINE)
 PROMPT = re.compile(r"^(>>> .*(?:\n.+)*)", re.MULTILINE)
 # TensorFlow tells of its machine, on a stream that nobody can turn off.
-# TensorFlow tells of its machine, on a stream that nobody can turn off.
 NOISE = re.compile(r"^(?:WARNING: All log messages before absl|[IWE]\d{4} ).*\n", re.MULTILINE)
 # Warnings name the file they come from, which lies elsewhere for each reader.
-HERE = re.compile(rf"{re.escape(str(DOCS.parent))}/|/\S*(?=/site-packages/)")
+HERE = re.compile(rf"{re.escape(str(DOCS.parent))}/|/\S*/(?=site-packages/)")
 # The command `keraskip` is that of the environment which builds, as are `python` and `pip`.
 ENVIRONMENT = os.environ | {
     "COLUMNS": "100",
@@ -97,5 +96,5 @@ def run(script: Path) -> str:
         return f"{script.relative_to(DOCS)} ended with {done.returncode}:\n{done.stdout[-4000:]}"
     (folder / "output.txt").write_text(done.stdout, "utf-8")
     for text in folder.glob("*.txt"):
-        text.write_text(NOISE.sub("", text.read_text("utf-8")), "utf-8")
+        text.write_text(HERE.sub("", NOISE.sub("", text.read_text("utf-8"))), "utf-8")
     return ""

@@ -1,8 +1,7 @@
-from keraskip.study import Trial, recipe_of
+from keraskip.study import Trial
 
 trials = [
-    Trial("resnet20", "resnet20", dataset="cifar10", **recipe_of("resnet20")),
-    Trial(
-        "tanh", "resnet", {"depth": 20, "activation": "tanh"}, "cifar10", **recipe_of("resnet20")
-    ),
+    Trial(f"{network}20_{activation}", network, {"depth": 20, "activation": activation}, epochs=2)
+    for network in ("plain", "resnet")
+    for activation in ("relu", "tanh")
 ]
