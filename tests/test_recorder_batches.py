@@ -11,6 +11,8 @@ from quiet import GradientRecorder
 from uncompiled import UNCOMPILED
 
 from keraskip import load_run
+from keraskip.analysis.causes.rates import optimizer_line
+from keraskip.analysis.evidence import Evidence
 from keraskip.callbacks.book.batches import LabelTotals, joined_labels
 from keraskip.callbacks.columns import OF_BATCH
 from keraskip.callbacks.hook.training_facts import training_facts
@@ -348,6 +350,32 @@ def test_units_that_are_all_alike_and_layers_that_do_not_train(tmp_path):
     settings = run.info["training"]["optimizer"]
     assert settings["learning_rate"] == pytest.approx(0.01)
     assert settings["clipnorm"] == 1.0
+
+
+class Extended(keras.optimizers.SGD):
+    """Someone's variant of an optimizer of Keras."""
+
+
+class Own(keras.optimizers.Optimizer):
+    """An optimizer that Keras does not have."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign_sub(variable, learning_rate * gradient)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "line"),
+    [
+        (keras.optimizers.Adam, "keras.optimizers.Adam(learning_rate=0.001)"),
+        (Extended, "keras.optimizers.SGD(learning_rate=0.001)"),
+        (Own, "Own(learning_rate=0.001)"),
+    ],
+)
+def test_a_remedy_names_an_optimizer_that_is_there(tmp_path, optimizer, line):
+    model = keras.Sequential([layers.Input((5,)), layers.Dense(4)])
+    model.compile(optimizer(0.01), "mse", **UNCOMPILED)
+    run, _ = recorded(tmp_path, model, IMAGES, TARGETS)
+    assert optimizer_line(Evidence(run, None, None), learning_rate=0.001) == f"optimizer = {line}"
 
 
 WAYS = {"jit_compile": True, "steps_per_execution": 4, "run_eagerly": True}

@@ -110,11 +110,12 @@ def of_new_momentum(evidence: Evidence, step: int | None = None) -> float:
 
 def optimizer_line(evidence: Evidence, **settings: float) -> str:
     """A line that makes the run's optimizer with other settings; its momentum stays, if usual."""
+    where = "" if evidence.optimizer.get("own") else "keras.optimizers."
     name = evidence.optimizer.get("class", "SGD")
     if evidence.optimizer.get("momentum"):
         settings["momentum"] = wanted_momentum(evidence)
     arguments = ", ".join(f"{key}={value:g}" for key, value in settings.items())
-    return f"optimizer = keras.optimizers.{name}({arguments})"
+    return f"optimizer = {where}{name}({arguments})"
 
 
 def with_sound_rate(evidence: Evidence) -> str:

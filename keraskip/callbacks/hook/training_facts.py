@@ -122,7 +122,7 @@ def optimizer_facts(optimizer: keras.optimizers.Optimizer | None) -> dict[str, A
     if optimizer is None:
         return None
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    facts: dict[str, Any] = {"class": type(optimizer).__name__}
+    facts = _class_of(optimizer)
     with suppress(NotImplementedError):
         for name, value in optimizer.get_config().items():
             if name == "name":
@@ -132,6 +132,16 @@ def optimizer_facts(optimizer: keras.optimizers.Optimizer | None) -> dict[str, A
             elif value is None or isinstance(value, bool | int | float | str):
                 facts[name] = value
     return {name: _finite(value) for name, value in facts.items()}
+
+
+def _class_of(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
+    """Its class, or the one of Keras that its class extends; whether Keras has neither."""
+    for each in type(optimizer).__mro__:
+        if each is keras.optimizers.Optimizer:
+            break
+        if getattr(keras.optimizers, each.__name__, None) is each:
+            return {"class": each.__name__}
+    return {"class": type(optimizer).__name__, "own": True}
 
 
 def _finite(value: Any) -> Any:
