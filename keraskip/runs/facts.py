@@ -86,6 +86,8 @@ class Optimizer(Struct):
     """The settings that a diagnosis asks for."""
 
     name: str = msgspec.field(default="SGD", name="class")
+    # Whether Keras has neither this class nor one that it extends.
+    own: bool = False
     # A schedule has the name of its class.
     learning_rate: Real | str | None = None
     momentum: Positive | None = None
