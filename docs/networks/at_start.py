@@ -4,7 +4,7 @@ from sklearn.datasets import load_digits
 import keraskip
 
 x, y = load_digits(return_X_y=True)
-images = x[:128].reshape(-1, 8, 8, 1) / 16
+images = x[:32].reshape(-1, 8, 8, 1) / 16  # one batch, so one step
 
 # --8<-- [start:record]
 small = {"input_shape": (8, 8, 1)}
@@ -20,11 +20,10 @@ for name, build in networks.items():
     model = build()
     model.compile(keras.optimizers.SGD(0.001), "sparse_categorical_crossentropy", run_eagerly=True)
     recorder = keraskip.GradientRecorder(f"runs/{name}", verbose=0)
-    model.fit(images, y[:128], batch_size=32, verbose=0, callbacks=[recorder])
+    model.fit(images, y[:32], verbose=0, callbacks=[recorder])
 
 for name in "resnet56", "preact56", "densenet40":
     comparison = keraskip.compare("runs/plain20", "runs/plain56", f"runs/{name}")
     comparison.save(f"{name}.svg")
 # --8<-- [end:record]
 keraskip.compare("runs/plain20", "runs/plain56").save("plain.svg")
-print(keraskip.compare(*(f"runs/{name}" for name in networks)))
