@@ -12,8 +12,9 @@ x = x / 16
 
 # --8<-- [start:networks]
 def network(activation):
-    hidden = [layers.Dense(64, activation) for _ in range(8)]
-    return keras.Sequential([keras.Input((64,)), *hidden, layers.Dense(10, "softmax")])
+    hidden = [layers.Dense(64, activation) for _ in range(6)]
+    output = layers.Dense(10, "softmax")
+    return keras.Sequential([keras.Input((64,)), *hidden, output])
 
 
 # --8<-- [end:networks]
@@ -23,9 +24,11 @@ for activation in ("tanh", "sigmoid"):
     for seed in (0, 1, 2):
         keras.utils.set_random_seed(seed)
         model = network(activation)
-        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        recorder = keraskip.GradientRecorder(f"runs/{activation}_seed{seed}", verbose=0)
-        model.fit(x, y, batch_size=64, epochs=6, verbose=0, callbacks=[recorder])
+        loss = "sparse_categorical_crossentropy"
+        model.compile("sgd", loss, metrics=["accuracy"])
+        folder = f"runs/{activation}_seed{seed}"
+        recorder = keraskip.GradientRecorder(folder, verbose=0)
+        model.fit(x, y, epochs=4, verbose=0, callbacks=[recorder])
 # --8<-- [end:seeds]
 
 # --8<-- [start:compare]

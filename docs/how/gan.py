@@ -6,7 +6,8 @@ from keras import layers
 import keraskip
 
 NOISE = 4
-true = np.random.default_rng(0).normal(size=(1280, 2)) * [0.7, 0.4] + [1.5, -1.0]
+points = np.random.default_rng(0).normal(size=(1280, 2))
+true = points * [0.7, 0.4] + [1.5, -1.0]
 entropy = keras.losses.BinaryCrossentropy(from_logits=True)
 
 
@@ -28,7 +29,8 @@ class Gan(keras.Model):
     def train_step(self, real):
         """One step of the critic and one of the generator."""
         with tf.GradientTape(persistent=True) as tape:
-            made = self.generator(tf.random.normal((tf.shape(real)[0], NOISE)), training=True)
+            noise = tf.random.normal((tf.shape(real)[0], NOISE))
+            made = self.generator(noise, training=True)
             on_real, on_made = self.critic(real), self.critic(made)
             fooled = entropy(tf.ones_like(on_made), on_made)
             caught = entropy(tf.ones_like(on_real), on_real)
@@ -54,23 +56,26 @@ def sigmoids(x):
 
 
 def train(body):
-    """Fifteen epochs with this generator; prints what it makes."""
+    """Eight epochs with this generator; prints what it makes."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((NOISE,))
-    generator = keras.Model(inputs, layers.Dense(2)(body(inputs)), name="generator")
+    made = layers.Dense(2)(body(inputs))
+    generator = keras.Model(inputs, made, name="generator")
     hidden = [layers.Dense(32, "leaky_relu") for _ in range(2)]
-    critic = keras.Sequential([keras.Input((2,)), *hidden, layers.Dense(1)], name="critic")
+    critic = [keras.Input((2,)), *hidden, layers.Dense(1)]
+    critic = keras.Sequential(critic, name="critic")
     gan = Gan(generator, critic)
     gan.compile(1e-3)
     recorder = keraskip.GradientRecorder(f"runs/{body.__name__}")
-    gan.fit(true, epochs=15, batch_size=64, verbose=0, callbacks=[recorder])
+    gan.fit(true, epochs=8, batch_size=64, verbose=0, callbacks=[recorder])
     noise = np.random.default_rng(1).normal(size=(1000, NOISE))
     describe(f"made by {body.__name__}", generator.predict(noise, verbose=0))
 
 
 def describe(name, points):
     """Prints the centre and the spread of the points."""
-    print(f"{name}: mean {points.mean(axis=0).round(2)}, spread {points.std(axis=0).round(2)}")
+    mean, spread = points.mean(axis=0), points.std(axis=0)
+    print(f"{name}: mean {mean.round(2)}, spread {spread.round(2)}")
 
 
 describe("true", true)

@@ -11,7 +11,8 @@ def train(name, optimizer):
     """Four epochs with an optimizer."""
     keras.utils.set_random_seed(0)
     hidden = [keras.layers.Dense(64, "relu") for _ in range(3)]
-    model = keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(1)])
+    output = keras.layers.Dense(1)
+    model = keras.Sequential([keras.Input((64,)), *hidden, output])
     model.compile(optimizer, "mse")
     recorder = keraskip.GradientRecorder(f"runs/{name}", on_finding="stop")
     model.fit(x, y, epochs=4, verbose=2, callbacks=[recorder])

@@ -6,7 +6,7 @@ import keraskip
 
 # --8<-- [start:task]
 draw = np.random.default_rng(0)
-x = draw.normal(size=(1280, 150, 4)).astype("float32")
+x = draw.normal(size=(1024, 80, 4)).astype("float32")
 y = (x[:, 0, 0] > 0).astype("float32")  # in the first step
 # --8<-- [end:task]
 
@@ -20,10 +20,13 @@ def one_way():
 def train(layer):
     """Four epochs with this layer."""
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((150, 4)), layer(), layers.Dense(1, "sigmoid")])
-    model.compile(keras.optimizers.Adam(0.005), "binary_crossentropy", metrics=["accuracy"])
-    recorder = keraskip.GradientRecorder(f"runs/{layer.__name__}", probe=(x[:32], y[:32]))
-    model.fit(x, y, epochs=4, batch_size=32, verbose=0, callbacks=[recorder])
+    output = layers.Dense(1, "sigmoid")
+    model = keras.Sequential([keras.Input((80, 4)), layer(), output])
+    adam = keras.optimizers.Adam(0.005)
+    model.compile(adam, "binary_crossentropy", metrics=["accuracy"])
+    batch = x[:32], y[:32]
+    recorder = keraskip.GradientRecorder(f"runs/{layer.__name__}", probe=batch)
+    model.fit(x, y, epochs=4, verbose=0, callbacks=[recorder])
 
 
 train(one_way)

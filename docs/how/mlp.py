@@ -9,15 +9,18 @@ x = x / 16
 
 # --8<-- [start:model]
 hidden = [keras.layers.Dense(64, "relu") for _ in range(20)]
-model = keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(10, "softmax")])
-model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"])
+output = keras.layers.Dense(10, "softmax")
+model = keras.Sequential([keras.Input((64,)), *hidden, output])
+sgd = keras.optimizers.SGD(0.05)
+model.compile(sgd, "sparse_categorical_crossentropy", metrics=["accuracy"])
 with_skips = keraskip.add_skips(model, scale="learned", verbose=False)
-model.fit(x, y, epochs=8, verbose=0, callbacks=[keraskip.GradientRecorder("runs/mlp")])
+recorder = keraskip.GradientRecorder("runs/mlp")
+model.fit(x, y, epochs=6, verbose=0, callbacks=[recorder])
 # --8<-- [end:model]
 
 # --8<-- [start:remedy]
 recorder = keraskip.GradientRecorder("runs/with_skips")
-with_skips.fit(x, y, epochs=8, verbose=0, callbacks=[recorder])
+with_skips.fit(x, y, epochs=6, verbose=0, callbacks=[recorder])
 comparison = keraskip.compare("runs/mlp", "runs/with_skips")
 print(comparison.table())
 comparison.save("mlp.svg")

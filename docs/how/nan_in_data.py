@@ -14,8 +14,10 @@ def train(name, x, y):
     """Three epochs on these samples."""
     keras.utils.set_random_seed(0)
     hidden = [keras.layers.Dense(64, "relu") for _ in range(3)]
-    model = keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(10, "softmax")])
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    output = keras.layers.Dense(10, "softmax")
+    model = keras.Sequential([keras.Input((64,)), *hidden, output])
+    loss = "sparse_categorical_crossentropy"
+    model.compile("adam", loss, metrics=["accuracy"])
     recorder = keraskip.GradientRecorder(f"runs/{name}")
     model.fit(x, y, epochs=3, verbose=0, callbacks=[recorder])
 

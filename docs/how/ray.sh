@@ -3,7 +3,8 @@ cat > my_study.py <<'END'
 from keraskip.study import Trial
 
 trials = [
-    Trial(f"{network}8", network, {"depth": 8}, epochs=1) for network in ("plain", "resnet")
+    Trial("plain8", "plain", {"depth": 8}, epochs=1),
+    Trial("resnet8", "resnet", {"depth": 8}, epochs=1),
 ]
 END
 # --8<-- [end:study]

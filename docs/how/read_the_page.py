@@ -10,12 +10,19 @@ import keraskip
 keras.utils.set_random_seed(0)
 x, y = load_digits(return_X_y=True)
 hidden = [keras.layers.Dense(64, "sigmoid") for _ in range(12)]
-model = keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(10, "softmax")])
-model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"])
+output = keras.layers.Dense(10, "softmax")
+model = keras.Sequential([keras.Input((64,)), *hidden, output])
+sgd = keras.optimizers.SGD(0.05)
+model.compile(sgd, "sparse_categorical_crossentropy", metrics=["accuracy"])
+recorder = keraskip.GradientRecorder("runs/digits", verbose=0)
 model.fit(
-    x / 16, y, batch_size=64, epochs=6, validation_split=0.2, verbose=0,
-    callbacks=[keraskip.GradientRecorder("runs/digits", verbose=0)],
-)  # fmt: skip
+    x / 16,
+    y,
+    epochs=6,
+    validation_split=0.2,
+    verbose=0,
+    callbacks=[recorder],
+)
 # --8<-- [end:train]
 
 # --8<-- [start:save]

@@ -5,12 +5,13 @@ import keraskip
 
 keras.utils.set_random_seed(0)
 x, y = load_digits(return_X_y=True)
-hidden = [keras.layers.Dense(64, "sigmoid") for _ in range(10)]
-model = keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(10, "softmax")])
+hidden = [keras.layers.Dense(64, "sigmoid", name=f"hidden_{i}") for i in range(8)]
+output = keras.layers.Dense(10, "softmax", name="output")
+model = keras.Sequential([keras.Input((64,)), *hidden, output])
 model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
 
 # --8<-- [start:record]
-recorder = keraskip.GradientRecorder("runs/mine", trackers=["tensorboard"])
+recorder = keraskip.GradientRecorder("runs/mine")
 model.fit(x / 16, y, epochs=4, verbose=2, callbacks=[recorder])
 # --8<-- [end:record]
 
@@ -22,8 +23,8 @@ comparison.save("report.html")
 
 # --8<-- [start:numbers]
 run = keraskip.load_run("runs/mine")
-norms = run.grad_norm[-1]  # the last step: one number for each weight
+norms = run.grad_norm.mean(axis=0)  # over the steps: one for each weight
 for weight, norm in zip(run.weights.itertuples(), norms, strict=True):
     if weight.role == "kernel":
-        print(f"{weight.layer:10} {norm:.1e}")
+        print(f"{weight.layer:20} {norm:.1e}")
 # --8<-- [end:numbers]

@@ -5,7 +5,7 @@ from sklearn.datasets import load_digits
 
 from keraskip.study import Trial, run_study
 
-run_study([Trial("resnet8", "resnet", {"depth": 8}, epochs=3)], "runs")
+run_study([Trial("resnet8", "resnet", {"depth": 8}, epochs=1)], "runs")
 digit = load_digits().images[42]
 Image.fromarray((digit * 255 / 16).astype(np.uint8)).save("digit.png")
 END

@@ -24,8 +24,8 @@ def train(attention):
         h = layers.Dense(32, "relu")(h)
     outputs = layers.Dense(10, "softmax")(layers.Flatten()(h))
     model = keras.Model(inputs, outputs)
-    optimizer = keras.optimizers.SGD(0.05)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    sgd = keras.optimizers.SGD(0.05)
+    model.compile(sgd, "sparse_categorical_crossentropy", metrics=["accuracy"])
     recorder = keraskip.GradientRecorder(f"runs/{attention.__name__}")
     model.fit(x, y, epochs=4, verbose=0, callbacks=[recorder])
 

@@ -16,20 +16,21 @@ def unet(activation):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((8, 8, 1))
     outside = layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
-    inside = layers.MaxPooling2D()(outside)
-    inside = layers.Conv2D(16, 3, padding="same", activation="relu")(inside)
-    h = layers.Concatenate()([layers.UpSampling2D()(inside), outside])
+    h = layers.MaxPooling2D()(outside)
+    h = layers.Conv2D(16, 3, padding="same", activation="relu")(h)
+    h = layers.Concatenate()([layers.UpSampling2D()(h), outside])
     h = layers.Conv2D(8, 3, padding="same", activation="relu")(h)
     mask = layers.Conv2D(1, 1, activation=activation)(h)
     return keras.Model(inputs, mask)
 
 
 def train(activation):
-    """Three epochs with this activation of the last layer."""
+    """Two epochs with this activation of the last layer."""
     model = unet(activation)
-    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
+    adam = keras.optimizers.Adam(0.01)
+    model.compile(adam, "binary_crossentropy", metrics=["accuracy"])
     recorder = keraskip.GradientRecorder(f"runs/{activation}")
-    model.fit(noisy, ink, epochs=3, verbose=0, callbacks=[recorder])
+    model.fit(noisy, ink, epochs=2, verbose=0, callbacks=[recorder])
 
 
 # --8<-- [end:unet]
