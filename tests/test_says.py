@@ -1,5 +1,6 @@
 """Everything that the package can say has a section, an example and figures on the site."""
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -65,9 +66,68 @@ def test_the_index_leads_to_every_section():
     assert all(f"{{#{anchor}}}" in PAGES[page] for page, anchor in links)
 
 
+# Limits of the remedies, which name a rate or a batch size, and of no rule.
+OF_REMEDIES = {
+    "frozen": {"FASTER", "MUCH_FASTER", "MUCH", "HIGHEST_RATE"},
+    "inputs": {"MANY_STEPS", "LARGE_KERNEL"},
+    "silent": {"FEW_SIGMOIDS"},
+    "dropout": {"USUAL"},
+}
+
+
+def functions_of(cause):
+    """The functions of its module that a cause is made of, without other causes that it asks."""
+    found, new = set(), {cause}
+    while new:
+        found |= new
+        read = [each.__globals__.get(name) for each in new for name in names_in(each.__code__)]
+        kept = [cell.cell_contents for each in new for cell in each.__closure__ or ()]
+        called = filter(inspect.isfunction, [*read, *kept])
+        new = {each for each in called if each.__module__ == cause.__module__}
+        new -= found | {*KINDS.values()}
+    return found
+
+
+def names_in(code):
+    """The names that code reads, in comprehensions, too."""
+    inner = [each for each in code.co_consts if hasattr(each, "co_names")]
+    return {*code.co_names}.union(*map(names_in, inner))
+
+
+def limits_of(cause):
+    """The constants that decide whether a cause is named, by their names."""
+    module = cause.__module__.rsplit(".", 1)[-1]
+    read = {
+        name: each.__globals__[name]
+        for each in functions_of(cause)
+        for name in names_in(each.__code__)
+        if name.isupper() and name in each.__globals__
+    }
+    return {
+        name: value
+        for name, value in read.items()
+        if isinstance(value, int | float) and name not in OF_REMEDIES.get(module, ())
+    }
+
+
+def numbers_in(rule):
+    """The numbers that a rule tells; a percentage is a share."""
+    found = re.findall(r"(\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)( ?%)?", rule)
+    return [float(number.replace(",", "")) / (100 if share else 1) for number, share in found]
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_rule_is_told_by_its_cause(kind):
-    assert KINDS[kind].__doc__
+def test_a_rule_tells_every_limit_of_its_cause(kind):
+    limits = limits_of(KINDS[kind])
+    told = numbers_in(KINDS[kind].__doc__)
+    untold = {name: value for name, value in limits.items() if pytest.approx(value) not in told}
+    assert not untold
+    assert not limits or re.search("convention|battery|IEEE 754|(19|20)\\d\\d", KINDS[kind].__doc__)
+
+
+def test_limits_are_found():
+    assert {"HIGH_RATIO", "FIRST_STEPS", "JUMP"} <= set(limits_of(KINDS["learning rate too high"]))
+    assert set(limits_of(KINDS["too much dropout"])) == {"HIGHEST_RATE"}
 
 
 def test_the_battery_has_figures_of_every_name():

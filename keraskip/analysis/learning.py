@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from keraskip.analysis.estimates import Estimate
-from keraskip.analysis.losses import Losses, never_finite
+from keraskip.analysis.losses import SOME_FALL, Losses, never_finite
 from keraskip.analysis.progress import (
     ABOVE_CHANCE,
     BLOWN_UP,
+    CLEAR_FALL,
     FEWEST_EPOCHS,
     FEWEST_STEPS,
     LEARNED_SHARE,
@@ -17,7 +18,13 @@ from keraskip.analysis.progress import (
     idle_outputs,
     progress_of,
 )
-from keraskip.analysis.updates import frozen_all_along, frozen_at_the_end, never_updated
+from keraskip.analysis.updates import (
+    FROZEN_SHARE,
+    NO_WAY,
+    frozen_all_along,
+    frozen_at_the_end,
+    never_updated,
+)
 from keraskip.runs import Run
 
 # In fewer steps nothing is "not learning", nor is a loss that falls in fewer than the second
@@ -31,21 +38,29 @@ WITHOUT_LOSS = (
 )
 
 LEARNING_RULES = {
-    "diverged": "weights or loss became NaN or infinite and stayed so, or the loss ends above "
-    f"{BLOWN_UP:g} times that of the start and of a constant guess",
+    "diverged": "weights or loss became NaN or infinite and stayed so (IEEE 754), or the 95 % "
+    f"interval of the loss at the end lies above {BLOWN_UP:g} times that of the start and of a "
+    "constant guess (a convention)",
     "learning": "the 95 % interval of the loss at the end lies below that of a constant guess "
-    f"(where that is unknown, below the start) by more than {LEARNED_SHARE:.0%}, and below the "
-    f"start, or the accuracy has left chance by more than {ABOVE_CHANCE:.0%} of the way to 1; not "
-    "where the accuracy stays at chance under a crossentropy of L nats whose exp(-L), the share of "
+    f"(where that is unknown, below the start) by more than {LEARNED_SHARE:.0%}, by "
+    f"{CLEAR_FALL:.0%} where only epochs have a loss, and below the start; or the accuracy has "
+    f"left chance by more than {ABOVE_CHANCE:.0%} of the way to 1, and by three standard errors. "
+    "These are conventions: less is within the reach of shifted class shares. It is not said where "
+    "the accuracy stays at chance under a crossentropy of L nats whose exp(-L), the share of "
     "right answers that it tells of, is above chance by as much (Jensen's inequality), nor where "
     f"one of several outputs has no lower loss than a constant guess after {FEWEST_EPOCHS} epochs "
     f"of {FEWEST_WHILE_FALLING} steps in all",
-    "frozen": "updates leave more than 99 % of the elements of every kernel as they were, or all "
-    "of them together are below 1e-4 of the weights; gradients of exactly 0 do not count; or no "
+    "frozen": f"updates leave more than {FROZEN_SHARE:.0%} of the elements of every kernel as they "
+    "were (float32 rounds to 6e-8 of a number), or all of them together are below "
+    f"{NO_WAY:g} of the weights (a convention); gradients of exactly 0 do not count; or no "
     f"update was made in {FEWEST_TO_FAIL} steps, as gradients were only accumulated",
     "not learning": "the loss does not fall below that of a constant guess (where it is unknown, "
-    f"below the start) in at least {FEWEST_TO_FAIL} steps, while it falls {FEWEST_WHILE_FALLING}",
-    "unknown": "anything else, such as a run without losses or of few steps",
+    f"below the start) in at least {FEWEST_TO_FAIL} steps, while it falls {FEWEST_WHILE_FALLING}; "
+    f"where only epochs have a loss, it falls by less than {LEARNED_SHARE:.0%} in {FEWEST_EPOCHS} "
+    "of them or more (conventions)",
+    "unknown": "anything else, such as a run without losses, one of few steps, an interval that "
+    "contains the limit, or a loss that has just begun to fall: faster from quarter to quarter of "
+    f"the run, and in the last one by more than {SOME_FALL:.0%} (a convention)",
 }
 
 

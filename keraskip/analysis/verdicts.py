@@ -12,31 +12,46 @@ from keraskip.analysis.gates import line_of_equals
 from keraskip.analysis.notes import notes_of
 from keraskip.analysis.outcome import kernels_of, outcome_of
 from keraskip.analysis.outlook import Course, course_of, outlook, outlook_of
-from keraskip.analysis.shapes import HEALTHY_ORDERS
+from keraskip.analysis.rounding import CLEARLY_ALIVE, EPSILON
+from keraskip.analysis.shapes import HEALTHY_ORDERS, WIDEST_HOLE
 from keraskip.analysis.silence import Silence
 from keraskip.analysis.special import SPECIAL, Answer, divergence, of_rounding, of_silence
 from keraskip.analysis.towers import towers
-from keraskip.analysis.windows import MOST, early_steps, late_steps, sound_steps
+from keraskip.analysis.windows import (
+    FEWEST_STEPS,
+    MOST,
+    WINDOW,
+    early_steps,
+    late_steps,
+    sound_steps,
+)
 from keraskip.runs import Run
 
 # Each verdict, its rule, and where the rule comes from, in the order in which they are tried.
 RULES = {
     "diverged": "gradients or weights became NaN or infinite and stayed so, or the weights grew by "
     f"more than {HEALTHY_ORDERS:g} orders of magnitude (IEEE 754; the limit is a convention)",
-    "no gradient": f"in {MOST:.0%} of the last steps all gradients are exactly 0 or missing, or "
-    "smaller than the rounding error of the loss; or they are so from a layer on downward, and the "
-    "kernel behind that layer gets one, so the layer does not answer 0; or float16 has no number "
-    "as small (IEEE 754; the chain rule)",
+    "no gradient": f"in {MOST:.0%} of the last steps ({WINDOW:.0%} of the run, and at least "
+    f"{FEWEST_STEPS}) all gradients are exactly 0 or missing, or so small that doubling every "
+    f"weight would change the loss by less than {EPSILON['float32']:.1e} of it, the rounding error "
+    "of float32; or they are exactly 0 from a layer on downward, and the kernel behind that layer "
+    "gets one, so the layer does not answer 0; or float16 has no number as small (IEEE 754; the "
+    f"chain rule; {MOST:.0%} is a convention, as one odd batch may be an exception)",
     "dead": f"in {MOST:.0%} of the last steps a hidden layer gets gradients of exactly 0, while "
-    "the layer behind it has a signal above 1e-20, too much for an underflow of float32 (the slope "
-    "of a ReLU below zero: Lu et al. 2019, arXiv 1903.06733)",
+    f"the layer behind it has a signal above {CLEARLY_ALIVE['float32']:g}, too much for an "
+    f"underflow of float32 (in float16 above {CLEARLY_ALIVE['float16']:g}; the slope of a ReLU "
+    "below zero: Lu et al. 2019, arXiv 1903.06733)",
     "vanishing": "the 95 % interval of the attenuation from the last to the first hidden layer "
     f"lies above {HEALTHY_ORDERS:g} orders of magnitude, at the end of the run if the signal "
-    "changed, else at the beginning; or the signal is as much smaller in a hole, at the bottom of "
-    "a V, or below the output (Glorot & Bengio 2010; the limit is a convention)",
-    "exploding": f"the interval lies below -{HEALTHY_ORDERS:g} orders (Pascanu et al. 2013)",
-    "healthy": "the interval lies between the two",
-    "inconclusive": "anything else",
+    "changed, else at the beginning; or the signal is as much smaller in a hole of at most "
+    f"{WIDEST_HOLE} layers, at the bottom of a V, or below the output (Glorot & Bengio 2010; the "
+    "limits are conventions)",
+    "exploding": f"the interval lies below -{HEALTHY_ORDERS:g} orders, in a network of two hidden "
+    "layers or more (Pascanu et al. 2013; the limit is a convention)",
+    "healthy": f"the interval lies between -{HEALTHY_ORDERS:g} and {HEALTHY_ORDERS:g} orders",
+    "inconclusive": "anything else, such as an interval that contains a limit, a signal that is "
+    f"more than {HEALTHY_ORDERS:g} orders larger in a few layers than around them, or a single "
+    "step",
 }
 
 

@@ -30,9 +30,21 @@ LEARNED_FIRST = 0.2
 
 
 def rate_too_high(evidence: Evidence) -> Finding | None:
-    """Updates that throw the weights away, at first or before a break, in a network that fails.
+    """Updates that throw the weights away, in a network that fails.
 
-    Without a loss, only updates that are larger than the weights themselves are beyond doubt.
+    In one of the first 10 steps, or of the last 10 before the numbers break, an update changes a
+    kernel by more than 0.2 of itself: 200 times the usual 0.001 (Karpathy, CS231n). Sound trainings
+    begin with up to 0.13. The steps in which the rate is more than twice the first one are looked
+    at, too. Of a network that had learned before, only the first 10 steps are.
+
+    A kernel that begins below 1% of the size of LeCun et al. 1998 has no size to compare with. The
+    rate that would be right has to be half of the one in use, or less, and Adam and its kin must
+    have one above 0.003. The first updates may be 3 times as large as later ones. These limits were
+    chosen on the battery.
+
+    Without a loss, only an update larger than the weights themselves is beyond doubt. Where the
+    rate jumped by more than 2.5 times from one of the 10 steps before to the next, and the updates
+    before were above 1e-5, it is called a *late failure*: a warm-up rises by less.
     """
     if not (evidence.fails or evidence.losses is None):
         return None
@@ -89,7 +101,11 @@ def _first_high(evidence: Evidence, rows: np.ndarray) -> tuple[int | None, float
 
 
 def overflow_at_once(evidence: Evidence) -> Finding | None:
-    """NaN in step 0, before any update, from finite inputs."""
+    """NaN or infinite gradients in step 0, before any update, from finite inputs.
+
+    One such number is enough (IEEE 754), if none of the later steps recovers. It is not said where
+    labels of any batch or the weights of step 0 are not finite.
+    """
     run = evidence.run
     is_input = (evidence.scalar("input_nonfinite")[:1] > 0).any()
     if evidence.learning.since != 0 or is_input or not len(run.steps) or run.steps[0] != 0:
@@ -124,7 +140,15 @@ def overflow_at_once(evidence: Evidence) -> Finding | None:
 
 
 def late_failure(evidence: Evidence) -> Finding | None:
-    """A network that had learned, and lost it."""
+    """A network that had learned, and lost it, so that it fails.
+
+    The mean loss over 10 steps, or over 2% of them if that is more, once was below that of a
+    constant guess by more than 20% of it (where the guess is unknown, below the start). In the last
+    quarter of the run it never comes back to half of the way down. 20% was chosen on the battery.
+
+    The run has a loss for each step, at least 30 of them. It is said, too, where the learning rate
+    jumped, as *learning rate too high* tells.
+    """
     losses = evidence.losses
     if not evidence.fails or losses is None or losses.source != "steps":
         return None

@@ -29,10 +29,20 @@ class _Decay(NamedTuple):
 
 
 def weight_decay(evidence: Evidence) -> Finding | None:
-    """Half of the kernels, or more, shrank to a tenth or less, in a network that fails.
+    """Weights that shrink away, or that each step takes too much of.
 
-    Or they shrink, and a penalty on them is nearly all of the loss. Or each step takes away so much
-    of them that nothing is kept.
+    Half of the kernels, or more, shrank to 10% or less of their first norm, in a network that
+    fails.
+
+    Or the squares of all kernels fell to less than half, the loss follows them (r² above 0.95), and
+    a penalty of that slope is more than 90% of the loss at the end. The network fails; or it may
+    fail, and the late gradient of most kernels is the gradient of the penalty alone, to within 10%.
+
+    Or the rate times the decay of the optimizer is above 1%, and the decay above 0.5, in a network
+    that fails: weights then forget within a hundred steps what they learned. Usual decays go from
+    1e-4 (He et al. 2015) to 0.3 (Loshchilov & Hutter 2019, AdamW, and recipes since).
+
+    The other limits were chosen on the battery.
     """
     if not evidence.may_fail or len(evidence.sound) < 2 or not len(evidence.kernels):
         return None

@@ -18,7 +18,10 @@ HALF = ("float16", "mixed_float16")
 def vanishing(evidence: Evidence) -> Finding | None:
     """A signal that vanishes over depth, in a network that may fail.
 
-    In the first step, before any update, that counts whatever the training has made of it.
+    The verdict on the signal is *vanishing*: the 95 % interval lies above 2 orders of magnitude (a
+    convention). Or the network fails, the interval of the first step alone lies above 2 orders, and
+    no hidden gradient is exactly 0 there. The first step is before any update, so it counts
+    whatever the training has made of the signal.
     """
     shrinks = evidence.fails and evidence.shrinks_at_start
     if not (shrinks or (evidence.may_fail and evidence.verdict.verdict == "vanishing")):
@@ -41,10 +44,14 @@ def vanishing(evidence: Evidence) -> Finding | None:
 
 
 def weak_lower_layers(evidence: Evidence) -> Finding | None:
-    """A signal that loses more than one order, in a network that fails for no other reason.
+    """A signal that loses about one order or more, in a network that fails.
 
-    SGD has one learning rate for all layers: the first ones are ten times slower. Adam and its kin
-    divide by the gradient's size.
+    The lower end of the 95 % interval of the attenuation lies between 0.8 and 2 orders of
+    magnitude; above 2 the signal vanishes. 0.8 is a convention: the first layers then are about ten
+    times slower.
+
+    SGD has one learning rate for all layers. Adam and its kin divide by the gradient's size, so it
+    is not said of them.
     """
     lost = evidence.verdict.attenuation
     if not evidence.fails or evidence.is_adaptive or lost is None:
@@ -64,8 +71,14 @@ def weak_lower_layers(evidence: Evidence) -> Finding | None:
 def exploding(evidence: Evidence) -> Finding | None:
     """A signal that explodes over depth, in a network that may fail.
 
-    The first step is before any update. With batch normalisation a sound network explodes there
-    (Yang et al. 2019), so that alone counts only in a network that fails.
+    The verdict on the signal is *exploding*: the 95 % interval lies below -2 orders of magnitude (a
+    convention). Or the network fails, and the interval of the first step alone lies there. With
+    batch normalisation a sound network explodes in that step (Yang et al. 2019), so it counts in no
+    other.
+
+    Or the network fails, the hidden kernels begin larger than the size of He et al. 2015b by more
+    than 2 orders of magnitude over all layers, and all gradients are exactly 0, in the first step
+    or in more than 50% of the steps: the output is saturated, and no gradient tells.
     """
     by_weights = _growth_by_weights(evidence)
     if by_weights:
@@ -111,7 +124,13 @@ def _growth_by_weights(evidence: Evidence) -> Finding | None:
 
 
 def half_precision(evidence: Evidence) -> Finding | None:
-    """Gradients that underflow in float16 without loss scaling, in a network that fails."""
+    """Gradients that underflow in float16 without loss scaling, in a network that fails.
+
+    The policy is `float16` or `mixed_float16`, and the loss scale of the late steps is 1 or
+    unknown. In more than 25% of the late gradients of weights the root mean square is below 6e-7,
+    ten times the smallest number of float16 (IEEE 754), or the state is *frozen*. 25% is a
+    convention.
+    """
     scale = evidence.scalar("loss_scale")[evidence.late]
     is_scaled = bool(np.nanmedian(scale) > 1) if np.isfinite(scale).any() else False
     if evidence.dtype_policy not in HALF or not evidence.fails or is_scaled:

@@ -13,10 +13,11 @@ MUCH_GROWTH = 0.99
 
 
 def too_much_dropout(evidence: Evidence) -> Finding | None:
-    """Layers that drop nearly all of their inputs while training, in a network that fails.
+    """Layers that drop nearly all of their inputs, in a network that is *not learning* or *frozen*.
 
-    The rate is the share that is dropped. Older libraries asked for the share that is kept. A
-    training that ends in NaN or blows up has another fault.
+    A rate is above 0.8. The rate is the share that is dropped; older libraries asked for the share
+    that is kept. Between 0.2 and 0.5 are usual (Srivastava et al. 2014), and 0.8 is a convention
+    above that. A training that ends in NaN or blows up has another fault.
     """
     rates = evidence.run.info.get("dropout") or {}
     layers = [name for name, rate in rates.items() if rate > HIGHEST_RATE]

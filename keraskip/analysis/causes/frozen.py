@@ -34,7 +34,11 @@ SMALL_AT_CHANCE, SMALL = 1e-2, 1e-5
 
 
 def rate_zero(evidence: Evidence) -> Finding | None:
-    """A learning rate of 0, in a network that is frozen."""
+    """A learning rate of 0, in a network that fails.
+
+    The median of the rates in the late steps is exactly 0; where no rate was recorded, the rate of
+    the optimizer is.
+    """
     known = evidence.scalar("learning_rate")[evidence.late]
     rate = float(np.nanmedian(known)) if np.isfinite(known).any() else evidence.rate
     if not (evidence.fails and rate == 0):
@@ -51,7 +55,10 @@ def rate_zero(evidence: Evidence) -> Finding | None:
 
 
 def rate_negative(evidence: Evidence) -> Finding | None:
-    """A learning rate below 0, in a network that fails."""
+    """A learning rate below 0, in a network that fails.
+
+    It is the median of the recorded rates or, without any, the rate of the optimizer.
+    """
     if not (evidence.fails and evidence.rate < 0):
         return None
     return Finding(
@@ -65,7 +72,13 @@ def rate_negative(evidence: Evidence) -> Finding | None:
 
 
 def clipping(evidence: Evidence) -> Finding | None:
-    """Clipping that leaves next to nothing of the gradient, in a network that fails."""
+    """Clipping that leaves next to nothing of the gradient, in a network that fails.
+
+    The norm after clipping is below 0.1% of the norm before it, as a median over the steps. Or it
+    is below 10%, and the kernel that moves most is updated by less than 1e-4 of itself, a tenth of
+    what is usual. The limits are conventions: a threshold of about the usual norm (Pascanu et al.
+    2013) leaves most of a gradient.
+    """
     left = evidence.scalar("clip_factor")[evidence.sound]
     left = left[np.isfinite(left)]
     share = float(np.median(left)) if len(left) else 1.0
@@ -90,10 +103,15 @@ def clipping(evidence: Evidence) -> Finding | None:
 
 
 def loss_too_small(evidence: Evidence) -> Finding | None:
-    """A loss that starts far below that of a constant guess, in a network that knows nothing.
+    """A loss that starts far below that of a constant guess, in a network that fails.
+
+    It starts below 1% of that loss, if the accuracy ends less than 0.1 above chance or the
+    `loss_weights` alone are below 0.01. Otherwise, as where no accuracy is known, it starts below
+    1e-5: a network that was trained before has a small loss, too.
 
     Answers that do not follow the labels have at least the loss of the best constant one: the
-    entropy of the labels (Gibbs' inequality) or their variance. Only a factor makes it smaller.
+    entropy of the labels (Gibbs' inequality) or their variance. Only a factor makes it smaller. How
+    much smaller it has to be is a convention.
     """
     learning, guess = evidence.learning, constant_guess(evidence.run, with_factors=False)
     start = learning.start
@@ -131,7 +149,10 @@ def _at_full_size(evidence: Evidence, share: float) -> str:
 
 
 def no_update(evidence: Evidence) -> Finding | None:
-    """Gradients that are accumulated over more steps than the run has."""
+    """Gradients that are only accumulated, in a network that fails.
+
+    No recorded step has an update, and the run has fewer steps than the optimizer accumulates.
+    """
     if not (evidence.fails and never_updated(evidence.run)):
         return None
     steps = evidence.optimizer.get("gradient_accumulation_steps")
@@ -149,7 +170,15 @@ def no_update(evidence: Evidence) -> Finding | None:
 
 
 def updates_too_small(evidence: Evidence) -> Finding | None:
-    """Updates that float arithmetic swallows, in a network that is frozen."""
+    """Updates that float arithmetic swallows, in a network that is *frozen*.
+
+    They leave more than 99% of the elements of each kernel as they were, as a median over the
+    steps: float32 rounds to 6e-8 of a number. Or all updates of the run together, in at least 20
+    steps, are below 1e-4 of each kernel; 1e-4 is a convention.
+
+    Usual is 0.001 (Karpathy, CS231n). It is not said where the rate is 0, where clipping is the
+    cause, or where gradients are only accumulated.
+    """
     if evidence.learning.state != "frozen" or rate_zero(evidence) or clipping(evidence):
         return None
     if no_update(evidence):
@@ -169,7 +198,18 @@ def updates_too_small(evidence: Evidence) -> Finding | None:
 
 
 def too_slow(evidence: Evidence) -> Finding | None:
-    """Updates far below the usual size, or a loss that still falls, in a network not learning."""
+    """Updates far below the usual size, or a loss that still falls, in a network that is *not
+    learning*.
+
+    The kernel that moves most is updated by less than 1e-4 of itself, as a median over the steps: a
+    tenth of the usual 0.001 (Karpathy, CS231n). Or by less than 0.001, while the loss still falls:
+    from the second quarter of the run to the last one by its 95 % interval, or in each of at least
+    4 epochs.
+
+    A loss that still falls does not count where updates are above 0.0005 and the loss ends within
+    2% of that of a constant guess: labels that do not follow from the inputs are learned by heart,
+    little by little. The limits were chosen on the battery.
+    """
     losses = evidence.losses
     if evidence.learning.state != "not learning" or losses is None:
         return None

@@ -24,7 +24,10 @@ EFFICIENT = "LeCun et al. 1998, Efficient BackProp, section 4.3: inputs of mean 
 
 
 def inputs_not_finite(evidence: Evidence) -> Finding | None:
-    """Inputs that are NaN or infinite, in a network that fails."""
+    """Inputs that are NaN or infinite, in a network that may fail.
+
+    One such number in one recorded step is enough (IEEE 754: a sum with NaN is NaN).
+    """
     rows = np.flatnonzero(evidence.scalar("input_nonfinite") > 0)
     if not (len(rows) and evidence.may_fail):
         return None
@@ -74,7 +77,11 @@ def _is_feature(evidence: Evidence, rows: np.ndarray) -> bool:
 
 
 def inputs_alike(evidence: Evidence) -> Finding | None:
-    """Inputs that are one and the same number, in a network that fails."""
+    """Inputs that are one and the same number, in a network that may fail.
+
+    The smallest and the largest input of all recorded steps are equal, to the last digit. There is
+    no limit to choose.
+    """
     low = evidence.extreme("input_min", largest=False)
     high = evidence.extreme("input_max", largest=True)
     if not (evidence.may_fail and low == high):
@@ -92,7 +99,12 @@ def inputs_alike(evidence: Evidence) -> Finding | None:
 def targets_alike(evidence: Evidence) -> Finding | None:
     """Labels that are all the same, in a network that may fail.
 
-    Only for losses that compare them with the answers: others may be handed any labels.
+    One class has a share above 1 - 1e-12, or the variance of a single target is at most 1e-12 of
+    its squared mean. 1e-12 leaves room for rounding: labels whose deviation is a millionth of their
+    size are one number.
+
+    Every output with known labels has to have such ones, and a loss that compares them with the
+    answers (a crossentropy, mse, mae, Huber or log-cosh): other losses may be handed any labels.
     """
     heads = [head for head in evidence.heads if head.labels]
     is_same = all(head.loss in COMPARING and head.is_constant for head in heads)
@@ -115,7 +127,12 @@ def _values(count: float) -> str:
 
 
 def targets_not_finite(evidence: Evidence) -> Finding | None:
-    """Labels that are NaN or infinite, in a run whose gradients are so, too."""
+    """Labels that are NaN or infinite, in a run that ends in NaN.
+
+    One batch with such labels is enough, if gradients, weights or loss are NaN or infinite from a
+    step on to the end (IEEE 754: a sum with NaN is NaN). It is not said where more batches have
+    such labels than steps were recorded from there on: the network survived some of them.
+    """
     count, since = broken_labels(evidence.run), evidence.learning.since
     if not count or since is None:
         return None
@@ -137,7 +154,11 @@ def targets_not_finite(evidence: Evidence) -> Finding | None:
 
 
 def weights_not_finite(evidence: Evidence) -> Finding | None:
-    """Weights that are NaN or infinite before the first step."""
+    """Weights that are NaN or infinite before the first step.
+
+    One such number is enough (IEEE 754: a sum with NaN is NaN). Step 0 has to be recorded. Whether
+    the network fails is not asked.
+    """
     layers = broken_at_first(evidence.run)
     if not layers:
         return None
@@ -154,7 +175,14 @@ def weights_not_finite(evidence: Evidence) -> Finding | None:
 
 
 def inputs_too_large(evidence: Evidence) -> Finding | None:
-    """Inputs far from unit size that nothing in the model scales, in a network that fails."""
+    """Inputs far from unit size that nothing in the model scales, in a network that fails.
+
+    One input is above 30 or below -30. LeCun et al. 1998 ask for a variance of 1, and raw pixels
+    reach 255; 30 between the two is a convention.
+
+    It is not said where the model looks inputs up as tokens, or where a layer named like a
+    rescaling or a normalisation comes before the first kernel.
+    """
     low = evidence.extreme("input_min", largest=False)
     high = evidence.extreme("input_max", largest=True)
     reach = max(abs(low), abs(high))
@@ -207,9 +235,14 @@ def _is_scaled_inside(evidence: Evidence) -> bool:
 
 
 def targets_too_large(evidence: Evidence) -> Finding | None:
-    """Targets of a regression far from unit size, in a network that is far from any answer.
+    """Targets of a regression far from unit size, in a network that fails.
 
-    Or in a network that may or may not learn, after many steps.
+    Their root mean square is above 30 (a convention, as for inputs), and the loss is mse, mae,
+    Huber or log-cosh.
+
+    It is said as well where many steps leave it open whether the network learns, and where the
+    state is *unknown* and the loss ends above 100 times that of a constant guess: no few steps more
+    would come down from there. 100 is a convention.
     """
     losses, guess = evidence.losses, evidence.learning.guess
     is_far = losses is not None and losses.end.value > FAR * guess

@@ -19,9 +19,13 @@ CLEARLY_ALIVE = 1e-20
 def units_alike(evidence: Evidence) -> Finding | None:
     """Hidden layers whose units all begin alike, in a network that fails.
 
-    Where that is not known, as of a GAN, they get no gradient either, or two of them in a row get
-    one: units with equal weights on both sides get equal gradients. Either way they stay alike.
-    An output layer of zeros is fine: its units get different gradients from the labels.
+    In a network that may fail they count, too, if their kernels get gradients of exactly 0 in more
+    than half of the late steps; or if two of them follow each other, with kernels other than 0 and
+    no dropout: units with equal weights on both sides get equal gradients. Either way they stay
+    alike.
+
+    An output layer of zeros is fine: its units get different gradients from the labels. "Alike" is
+    exact, so there is no limit to choose (Goodfellow et al. 2016, section 8.4).
     """
     outputs = {head.name for head in evidence.heads}
     weights = evidence.run.weights
@@ -78,7 +82,22 @@ def _are_in_a_row(evidence: Evidence, layers: list[str]) -> bool:
 
 
 def dead_layer(evidence: Evidence) -> Finding | None:
-    """A hidden layer that lets no gradient pass, while the layer behind it has one."""
+    """A hidden layer that lets no gradient pass while the layer behind it has one, in a network
+    that may fail.
+
+    In more than half of the late steps the gradient of its bias is exactly 0, as are those of all
+    biases below it (kernels count where no hidden layer has a bias). Some layer behind has a
+    gradient with a norm above 1e-20: the smallest number of float32 is 1.4e-45, so the zeros are no
+    underflow. "More than half" is a convention.
+
+    Named is each bias that outweighs all that an input of unit size can add to it (Cauchy &
+    Schwarz). Where none does, it is the layer whose bias has a root mean square above 1 and above 3
+    times the median of the others, or else the deepest one.
+
+    It is not said where a `stop_gradient` or the like cuts the gradient off, where a batch
+    normalisation sees one sample at a time, where untrained layers in front answer 0, or where the
+    run ends in NaN.
+    """
     run = evidence.run
     # A fused ReLU turns NaN into 0.
     is_open = evidence.may_fail and evidence.learning.since is None
@@ -210,7 +229,13 @@ def _revive(evidence: Evidence, since: int, names: list[str]) -> str:
 def one_bad_layer(evidence: Evidence) -> Finding | None:
     """A signal that drops at one layer and is level elsewhere, in a network that fails.
 
-    The first step shows it best: the layers above soon learn, and the profile changes.
+    In the first step the gradient falls by at least 2 orders of magnitude between two neighbours,
+    by at least 60% of the whole range, and no other two neighbours differ by more than half as
+    much. There are at least 4 hidden layers in a row, and no gradient among them is 0. 2 orders are
+    the limit of the verdicts, and 60% is a convention.
+
+    The first step shows it best: the layers above soon learn, and the profile changes. It is said
+    as well where many steps leave it open whether the network learns.
     """
     if not (evidence.fails_or_leaves_it_open and len(evidence.sound)):
         return None
@@ -258,10 +283,13 @@ def _narrow(evidence: Evidence, columns: np.ndarray, depth: np.ndarray, low: int
 
 
 def attention_collapse(evidence: Evidence) -> Finding | None:
-    """Queries and keys that get next to nothing of what values get.
+    """Queries and keys that get next to nothing of what values get, in a network that fails.
 
-    In a network that fails, or that many steps leave open. Gradients of exactly 0 throughout do
-    not count: with a single key the softmax is 1, whatever the queries.
+    The median of the late gradients of query and key kernels is below 1e-6 of the median of value
+    kernels. Usually they get about as much; 1e-6 is a convention, far below that.
+
+    It is said as well where many steps leave it open whether the network learns. Gradients of
+    exactly 0 throughout do not count: with a single key the softmax is 1, whatever the queries.
     """
     if not (evidence.fails_or_leaves_it_open and len(evidence.late)):
         return None

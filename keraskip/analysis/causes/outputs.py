@@ -42,7 +42,11 @@ def _of_outputs(kind: str, when: str = "") -> Callable[[HeadRule], Cause]:
 
 @_of_outputs("softmax over one unit")
 def softmax_over_one_unit(head: Head) -> tuple[str, str] | None:
-    """A softmax over a single unit: it is always 1, even where Keras trains on the logits."""
+    """A softmax over a single unit.
+
+    It is always 1, even where Keras trains on the logits. So it is said of every such output,
+    whether the network learns or not. There is no limit to choose.
+    """
     if not (head.activation == "softmax" and head.units == 1):
         return None
     return f"{head.name} is a softmax over one unit: it always answers 1.", BINARY_HEAD
@@ -50,7 +54,10 @@ def softmax_over_one_unit(head: Head) -> tuple[str, str] | None:
 
 @_of_outputs("too few output units", "may_fail")
 def too_few_units(head: Head) -> tuple[str, str] | None:
-    """A categorical loss over fewer units than classes."""
+    """A categorical loss over fewer units than classes, in a network that may fail.
+
+    The classes are counted in the labels, and there are at least 2.
+    """
     classes = max(len(head.shares), 2)
     if not (head.is_categorical and 0 < head.units < classes):
         return None
@@ -63,7 +70,14 @@ def too_few_units(head: Head) -> tuple[str, str] | None:
 
 @_of_outputs("logits taken for probabilities", "fails_or_has_no_better_loss")
 def logits_taken_for_probabilities(head: Head) -> tuple[str, str] | None:
-    """An output without softmax or sigmoid, and a crossentropy of probabilities."""
+    """An output without softmax or sigmoid, and a crossentropy of probabilities.
+
+    The loss is a crossentropy without `from_logits=True`, and the activation is known to be none of
+    softmax, sigmoid and hard sigmoid. There is no limit to choose.
+
+    The network fails, or many steps leave that open, or the loss did not fall and ends above that
+    of a constant guess by its 95 % interval, even if the accuracy rises.
+    """
     is_bounded = head.activation in ("softmax", "sigmoid", "", "hard_sigmoid")
     if not head.is_crossentropy or is_bounded or head.from_logits:
         return None
@@ -77,7 +91,11 @@ def logits_taken_for_probabilities(head: Head) -> tuple[str, str] | None:
 
 @_of_outputs("probabilities taken for logits", "fails")
 def probabilities_taken_for_logits(head: Head) -> tuple[str, str] | None:
-    """An output with softmax or sigmoid, and a crossentropy with `from_logits=True`."""
+    """An output with softmax, sigmoid or tanh, and a crossentropy with `from_logits=True`, in a
+    network that fails.
+
+    There is no limit to choose.
+    """
     is_bounded = head.activation in ("softmax", "sigmoid", "tanh")
     if not (head.is_crossentropy and is_bounded and head.from_logits):
         return None
@@ -90,7 +108,11 @@ def probabilities_taken_for_logits(head: Head) -> tuple[str, str] | None:
 
 @_of_outputs("no softmax with a categorical loss", "fails")
 def sigmoid_over_classes(head: Head) -> tuple[str, str] | None:
-    """A sigmoid over classes, with a loss for which one class is right."""
+    """A sigmoid or hard sigmoid over classes, with a loss for which one class is right, in a
+    network that fails.
+
+    The loss is a categorical crossentropy, sparse or not. There is no limit to choose.
+    """
     if not (head.is_categorical and head.activation in ("sigmoid", "hard_sigmoid")):
         return None
     return (
@@ -101,7 +123,12 @@ def sigmoid_over_classes(head: Head) -> tuple[str, str] | None:
 
 
 def targets_out_of_reach(evidence: Evidence) -> Finding | None:
-    """Targets that the activation of the output cannot give, in a network that may fail."""
+    """Targets that the activation of the output cannot give, in a network that may fail.
+
+    Sigmoid and softmax answer between 0 and 1, tanh between -1 and 1, relu above 0. The mean of the
+    targets lies outside; or their variance is above 1.01 times (high - mean) (mean - low), the most
+    that numbers between the two ends have (Bhatia & Davis 2000). The 1% is for rounding.
+    """
     found = [head for head in evidence.heads if _is_out_of_reach(head)]
     if not (evidence.may_fail and found):
         return None

@@ -14,7 +14,10 @@ FEW_SIGMOIDS = 3
 
 
 def no_gradient(evidence: Evidence) -> Finding | None:
-    """Every gradient is exactly 0 in most of the late steps, in a network that may fail."""
+    """Every gradient is exactly 0 in most of the late steps, in a network that may fail.
+
+    "Most" are more than half of them, a convention.
+    """
     late, run = evidence.late, evidence.run
     here = ~run.missing
     quiet: np.ndarray = (evidence.silent | ~here).all(axis=1) & here.any(axis=1)
@@ -78,7 +81,17 @@ def _have_other_labels(evidence: Evidence) -> bool:
 
 
 def no_way_for_the_gradient(evidence: Evidence) -> Finding | None:
-    """Weights that never get a gradient, in a network that fails, and had not learned before."""
+    """Weights that never get a gradient, in a network that fails and had not learned before.
+
+    No recorded step has a gradient for them. On JAX, where a cut gradient is 0, it is 0 in all
+    steps, the layer behind gets one, and the root mean square of the weights is below 1, so that
+    nothing is saturated. 1 is a convention. Heads without a loss and layers that are never called
+    do not count.
+
+    Or a batch normalisation gets one number for each unit, as in a batch of one sample, and no
+    layer in front of it ever gets a gradient: the mean of one number is that number (Ioffe &
+    Szegedy 2015).
+    """
     run = evidence.run
     if not (evidence.fails and len(run.steps)) or late_failure(evidence):
         return None
