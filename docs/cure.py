@@ -13,7 +13,7 @@ model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy", met
 twin = keraskip.add_skips(model, scale="learned")  # a new model; yours is not changed
 for name, network in {"mine": model, "with_skips": twin}.items():
     recorder = keraskip.GradientRecorder(f"runs/{name}", verbose=0)
-    network.fit(x / 16, y, epochs=8, verbose=0, callbacks=[recorder])
+    network.fit(x / 16, y, epochs=5, verbose=0, callbacks=[recorder])
 comparison = keraskip.compare("runs/mine", "runs/with_skips")
 print(comparison)
 # --8<-- [end:cure]

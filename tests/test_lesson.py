@@ -72,6 +72,14 @@ def test_each_question_has_an_answer(lesson):
         assert f"<summary>{number}. " in answers
 
 
+def test_each_formula_is_closed(lesson):
+    text = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "markdown")
+    assert [line for line in text.splitlines() if line.count("$") % 2] == []
+    formulas = re.findall(r"\$+([^$]+)\$+", text)
+    assert len(formulas) > 5
+    assert [each for each in formulas if each.count("{") != each.count("}")] == []
+
+
 def test_the_lesson_runs_with_small_networks(lesson, run):
     names = [line.split(" = ")[0] for line in parameters(lesson).source.splitlines()]
     assert names == [line.split(" = ")[0] for line in SHORT.strip().splitlines()]
