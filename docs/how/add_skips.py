@@ -20,7 +20,7 @@ model.compile(sgd, "sparse_categorical_crossentropy", metrics=["accuracy"])
 # --8<-- [end:model]
 
 # --8<-- [start:skips]
-twin = keraskip.add_skips(model, scale="learned")
+twin = keraskip.add_skips(model)
 # --8<-- [end:skips]
 
 # --8<-- [start:compare]

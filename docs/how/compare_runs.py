@@ -21,7 +21,7 @@ def network(activation):
 
 # --8<-- [start:seeds]
 for activation in ("tanh", "sigmoid"):
-    for seed in (0, 1, 2):
+    for seed in (0, 1):
         keras.utils.set_random_seed(seed)
         model = network(activation)
         loss = "sparse_categorical_crossentropy"

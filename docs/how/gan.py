@@ -69,7 +69,7 @@ def train(body):
     recorder = keraskip.GradientRecorder(f"runs/{body.__name__}")
     gan.fit(true, epochs=8, batch_size=64, verbose=0, callbacks=[recorder])
     noise = np.random.default_rng(1).normal(size=(1000, NOISE))
-    describe(f"made by {body.__name__}", generator.predict(noise, verbose=0))
+    describe(f"made by {body.__name__}", generator(noise).numpy())
 
 
 def describe(name, points):

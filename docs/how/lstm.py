@@ -6,7 +6,7 @@ import keraskip
 
 # --8<-- [start:task]
 draw = np.random.default_rng(0)
-x = draw.normal(size=(1024, 80, 4)).astype("float32")
+x = draw.normal(size=(2048, 80, 4)).astype("float32")
 y = (x[:, 0, 0] > 0).astype("float32")  # in the first step
 # --8<-- [end:task]
 
@@ -18,7 +18,7 @@ def one_way():
 
 
 def train(layer):
-    """Four epochs with this layer."""
+    """Two epochs with this layer."""
     keras.utils.set_random_seed(0)
     output = layers.Dense(1, "sigmoid")
     model = keras.Sequential([keras.Input((80, 4)), layer(), output])
@@ -26,7 +26,7 @@ def train(layer):
     model.compile(adam, "binary_crossentropy", metrics=["accuracy"])
     batch = x[:32], y[:32]
     recorder = keraskip.GradientRecorder(f"runs/{layer.__name__}", probe=batch)
-    model.fit(x, y, epochs=4, verbose=0, callbacks=[recorder])
+    model.fit(x, y, epochs=2, verbose=0, callbacks=[recorder])
 
 
 train(one_way)

@@ -21,7 +21,5 @@ model.fit(x, y, epochs=6, verbose=0, callbacks=[recorder])
 # --8<-- [start:remedy]
 recorder = keraskip.GradientRecorder("runs/with_skips")
 with_skips.fit(x, y, epochs=6, verbose=0, callbacks=[recorder])
-comparison = keraskip.compare("runs/mlp", "runs/with_skips")
-print(comparison.table())
-comparison.save("mlp.svg")
+print(keraskip.compare("runs/mlp", "runs/with_skips").table())
 # --8<-- [end:remedy]

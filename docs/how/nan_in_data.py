@@ -4,12 +4,12 @@ from sklearn.datasets import load_digits
 
 import keraskip
 
+# --8<-- [start:model]
 x, y = load_digits(return_X_y=True)
 x = x / 16
 x[700, 3] = np.nan  # one missing value among 115,008
 
 
-# --8<-- [start:model]
 def train(name, x, y):
     """Three epochs on these samples."""
     keras.utils.set_random_seed(0)
