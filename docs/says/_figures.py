@@ -14,7 +14,7 @@ def in_battery(kind):
     if not any(parts[name]["trainings"] for name in PARTS):
         wrong = sum(parts[name]["wrong_first"] + parts[name]["false_alarms"] for name in PARTS)
         return f"{NONE}." + f" It was said wrongly in {wrong} trainings." * (wrong > 0)
-    return " ".join(_about(parts[name], which) for name, which in PARTS.items())
+    return "".join(f"\n\n- {_about(parts[name], which)}" for name, which in PARTS.items())
 
 
 def _about(part, which):
@@ -39,8 +39,8 @@ def verdict_in_battery(name):
     if not known["trainings"]:
         return f"{NONE} as its right answer.{wrong}"
     return (
-        f"{known['networks']} networks of known state have it; it was given in {known['given']} "
-        f"of {known['trainings']} trainings.{wrong}"
+        f"Of the networks of known state, {known['networks']} should get it; it was given in "
+        f"{known['given']} of {known['trainings']} trainings.{wrong}"
     )
 
 

@@ -19,10 +19,19 @@ def printed(lines):
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
+def compared(run):
+    """The answer of `compare`: its sentences, and its table, which a phone can scroll."""
+    lines = str(keraskip.compare(run)).splitlines()
+    first = lines.index("")
+    head, _, row = (re.split(" {2,}", line) for line in lines[first + 1 : first + 4])
+    table = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), row)]
+    return f"{printed(lines[:first])}\n\n{chr(10).join(table)}"
+
+
 def numbers(found):
     """The measured numbers of a finding in a sentence."""
     known = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in found.evidence.items()
-             if np.isfinite(value)]  # fmt: skip
+             if np.isfinite(value) and name != "step"]  # fmt: skip
     if found.steps:
         known.append(f"step {found.steps[0]}" if found.steps[0] == found.steps[1]
                      else f"steps {found.steps[0]} to {found.steps[1]}")  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from _figures import in_battery, state_in_battery, verdict_in_battery
-from _parts import capital, code, drawn, numbers, printed, slug
+from _parts import capital, code, compared, drawn, numbers, printed, slug
 from _training import made, trained
 
 import keraskip
@@ -100,9 +100,8 @@ def verdict(name, picture=True, **changes):
         answer = judge(run)
         if answer.verdict != name:
             raise SystemExit(f"{name} is not the verdict, but {answer.verdict}: {answer.reason}")
-        table = str(keraskip.compare(run)).splitlines()
         parts = [
-            printed(table),
+            compared(run),
             f"{RULE} {capital(RULES[name])}.",
             f"**Measured here.** {capital(answer.reason)}." if answer.reason else "",
             f"**In the battery.** {verdict_in_battery(name)}",
