@@ -1,8 +1,9 @@
 """What `mkdocs build` does before it reads a page: it runs the scripts that the pages show.
 
-Each `.py` and `.sh` file below `docs/` is run in a folder of its own below `docs/made/`. There lie
-its output, `output.txt`, and the pictures it writes. Pages show parts of the script and of these
-files, so they show what the code does today. A script that fails ends the build.
+Each `.py` and `.sh` file below `docs/` is run in a folder of its own below `docs/made/`, unless its
+name begins with `_`: these are imported by others. In the folder lie its output, `output.txt`, and
+the pictures it writes. Pages show parts of the script and of these files, so they show what the
+code does today. A script that fails ends the build.
 """
 
 import os
@@ -42,7 +43,10 @@ def on_pre_build(config: MkDocsConfig) -> None:
     scripts = [
         path
         for path in sorted(DOCS.rglob("*"))
-        if path.suffix in RUNNERS and MADE not in path.parents and path != Path(__file__)
+        if path.suffix in RUNNERS
+        and MADE not in path.parents
+        and path != Path(__file__)
+        and not path.name.startswith("_")
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for failure in pool.map(run, [path for path in scripts if not is_made(path)]):

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from keraskip.analysis.causes import CAUSES, LAST_RESORTS
-from keraskip.analysis.learning import LEARNING_RULES
+from keraskip.analysis.evidence import TINY
+from keraskip.analysis.learning import FEWEST_WHILE_FALLING, LEARNING_RULES
+from keraskip.analysis.losses import SOME_FALL
 from keraskip.analysis.verdicts import RULES
+from keraskip.analysis.windows import FEWEST_STEPS, WINDOW
 
 SAYS = Path(__file__).parents[1] / "docs" / "says"
 BATTERY = json.loads((SAYS / "battery.json").read_text("utf-8"))
@@ -123,6 +126,12 @@ def test_a_rule_tells_every_limit_of_its_cause(kind):
     untold = {name: value for name, value in limits.items() if pytest.approx(value) not in told}
     assert not untold
     assert not limits or re.search("convention|battery|IEEE 754|(19|20)\\d\\d", KINDS[kind].__doc__)
+
+
+def test_the_words_of_the_rules_tell_their_limits():
+    told = numbers_in(PAGES["index"].partition("{#words}")[2].partition("\n## ")[0])
+    limits = [SOME_FALL, FEWEST_WHILE_FALLING, WINDOW, FEWEST_STEPS, TINY]
+    assert [limit for limit in limits if pytest.approx(limit) not in told] == []
 
 
 def test_limits_are_found():

@@ -17,7 +17,7 @@ PAGES = sorted(page for page in DOCS.rglob("*.md") if DOCS / "made" not in page.
 SCRIPTS = [
     path
     for path in sorted([*DOCS.rglob("*.py"), *DOCS.rglob("*.sh")])
-    if DOCS / "made" not in path.parents and path.name != "hooks.py"
+    if DOCS / "made" not in path.parents and path.name != "hooks.py" and path.name[0] != "_"
 ]
 TEXT = "\n".join(page.read_text("utf-8") for page in PAGES)
 IN_README = ["own_network"]

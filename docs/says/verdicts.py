@@ -1,6 +1,7 @@
 import keras
 import numpy as np
-from fragments import Training, digits, network, state, verdict
+from _sections import state, verdict
+from _training import Training, digits, network
 
 SGD = keras.optimizers.SGD
 

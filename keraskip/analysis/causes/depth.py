@@ -47,8 +47,8 @@ def weak_lower_layers(evidence: Evidence) -> Finding | None:
     """A signal that loses about one order or more, in a network that fails.
 
     The lower end of the 95 % interval of the attenuation lies between 0.8 and 2 orders of
-    magnitude; above 2 the signal vanishes. 0.8 is a convention: the first layers then are about ten
-    times slower.
+    magnitude; above 2 the signal vanishes. 0.8 is a convention: the first layers then are six times
+    slower or more.
 
     SGD has one learning rate for all layers. Adam and its kin divide by the gradient's size, so it
     is not said of them.
