@@ -10,6 +10,7 @@ from made_runs import GUESS, classifier, falling, flat, regression, run_of, with
 from keraskip.analysis.causes import diagnose
 from keraskip.analysis.heads import Head, chance, constant_guess
 from keraskip.analysis.learning import LEARNING_RULES, learning_of
+from keraskip.analysis.losses import losses_of
 from keraskip.analysis.series import mean_of_series
 from keraskip.analysis.words import about_learning
 
@@ -211,6 +212,37 @@ def test_an_accuracy_at_chance_belies_a_loss(loss, accuracy, expected):
 
 
 @pytest.mark.parametrize(
+    ("end", "accuracy", "expected"),
+    [
+        # An LSTM whose answer lies 100 steps back, and at chance on samples it has not seen.
+        (0.675, 0.57, "not learning"),
+        (0.662, 0.57, "learning"),  # the interval of the loss leaves it open
+        (0.683, 0.64, "learning"),
+        (0.9, 0.57, "not learning"),
+        (None, 0.57, "learning"),
+    ],
+)
+def test_an_accuracy_little_above_chance_needs_a_loss_that_does_not_deny_it(
+    end, accuracy, expected
+):
+    loss = np.full(300, np.nan) if end is None else falling(start=0.71, end=end, noise=0.03)
+    epochs = [{"epoch": n, "steps": 300, "accuracy": accuracy} for n in range(3)]
+    run = run_of(loss, info=binary(count=1280, mean=0.5, variance=0.25), epochs=epochs)
+    learning = learning_of(run)
+    assert learning.state == expected
+    if expected == "learning" and end:
+        assert f"it learns (accuracy {accuracy:.2f}, chance 0.50; " in about_learning(learning)
+
+
+@pytest.mark.parametrize(("accuracy", "said"), [(0.57, "little"), (0.52, "nothing")])
+def test_little_is_not_nothing(accuracy, said):
+    epochs = [{"epoch": 0, "steps": 300, "accuracy": accuracy}]
+    loss = falling(start=0.71, end=0.68, noise=0.03)
+    run = run_of(loss, info=binary(count=1280, mean=0.5, variance=0.25), epochs=epochs)
+    assert f"and {said} is learned: the loss is 0.67" in diagnose(run)[0].sentence
+
+
+@pytest.mark.parametrize(
     ("units", "mean", "variance", "end", "accuracy", "expected"),
     [
         (1, 0.5, 0.25, 0.2, 0.5, "not learning"),
@@ -400,12 +432,34 @@ def test_a_regression_is_measured_by_its_variance():
 def test_a_spike_at_the_start_does_not_hide_that_the_loss_fell():
     loss = falling()
     loss[1] = 130.0
-    learning = learning_of(run_of(loss, info=classifier()))
-    assert learning.start.low < 0
-    assert learning.state == "learning"
+    run = run_of(loss, info=classifier())
+    assert losses_of(run).start.low < 0
+    assert learning_of(run).state == "learning"
     low = np.full(300, 0.5) + np.random.default_rng(0).normal(0, 0.05, 300)
     low[1] = 130.0
     assert learning_of(run_of(low, info=classifier())).state == "unknown"
+
+
+def test_a_loss_thrown_up_at_once_is_told_from_before_the_first_update():
+    """It went from 2.3 to 14.5, and not from 12 to 14.5."""
+    loss = flat(level=14.5)
+    loss[:2] = 2.3, 9.0
+    learning = learning_of(run_of(loss, info=classifier()))
+    assert (learning.state, learning.start.value) == ("not learning", np.float32(2.3))
+    assert "goes from 2.3 to 14.5" in about_learning(learning)
+    loss[2:] *= 1e9
+    assert learning_of(run_of(loss, info=classifier())).state == "diverged"
+    assert learning_of(run_of(falling())).start.value == pytest.approx(falling()[:6].mean())
+
+
+@pytest.mark.parametrize("first", [1, 64])
+def test_the_loss_before_the_first_update_is_that_of_step_0(first):
+    """A run that goes on has no such step."""
+    loss = flat(level=14.5)
+    loss[0] = 2.3
+    run = run_of(loss, info=classifier())
+    later = learning_of(replace(run, steps=run.steps + first))
+    assert later.start.value == pytest.approx(loss[:6].mean(), rel=0.2)
 
 
 @pytest.mark.parametrize(("needed", "expected"), [(4, "not learning"), (1000, "frozen")])

@@ -9,6 +9,7 @@ from keraskip.analysis.losses import Losses, never_finite
 from keraskip.analysis.progress import (
     ABOVE_CHANCE,
     BLOWN_UP,
+    CLEARLY_ABOVE_CHANCE,
     FEWEST_EPOCHS,
     FEWEST_STEPS,
     LEARNED_SHARE,
@@ -35,7 +36,8 @@ LEARNING_RULES = {
     f"{BLOWN_UP:g} times that of the start and of a constant guess",
     "learning": "the 95 % interval of the loss at the end lies below that of a constant guess "
     f"(where that is unknown, below the start) by more than {LEARNED_SHARE:.0%}, and below the "
-    f"start, or the accuracy has left chance by more than {ABOVE_CHANCE:.0%} of the way to 1; not "
+    f"start, or the accuracy has left chance by more than {CLEARLY_ABOVE_CHANCE:.0%} of the way to "
+    f"1, or by {ABOVE_CHANCE:.0%} where the interval of the loss leaves it open; not "
     "where the accuracy stays at chance under a crossentropy of L nats whose exp(-L), the share of "
     "right answers that it tells of, is above chance by as much (Jensen's inequality), nor where "
     f"one of several outputs has no lower loss than a constant guess after {FEWEST_EPOCHS} epochs "
@@ -56,7 +58,8 @@ class Learning:
     Attributes:
         state: the first one of `LEARNING_RULES` that holds.
         reason: the numbers behind it, in a few words.
-        start: loss at the beginning; None if unknown.
+        start: loss at the beginning, or before the first update if the first updates threw it up;
+            None if unknown.
         end: loss at the end, with an interval that knows that neighbouring steps are alike; None
             if unknown.
         guess: the loss of the best constant answer; NaN where it cannot be known.
@@ -96,7 +99,7 @@ def learning_of(run: Run) -> Learning:
     return Learning(
         state,
         reason,
-        losses.start if losses else None,
+        losses.before if losses else None,
         losses.end if losses else None,
         progress.guess,
         progress.accuracy,

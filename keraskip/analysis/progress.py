@@ -14,6 +14,8 @@ from keraskip.runs import Run
 LEARNED_SHARE = 0.05
 # The same for the accuracy, from chance (0) to perfect (1).
 ABOVE_CHANCE = 0.1
+# An accuracy below this may come of single samples learned by heart, and the loss has a say.
+CLEARLY_ABOVE_CHANCE = 0.15
 # With fewer epochs or steps nothing is said.
 FEWEST_EPOCHS = 3
 FEWEST_STEPS = 20
@@ -105,14 +107,21 @@ class Progress:
         """Whether the loss ends far above start and guess."""
         if self.losses is None:
             return False
-        limit = max(self.losses.start.value, float(np.nan_to_num(self.guess)))
+        limit = max(self.losses.before.value, float(np.nan_to_num(self.guess)))
         low = self.losses.end.value - np.nan_to_num(self.losses.end.margin)
         return bool(limit > 0 and low > BLOWN_UP * limit)
 
     @property
     def is_above_chance(self) -> bool:
-        """Whether the accuracy has clearly left chance."""
-        return bool(self.accuracy > self.chance + max(self._noise, self._some))
+        """Whether the accuracy has clearly left chance, or by some and no loss speaks against it.
+
+        With answers that are right as often as they are sure, a loss 5 % below that of a guess
+        between two classes has an accuracy 26 % above chance.
+        """
+        share = (self.accuracy - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
+        is_some = share > ABOVE_CHANCE and (self.losses is None or self.might_be_low)
+        is_above = is_some or share > CLEARLY_ABOVE_CHANCE
+        return bool(is_above and self.accuracy > self.chance + self._noise)
 
     @property
     def is_belied(self) -> bool:
@@ -152,7 +161,7 @@ class Progress:
         if not self.losses:
             return ""
         beside = "" if np.isnan(self.guess) else f", a constant guess has {self.guess:.3g}"
-        start, end = self.losses.start.value, self.losses.end.value
+        start, end = self.losses.before.value, self.losses.end.value
         return f"loss {start:.3g} at the start, {end:.3g} at the end{beside}"
 
     @property
