@@ -12,7 +12,7 @@ from keraskip.analysis.heads import Head, chance, constant_guess
 from keraskip.analysis.learning import LEARNING_RULES, learning_of
 from keraskip.analysis.losses import losses_of
 from keraskip.analysis.series import mean_of_series
-from keraskip.analysis.words import about_learning
+from keraskip.analysis.words import about_learning, diagnosis
 
 
 def state(*args, **options):
@@ -155,6 +155,47 @@ def test_a_loss_that_no_metric_was_handed_is_unknown():
     learning = learning_of(run_of(np.full(100, np.nan), epochs=epochs))
     assert (learning.state, learning.start) == ("unknown", None)
     assert learning.reason.startswith("no loss was recorded")
+
+
+def epochs_of(**values):
+    """The log of epochs without a metric called `loss`."""
+    rows = zip(*values.values(), strict=True)
+    return [{"epoch": n, "steps": 100 * n + 100, **dict(zip(values, row, strict=True))}
+            for n, row in enumerate(rows)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([2.3, 1.4, 0.6], "learning"),
+        ([2.3, 2.31, 2.3], "not learning"),
+    ],
+)
+def test_a_loss_of_another_name_is_the_loss_where_it_is_the_only_one(values, expected):
+    learning = learning_of(run_of(None, epochs=epochs_of(n_loss=values, val_n_loss=values)))
+    assert (learning.state, learning.source) == (expected, "epochs")
+
+
+def test_several_losses_of_other_names_are_told_and_not_judged():
+    """As in an autoencoder that logs the parts of its loss alone."""
+    run = run_of(None, epochs=epochs_of(kl_loss=[0.1, 0.3], image_loss=[9.0, 4.0]))
+    learning = learning_of(run)
+    assert (learning.state, learning.start) == ("unknown", None)
+    assert learning.reason.startswith("kl_loss goes from 0.1 to 0.3, image_loss goes from 9 to 4")
+    assert 'keras.metrics.Mean("loss")' in learning.reason
+
+
+def test_of_networks_that_play_against_each_other_no_loss_has_to_fall():
+    """Keras' example of a DCGAN: an optimizer and a metric for each network. It is said once."""
+    numbers = {"optimizer": np.arange(300) % 2, "grad_nonfinite": np.zeros((300, 8))}
+    for row in range(2):
+        numbers["grad_nonfinite"][row::2, 4 * row : 4 * row + 4] = np.nan
+    info = {"optimizers": ["d_optimizer", "g_optimizer"]}
+    epochs = epochs_of(d_loss=[1.4, 0.7], g_loss=[0.7, 2.1])
+    lines = diagnosis(run_of(None, info=info, epochs=epochs, **numbers))
+    assert len(lines) == 1
+    assert lines[0].startswith("d and g: whether it learns is unknown (d_loss goes from 1.4 to 0.7")
+    assert "no loss has to fall" in lines[0]
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(100, "frozen"), (40, "unknown")])

@@ -6,6 +6,7 @@ import numpy as np
 
 from keraskip.analysis.estimates import Estimate
 from keraskip.analysis.losses import Losses, never_finite
+from keraskip.analysis.named_losses import why_unknown
 from keraskip.analysis.progress import (
     ABOVE_CHANCE,
     BLOWN_UP,
@@ -24,12 +25,6 @@ from keraskip.runs import Run
 # In fewer steps nothing is "not learning", nor is a loss that falls in fewer than the second
 # number.
 FEWEST_TO_FAIL, FEWEST_WHILE_FALLING = 50, 100
-
-WITHOUT_LOSS = (
-    "no loss was recorded: `fit` hands it over, and so does a `train_step` of your own with the "
-    'metric `keras.metrics.Mean("loss")`; a loop of your own hands it over by '
-    "`step_done(loss=loss)`"
-)
 
 LEARNING_RULES = {
     "diverged": "weights or loss became NaN or infinite and stayed so, or the loss ends above "
@@ -144,7 +139,7 @@ def _state(run: Run, progress: Progress, stuck: list[Idle]) -> tuple[str, str, i
 def _without_update(run: Run, words: str) -> tuple[str, str, int | None]:
     count = _count(run)
     state = "frozen" if count >= FEWEST_TO_FAIL else "unknown"
-    return state, _joined(f"no update was made in {count} steps", words), None
+    return state, _joined(f"no update was made in {count} step{'s' * (count > 1)}", words), None
 
 
 def _idle(run: Run) -> list[Idle]:
@@ -232,7 +227,7 @@ def _by_accuracy(run: Run, progress: Progress) -> tuple[str, str]:
     """Where there is no loss at all, an accuracy that stays at chance still tells."""
     if progress.is_at_chance and len(run.epochs) >= FEWEST_EPOCHS:
         return "not learning", progress.accuracy_words
-    return "unknown", WITHOUT_LOSS
+    return "unknown", why_unknown(run)
 
 
 def _by_epochs(losses: Losses) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keraskip.analysis.estimates import Estimate, mean
+from keraskip.analysis.named_losses import only_loss
 from keraskip.analysis.series import mean_of_series
 from keraskip.runs import Run
 
@@ -105,7 +106,8 @@ def losses_of(run: Run) -> Losses | None:
         # Keras logs 0 for a loss that a training step of one's own hands to no metric.
         if values.any():
             return _of_epochs(values)
-    return None
+    only = only_loss(run)
+    return None if only is None else _of_epochs(only)
 
 
 def never_finite(run: Run) -> bool:

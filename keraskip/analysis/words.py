@@ -89,12 +89,17 @@ def about_findings(findings: Sequence[Finding]) -> str:
 
 
 def diagnosis(run: Run) -> list[str]:
-    """Lines on a run: whether it learns and, where something was found, what; for each part."""
-    lines = []
+    """Lines on a run: whether it learns and, where something was found, what; for each part.
+
+    Parts of which the same is known share a line.
+    """
+    names_of: dict[tuple[str, ...], list[str]] = {}
     for part in run.parts:
         learning = learning_of(part)
         findings = diagnose(part, learning=learning)
-        name = f"{part.info['part']}: " if len(run.parts) > 1 else ""
-        lines.append(f"{name}{about_learning(learning)}.")
-        lines += [about_findings(findings)] if findings else []
+        said = (f"{about_learning(learning)}.", *([about_findings(findings)] if findings else []))
+        names_of.setdefault(said, []).append(part.info["part"] if len(run.parts) > 1 else "")
+    lines = []
+    for (first, *rest), names in names_of.items():
+        lines += [f"{' and '.join(names)}: {first}" if names[0] else first, *rest]
     return lines
