@@ -493,6 +493,18 @@ def test_a_loss_thrown_up_at_once_is_told_from_before_the_first_update():
     assert learning_of(run_of(falling())).start.value == pytest.approx(falling()[:6].mean())
 
 
+@pytest.mark.parametrize(("count", "expected"), [(9600, "not learning"), (300, "unknown")])
+def test_without_a_guess_the_loss_before_the_first_update_is_the_measure(count, expected):
+    """Of a mean absolute error no guess is known. One sample a step may begin with any loss."""
+    info = regression(variance=1.0)
+    info = {**info, "training": {**info["training"], "loss": "mae"}}
+    info["labels"] = [{**info["labels"][0], "count": count}]
+    loss = flat(level=0.87)
+    loss[:5] = 0.87, 90, 150, 40, 9
+    assert state(loss, info=info) == expected
+    assert state(falling(start=0.87, end=0.2), info=info) == "learning"
+
+
 @pytest.mark.parametrize("first", [1, 64])
 def test_the_loss_before_the_first_update_is_that_of_step_0(first):
     """A run that goes on has no such step."""

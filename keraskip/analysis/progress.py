@@ -16,6 +16,8 @@ LEARNED_SHARE = 0.05
 ABOVE_CHANCE = 0.1
 # An accuracy below this may come of single samples learned by heart, and the loss has a say.
 CLEARLY_ABOVE_CHANCE = 0.15
+# The losses of as many samples differ by less than those that updates throw up.
+SEVERAL = 8
 # With fewer epochs or steps nothing is said.
 FEWEST_EPOCHS = 3
 FEWEST_STEPS = 20
@@ -37,6 +39,7 @@ class Progress:
         accuracy: of the last epoch, on the training samples; NaN if there is none.
         chance: the accuracy of the best constant answer; NaN where it cannot be known.
         samples: the number of samples behind the accuracy; 100 where it is unknown.
+        batch: the mean number of samples in a step; NaN where it is unknown.
         entropy: the loss of the best constant answer in nats, without the factors of `compile`,
             where the loss is a crossentropy of labels that all count alike; else NaN.
     """
@@ -46,6 +49,7 @@ class Progress:
     accuracy: float
     chance: float
     samples: int
+    batch: float = np.nan
     entropy: float = np.nan
 
     @property
@@ -53,7 +57,9 @@ class Progress:
         """What the loss has to fall below: a constant guess or, where it is unknown, the start."""
         if self.guess > 0 or self.losses is None:
             return self.guess
-        return self.losses.start.value
+        # A single sample may have any loss; several, before the first update, are a measure.
+        losses = self.losses
+        return (losses.before if self.batch >= SEVERAL else losses.start).value
 
     @property
     def is_low(self) -> bool:
@@ -226,6 +232,7 @@ def progress_of(run: Run) -> Progress:
         training_accuracy(run),
         chance(run),
         samples,
+        min(counts, default=np.nan) / max(1, len(run.steps)),
         _entropy(run),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keraskip.analysis.causes.head_lines import head_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import Head
@@ -11,9 +12,8 @@ from keraskip.analysis.heads import Head
 UMLAUT = "Schoop et al. 2021 (UMLAUT), Nikanjam et al. 2021 (NeuraLint)"
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}
 # What is wrong with an output, and what to change; None if it is right.
-HeadRule = Callable[[Head], tuple[str, str] | None]
+HeadRule = Callable[[Head, Evidence], tuple[str, str] | None]
 Cause = Callable[[Evidence], Finding | None]
-BINARY_HEAD = '`keras.layers.Dense(1, "sigmoid")` with `loss="binary_crossentropy"`'
 
 
 def _of_outputs(kind: str, when: str = "") -> Callable[[HeadRule], Cause]:
@@ -27,7 +27,7 @@ def _of_outputs(kind: str, when: str = "") -> Callable[[HeadRule], Cause]:
     def made(rule: HeadRule) -> Cause:
         def cause(evidence: Evidence) -> Finding | None:
             heads = evidence.heads if not when or getattr(evidence, when) else []
-            for head, said in ((head, rule(head)) for head in heads):
+            for head, said in ((head, rule(head, evidence)) for head in heads):
                 if said:
                     layers = (head.name,) * bool(head.name)
                     units = {"units": float(head.units)}
@@ -40,16 +40,20 @@ def _of_outputs(kind: str, when: str = "") -> Callable[[HeadRule], Cause]:
     return made
 
 
+def _binary(head: Head, evidence: Evidence) -> str:
+    return f'{head_line(evidence, head, 1, "sigmoid")} with `loss="binary_crossentropy"`'
+
+
 @_of_outputs("softmax over one unit")
-def softmax_over_one_unit(head: Head) -> tuple[str, str] | None:
+def softmax_over_one_unit(head: Head, evidence: Evidence) -> tuple[str, str] | None:
     """A softmax over a single unit: it is always 1, even where Keras trains on the logits."""
     if not (head.activation == "softmax" and head.units == 1):
         return None
-    return f"{head.name} is a softmax over one unit: it always answers 1.", BINARY_HEAD
+    return f"{head.name} is a softmax over one unit: it always answers 1.", _binary(head, evidence)
 
 
 @_of_outputs("too few output units", "may_fail")
-def too_few_units(head: Head) -> tuple[str, str] | None:
+def too_few_units(head: Head, evidence: Evidence) -> tuple[str, str] | None:
     """A categorical loss over fewer units than classes."""
     classes = max(len(head.shares), 2)
     if not (head.is_categorical and 0 < head.units < classes):
@@ -57,12 +61,12 @@ def too_few_units(head: Head) -> tuple[str, str] | None:
     return (
         f"{head.name} has {head.units} unit{'s' * (head.units > 1)}, and the labels are of "
         f"{classes} classes.",
-        f'`keras.layers.Dense({classes}, "softmax")`' if classes > 2 else BINARY_HEAD,
+        head_line(evidence, head, classes, "softmax") if classes > 2 else _binary(head, evidence),
     )
 
 
 @_of_outputs("logits taken for probabilities", "fails_or_has_no_better_loss")
-def logits_taken_for_probabilities(head: Head) -> tuple[str, str] | None:
+def logits_taken_for_probabilities(head: Head, evidence: Evidence) -> tuple[str, str] | None:
     """An output without softmax or sigmoid, and a crossentropy of probabilities."""
     is_bounded = head.activation in ("softmax", "sigmoid", "", "hard_sigmoid")
     if not head.is_crossentropy or is_bounded or head.from_logits:
@@ -71,12 +75,12 @@ def logits_taken_for_probabilities(head: Head) -> tuple[str, str] | None:
     return (
         f"{head.name} has the activation {head.activation}, and the crossentropy expects "
         "probabilities.",
-        f'`keras.layers.Dense({head.units}, "{right}")`',
+        head_line(evidence, head, head.units, right),
     )
 
 
 @_of_outputs("probabilities taken for logits", "fails")
-def probabilities_taken_for_logits(head: Head) -> tuple[str, str] | None:
+def probabilities_taken_for_logits(head: Head, evidence: Evidence) -> tuple[str, str] | None:
     """An output with softmax or sigmoid, and a crossentropy with `from_logits=True`."""
     is_bounded = head.activation in ("softmax", "sigmoid", "tanh")
     if not (head.is_crossentropy and is_bounded and head.from_logits):
@@ -84,19 +88,19 @@ def probabilities_taken_for_logits(head: Head) -> tuple[str, str] | None:
     return (
         f"{head.name} has the activation {head.activation}, and the crossentropy with "
         "from_logits=True applies another.",
-        f"`keras.layers.Dense({head.units})`, without activation",
+        f"{head_line(evidence, head, head.units)}, without activation",
     )
 
 
 @_of_outputs("no softmax with a categorical loss", "fails")
-def sigmoid_over_classes(head: Head) -> tuple[str, str] | None:
+def sigmoid_over_classes(head: Head, evidence: Evidence) -> tuple[str, str] | None:
     """A sigmoid over classes, with a loss for which one class is right."""
     if not (head.is_categorical and head.activation in ("sigmoid", "hard_sigmoid")):
         return None
     return (
         f"{head.name} has the activation {head.activation}, and the crossentropy expects "
         "the probabilities of classes, which sum to 1.",
-        f'`keras.layers.Dense({head.units}, "softmax")`',
+        head_line(evidence, head, head.units, "softmax"),
     )
 
 
@@ -112,7 +116,7 @@ def targets_out_of_reach(evidence: Evidence) -> Finding | None:
         "targets out of reach",
         f"{head.name} answers between {low:g} and {high:g} ({head.activation}), and the "
         f"targets lie outside: mean {mean:.3g}, standard deviation {variance**0.5:.3g}.",
-        _within_reach(head),
+        _within_reach(head, evidence),
         UMLAUT,
         layers=(head.name,) * bool(head.name),
         evidence={"mean": mean, "variance": variance, "units": float(head.units)},
@@ -131,12 +135,13 @@ def _is_out_of_reach(head: Head) -> bool:
     return mean < low or mean > high or variance > 1.01 * (high - mean) * (mean - low) + 1e-6
 
 
-def _within_reach(head: Head) -> str:
+def _within_reach(head: Head, evidence: Evidence) -> str:
     if head.is_crossentropy:
         return "labels between 0 and 1: `y = (y - y.min()) / (y.max() - y.min())`"
     # A saturated output gives small gradients, and a rate that was chosen for them is too high.
+    plain = head_line(evidence, head, head.units or 1)
     return (
-        f'an output without activation, `keras.layers.Dense({head.units or 1})`, with `loss="mse"` '
+        f'an output without activation, {plain}, with `loss="mse"` '
         "on `y = (y - y.mean(axis=0)) / (y.std(axis=0) + 1e-7)`; its gradients are larger, so "
         "train with `optimizer = keras.optimizers.Adam(learning_rate=0.001)`"
     )

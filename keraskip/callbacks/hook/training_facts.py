@@ -160,6 +160,8 @@ def _classes(model: keras.Model, outputs: list[dict[str, Any]]) -> dict[str, int
 def _activation(operation: Any) -> str | None:
     """The name of a layer's activation; of an activation layer or function, its own."""
     activation = getattr(operation, "activation", None)
+    if activation is None and isinstance(operation, keras.layers.TimeDistributed):
+        return _activation(operation.layer)
     if activation is None:
         name = type(operation).__name__.lower()
         return name if hasattr(keras.activations, name) else None
