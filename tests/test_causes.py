@@ -943,7 +943,7 @@ def binary_head(activation="softmax"):
         ("Dense", None, '`keras.layers.Dense(1, "sigmoid")`'),
         ("Conv2D", [1, 1, 8, 1], '`keras.layers.Conv2D(1, 1, activation="sigmoid")`'),
         ("Conv2D", [3, 3, 8, 1], 'the `keras.layers.Conv2D` that is there, given `filters=1, '),
-        ("Activation", None, '`keras.layers.Activation("sigmoid")` in place of dense_3'),
+        ("Activation", None, '`keras.layers.Activation("sigmoid")` in place of the layer dense_3'),
     ],
 )  # fmt: skip
 def test_a_remedy_names_the_class_of_layer_that_is_the_output(kind, kernel, line):
@@ -959,3 +959,20 @@ def test_an_output_that_is_only_another_shape_has_the_activation_before_it():
     assert "logits taken for probabilities" not in [each.kind for each in diagnose(run)]
     bare = with_head("Multiply", "multiply", activation=None)
     assert "logits taken for probabilities" in [each.kind for each in diagnose(bare)]
+
+
+def test_a_softmax_behind_a_softmax_is_named():
+    run = with_head("Softmax", "softmax")
+    run.info["outputs"][0]["units"] = 2
+    assert "probabilities taken for logits" in [each.kind for each in diagnose(run)]
+    run.info["activations"][1] = "linear"
+    assert "probabilities taken for logits" not in [each.kind for each in diagnose(run)]
+
+
+def test_labels_that_are_no_probabilities_are_a_fault_of_any_crossentropy():
+    """Labels of -1 and 1: the loss falls below 0, without an end."""
+    labels = [{"output": 0, "count": 3000, "mean": 0.0, "variance": 1.0}]
+    info = classifier("sigmoid", "binary_crossentropy", 1, labels=labels)
+    run = run_of(falling(start=0.4, end=-1.0), info=info)
+    assert [each.kind for each in diagnose(run)] == ["targets out of reach"]
+    assert "labels between 0 and 1" in diagnose(run)[0].remedy

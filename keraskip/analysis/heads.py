@@ -108,12 +108,17 @@ def _kinds(run: Run) -> dict[str, str]:
 
 def _activation_of(run: Run, output: dict[str, Any]) -> str:
     """Its name; of a layer that gives its input another shape, that of the call before."""
-    info, name, activation = run.info, output["layer"], output["activation"]
-    calls, activations = info.get("calls") or [], info.get("activations") or []
-    while not activation and _kinds(run).get(name) in OF_SHAPE and calls.index(name):
-        place = calls.index(name) - 1
-        name, activation = calls[place], activations[place]
+    activation = output["activation"]
+    if not activation and _kinds(run).get(output["layer"]) in OF_SHAPE:
+        activation = activation_before(run, output["layer"])
     return activation or "linear"
+
+
+def activation_before(run: Run, layer: str) -> str:
+    """The activation of the call before that of a layer; empty if unknown."""
+    calls, activations = run.info.get("calls") or [], run.info.get("activations") or []
+    place = calls.index(layer) if layer in calls else 0
+    return activations[place - 1] or "" if 0 < place <= len(activations) else ""
 
 
 def _by_output(loss: Any, names: list[str]) -> list[str]:

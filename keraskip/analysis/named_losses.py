@@ -40,6 +40,6 @@ def why_unknown(run: Run) -> str:
     if "part" in run.info:
         return f"{seen}; where two networks play against each other, no loss has to fall"
     return (
-        f"{seen}; which of them is made small is not known, but for one that a metric "
-        '`keras.metrics.Mean("loss")` gets'
+        f"{seen}; which of them is made small is not known: hand it, or their sum, to the metric "
+        '`keras.metrics.Mean("loss")`'
     )

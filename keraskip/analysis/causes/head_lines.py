@@ -19,7 +19,7 @@ def head_line(evidence: Evidence, head: Head, units: int, activation: str = "") 
 
 def _of_an_activation(head: Head, units: int, activation: str) -> str:
     changed = f"`{units}` units in the layer before it" if units != head.units else ""
-    own = f'`keras.layers.Activation("{activation or "linear"}")` in place of {head.name}'
+    own = f'`keras.layers.Activation("{activation or "linear"}")` in place of the layer {head.name}'
     return f"{changed}, and {own}" if changed else own
 
 

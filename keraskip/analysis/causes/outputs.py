@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keraskip.analysis.causes.head_lines import head_line
+from keraskip.analysis.causes.head_lines import ACTIVATIONS, head_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.heads import Head
+from keraskip.analysis.heads import Head, activation_before
 
 UMLAUT = "Schoop et al. 2021 (UMLAUT), Nikanjam et al. 2021 (NeuraLint)"
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}
@@ -83,7 +83,15 @@ def logits_taken_for_probabilities(head: Head, evidence: Evidence) -> tuple[str,
 def probabilities_taken_for_logits(head: Head, evidence: Evidence) -> tuple[str, str] | None:
     """An output with softmax or sigmoid, and a crossentropy with `from_logits=True`."""
     is_bounded = head.activation in ("softmax", "sigmoid", "tanh")
-    if not (head.is_crossentropy and is_bounded and head.from_logits):
+    if not (head.is_crossentropy and is_bounded):
+        return None
+    before = activation_before(evidence.run, head.name)
+    if head.kind in ACTIVATIONS and before in ("softmax", "sigmoid"):
+        return (
+            f"The output has two activations: {before}, and {head.activation} of {head.name}.",
+            f"leave one of the two out: {head_line(evidence, head, head.units)}",
+        )
+    if not head.from_logits:
         return None
     return (
         f"{head.name} has the activation {head.activation}, and the crossentropy with "
@@ -105,9 +113,14 @@ def sigmoid_over_classes(head: Head, evidence: Evidence) -> tuple[str, str] | No
 
 
 def targets_out_of_reach(evidence: Evidence) -> Finding | None:
-    """Targets that the activation of the output cannot give, in a network that may fail."""
+    """Targets that the activation of the output cannot give, in a network that may fail.
+
+    Or targets of a crossentropy that are no probabilities, in any network.
+    """
     found = [head for head in evidence.heads if _is_out_of_reach(head)]
-    if not (evidence.may_fail and found):
+    # A crossentropy of such labels has no lowest value, and its fall says nothing.
+    found = [head for head in found if evidence.may_fail or head.is_crossentropy]
+    if not found:
         return None
     head = found[0]
     low, high = RANGES[head.activation]
