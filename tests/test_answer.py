@@ -109,7 +109,15 @@ def test_what_nobody_can_know_yet_is_undecided(stalled, learns):
     answer = answer_of(keraskip.compare(named(learns, "old", trial=None), young))
     assert answer.headline == "1 of 2 networks learns; undecided: young."
     answer = answer_of(keraskip.compare(young, replace(young, path=Path("other"))))
-    assert answer.headline == "None of the 2 networks can be judged yet."
+    assert answer.headline == "Neither network can be judged yet."
+
+
+def test_two_networks_are_both_or_neither(stalled, learns):
+    """Not "All 2 networks", nor "None of 2 networks"."""
+    well, other = (named(learns, name, trial=None) for name in ("well", "other"))
+    assert answer_of(keraskip.compare(well, other)).headline == "Both networks learn."
+    ill, worse = (named(stalled, name, trial=None) for name in ("ill", "worse"))
+    assert answer_of(keraskip.compare(ill, worse)).headline == "Neither network learns."
 
 
 def test_a_card_has_marks_numbers_and_the_first_finding(stalled, learns):

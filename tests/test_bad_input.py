@@ -87,5 +87,7 @@ def test_layers_that_were_left_out_are_counted(tmp_path):
     run = made_run(tmp_path, chain(4)[:2], SIZES[:2], scalars=FALLING, info={"depth": 5})
     said = sentence(run)
     assert "Not judged: 3 of 5 layers in a row were not recorded." in said
+    one = made_run(tmp_path / "one", chain(4)[1:], SIZES[1:], scalars=FALLING, info={"depth": 5})
+    assert "Not judged: 1 of 5 layers in a row was not recorded." in sentence(one)
     whole = made_run(tmp_path / "whole", chain(4), SIZES, scalars=FALLING, info={"depth": 5})
     assert "recorded" not in sentence(whole)

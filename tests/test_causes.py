@@ -692,7 +692,7 @@ def test_answers_that_are_wrong_where_the_loss_says_they_are_right():
 
 def test_logits_are_named_where_the_accuracy_rises_and_the_loss_does_not_fall():
     """Some answers come right by chance, and the loss stays at three times that of a guess."""
-    epochs = [{**AT_CHANCE[0], "accuracy": 0.2}]
+    epochs = [{**AT_CHANCE[0], "accuracy": 0.3}]
     case = {"loss": flat(level=7.0), "info": classifier("linear"), "epochs": epochs}
     assert kinds(case) == ["logits taken for probabilities"]
     assert kinds({**case, "info": classifier("softmax")}) == []
@@ -917,3 +917,62 @@ def test_a_finding_has_words_a_remedy_and_a_source():
         assert finding.remedy
         assert finding.source
         assert all(np.isfinite(value) or np.isnan(value) for value in finding.evidence.values())
+
+
+def with_head(kind, name="dense_3", kernel=None, **outputs):
+    """A run whose output is a layer of another class, such as a convolution."""
+    info = binary_head(**outputs)
+    calls = ["dense", "before", name]
+    info["outputs"][0]["layer"] = name
+    info |= {"calls": calls, "kinds": ["Dense", "Dense", kind]}
+    info |= {"activations": ["relu", "sigmoid", outputs.get("activation", "softmax")]}
+    run = run_of(flat(), info=info, epochs=AT_CHANCE)
+    if kernel:
+        run.weights.at[6, "shape"] = kernel
+    return run
+
+
+def binary_head(activation="softmax"):
+    labels = [{"output": 0, "count": 3000, "mean": 0.5, "variance": 0.25}]
+    return classifier(activation, "binary_crossentropy", 1, labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("kind", "kernel", "line"),
+    [
+        ("Dense", None, '`keras.layers.Dense(1, "sigmoid")`'),
+        ("Conv2D", [1, 1, 8, 1], '`keras.layers.Conv2D(1, 1, activation="sigmoid")`'),
+        ("Conv2D", [3, 3, 8, 1], 'the `keras.layers.Conv2D` that is there, given `filters=1, '),
+        ("Activation", None, '`keras.layers.Activation("sigmoid")` in place of the layer dense_3'),
+    ],
+)  # fmt: skip
+def test_a_remedy_names_the_class_of_layer_that_is_the_output(kind, kernel, line):
+    """A U-Net ends in a convolution."""
+    (first, *_) = diagnose(with_head(kind, kernel=kernel))
+    assert first.kind == "softmax over one unit"
+    assert first.remedy.startswith(line)
+
+
+def test_an_output_that_is_only_another_shape_has_the_activation_before_it():
+    """A sigmoid, and `Reshape`: these are probabilities, and no logits."""
+    run = with_head("Reshape", "reshape", activation=None)
+    assert "logits taken for probabilities" not in [each.kind for each in diagnose(run)]
+    bare = with_head("Multiply", "multiply", activation=None)
+    assert "logits taken for probabilities" in [each.kind for each in diagnose(bare)]
+
+
+def test_a_softmax_behind_a_softmax_is_named():
+    run = with_head("Softmax", "softmax")
+    run.info["outputs"][0]["units"] = 2
+    assert "probabilities taken for logits" in [each.kind for each in diagnose(run)]
+    run.info["activations"][1] = "linear"
+    assert "probabilities taken for logits" not in [each.kind for each in diagnose(run)]
+
+
+def test_labels_that_are_no_probabilities_are_a_fault_of_any_crossentropy():
+    """Labels of -1 and 1: the loss falls below 0, without an end."""
+    labels = [{"output": 0, "count": 3000, "mean": 0.0, "variance": 1.0}]
+    info = classifier("sigmoid", "binary_crossentropy", 1, labels=labels)
+    run = run_of(falling(start=0.4, end=-1.0), info=info)
+    assert [each.kind for each in diagnose(run)] == ["targets out of reach"]
+    assert "labels between 0 and 1" in diagnose(run)[0].remedy

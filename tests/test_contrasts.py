@@ -149,3 +149,18 @@ def test_only_depth_may_differ(tmp_path):
     runs = runs_of(tmp_path, "plain", 20, activation="tanh")
     runs += runs_of(tmp_path, "plain", 56, activation="relu")
     assert degradations(grouped(runs)) == []
+
+
+def test_the_two_networks_of_a_gan_are_no_pair(tmp_path):
+    """Each is compared with its like in another run."""
+    parts = []
+    for name in ("before", "after"):
+        for part in ("critic", "generator"):
+            heights = -9 + 0.1 * len(name) * LAYERS + 0.01 * (-1.0) ** LAYERS
+            info = {"part": part}
+            parts.append(load_run(write_run(tmp_path / part / name, 10.0**heights, info=info)))
+    pairs = [(each.reference.label, each.other.label) for each in effects(grouped(parts))]
+    assert pairs == [
+        ("before (critic)", "after (critic)"), ("before (generator)", "after (generator)")
+    ]  # fmt: skip
+    assert effects(grouped(parts[:2])) == []

@@ -10,8 +10,9 @@ from made_runs import GUESS, classifier, falling, flat, regression, run_of, with
 from keraskip.analysis.causes import diagnose
 from keraskip.analysis.heads import Head, chance, constant_guess
 from keraskip.analysis.learning import LEARNING_RULES, learning_of
+from keraskip.analysis.losses import losses_of
 from keraskip.analysis.series import mean_of_series
-from keraskip.analysis.words import about_learning
+from keraskip.analysis.words import about_learning, diagnosis
 
 
 def state(*args, **options):
@@ -156,6 +157,47 @@ def test_a_loss_that_no_metric_was_handed_is_unknown():
     assert learning.reason.startswith("no loss was recorded")
 
 
+def epochs_of(**values):
+    """The log of epochs without a metric called `loss`."""
+    rows = zip(*values.values(), strict=True)
+    return [{"epoch": n, "steps": 100 * n + 100, **dict(zip(values, row, strict=True))}
+            for n, row in enumerate(rows)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([2.3, 1.4, 0.6], "learning"),
+        ([2.3, 2.31, 2.3], "not learning"),
+    ],
+)
+def test_a_loss_of_another_name_is_the_loss_where_it_is_the_only_one(values, expected):
+    learning = learning_of(run_of(None, epochs=epochs_of(n_loss=values, val_n_loss=values)))
+    assert (learning.state, learning.source) == (expected, "epochs")
+
+
+def test_several_losses_of_other_names_are_told_and_not_judged():
+    """As in an autoencoder that logs the parts of its loss alone."""
+    run = run_of(None, epochs=epochs_of(kl_loss=[0.1, 0.3], image_loss=[9.0, 4.0]))
+    learning = learning_of(run)
+    assert (learning.state, learning.start) == ("unknown", None)
+    assert learning.reason.startswith("kl_loss goes from 0.1 to 0.3, image_loss goes from 9 to 4")
+    assert 'keras.metrics.Mean("loss")' in learning.reason
+
+
+def test_of_networks_that_play_against_each_other_no_loss_has_to_fall():
+    """Keras' example of a DCGAN: an optimizer and a metric for each network. It is said once."""
+    numbers = {"optimizer": np.arange(300) % 2, "grad_nonfinite": np.zeros((300, 8))}
+    for row in range(2):
+        numbers["grad_nonfinite"][row::2, 4 * row : 4 * row + 4] = np.nan
+    info = {"optimizers": ["d_optimizer", "g_optimizer"]}
+    epochs = epochs_of(d_loss=[1.4, 0.7], g_loss=[0.7, 2.1])
+    lines = diagnosis(run_of(None, info=info, epochs=epochs, **numbers))
+    assert len(lines) == 1
+    assert lines[0].startswith("d and g: whether it learns is unknown (d_loss goes from 1.4 to 0.7")
+    assert "no loss has to fall" in lines[0]
+
+
 @pytest.mark.parametrize(("steps", "expected"), [(100, "frozen"), (40, "unknown")])
 def test_gradients_that_are_only_accumulated_update_nothing(steps, expected):
     learning = learning_of(run_of(flat(steps), update_norm=np.nan, frozen=np.nan))
@@ -208,6 +250,37 @@ def test_a_loss_far_above_that_of_a_guess_is_on_no_plateau():
 def test_an_accuracy_at_chance_belies_a_loss(loss, accuracy, expected):
     epochs = [{"epoch": 0, "steps": 300, "accuracy": accuracy}]
     assert state(falling(end=loss), info=classifier(), epochs=epochs) == expected
+
+
+@pytest.mark.parametrize(
+    ("end", "accuracy", "expected"),
+    [
+        # An LSTM whose answer lies 100 steps back, and at chance on samples it has not seen.
+        (0.675, 0.57, "not learning"),
+        (0.662, 0.57, "learning"),  # the interval of the loss leaves it open
+        (0.683, 0.64, "learning"),
+        (0.9, 0.57, "not learning"),
+        (None, 0.57, "learning"),
+    ],
+)
+def test_an_accuracy_little_above_chance_needs_a_loss_that_does_not_deny_it(
+    end, accuracy, expected
+):
+    loss = np.full(300, np.nan) if end is None else falling(start=0.71, end=end, noise=0.03)
+    epochs = [{"epoch": n, "steps": 300, "accuracy": accuracy} for n in range(3)]
+    run = run_of(loss, info=binary(count=1280, mean=0.5, variance=0.25), epochs=epochs)
+    learning = learning_of(run)
+    assert learning.state == expected
+    if expected == "learning" and end:
+        assert f"it learns (accuracy {accuracy:.2f}, chance 0.50; " in about_learning(learning)
+
+
+@pytest.mark.parametrize(("accuracy", "said"), [(0.57, "little"), (0.52, "nothing")])
+def test_little_is_not_nothing(accuracy, said):
+    epochs = [{"epoch": 0, "steps": 300, "accuracy": accuracy}]
+    loss = falling(start=0.71, end=0.68, noise=0.03)
+    run = run_of(loss, info=binary(count=1280, mean=0.5, variance=0.25), epochs=epochs)
+    assert f"and {said} is learned: the loss is 0.67" in diagnose(run)[0].sentence
 
 
 @pytest.mark.parametrize(
@@ -400,12 +473,46 @@ def test_a_regression_is_measured_by_its_variance():
 def test_a_spike_at_the_start_does_not_hide_that_the_loss_fell():
     loss = falling()
     loss[1] = 130.0
-    learning = learning_of(run_of(loss, info=classifier()))
-    assert learning.start.low < 0
-    assert learning.state == "learning"
+    run = run_of(loss, info=classifier())
+    assert losses_of(run).start.low < 0
+    assert learning_of(run).state == "learning"
     low = np.full(300, 0.5) + np.random.default_rng(0).normal(0, 0.05, 300)
     low[1] = 130.0
     assert learning_of(run_of(low, info=classifier())).state == "unknown"
+
+
+def test_a_loss_thrown_up_at_once_is_told_from_before_the_first_update():
+    """It went from 2.3 to 14.5, and not from 12 to 14.5."""
+    loss = flat(level=14.5)
+    loss[:2] = 2.3, 9.0
+    learning = learning_of(run_of(loss, info=classifier()))
+    assert (learning.state, learning.start.value) == ("not learning", np.float32(2.3))
+    assert "goes from 2.3 to 14.5" in about_learning(learning)
+    loss[2:] *= 1e9
+    assert learning_of(run_of(loss, info=classifier())).state == "diverged"
+    assert learning_of(run_of(falling())).start.value == pytest.approx(falling()[:6].mean())
+
+
+@pytest.mark.parametrize(("count", "expected"), [(9600, "not learning"), (300, "unknown")])
+def test_without_a_guess_the_loss_before_the_first_update_is_the_measure(count, expected):
+    """Of a mean absolute error no guess is known. One sample a step may begin with any loss."""
+    info = regression(variance=1.0)
+    info = {**info, "training": {**info["training"], "loss": "mae"}}
+    info["labels"] = [{**info["labels"][0], "count": count}]
+    loss = flat(level=0.87)
+    loss[:5] = 0.87, 90, 150, 40, 9
+    assert state(loss, info=info) == expected
+    assert state(falling(start=0.87, end=0.2), info=info) == "learning"
+
+
+@pytest.mark.parametrize("first", [1, 64])
+def test_the_loss_before_the_first_update_is_that_of_step_0(first):
+    """A run that goes on has no such step."""
+    loss = flat(level=14.5)
+    loss[0] = 2.3
+    run = run_of(loss, info=classifier())
+    later = learning_of(replace(run, steps=run.steps + first))
+    assert later.start.value == pytest.approx(loss[:6].mean(), rel=0.2)
 
 
 @pytest.mark.parametrize(("needed", "expected"), [(4, "not learning"), (1000, "frozen")])

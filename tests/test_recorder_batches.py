@@ -15,7 +15,7 @@ from keraskip.analysis.causes.rates import optimizer_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.callbacks.book.batches import LabelTotals, joined_labels
 from keraskip.callbacks.columns import OF_BATCH
-from keraskip.callbacks.hook.training_facts import training_facts
+from keraskip.callbacks.hook.training_facts import known_facts, training_facts
 from keraskip.callbacks.step.batch import label_numbers
 
 BACKEND = keras.backend.backend()
@@ -109,6 +109,18 @@ def test_the_policy_is_that_of_most_layers_and_factors_of_losses_are_kept():
     facts = training_facts(model)["training"]
     assert facts["dtype_policy"] == "mixed_float16"
     assert json.loads(json.dumps(facts["loss_weights"])) == [1.0, 0.5]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="traced in this way there")
+def test_facts_are_known_while_the_step_is_being_traced():
+    """A GAN, whose optimizers are its own, shows its weights no earlier."""
+    import tensorflow as tf
+
+    found = []
+    ones = keras.layers.Dense(2, kernel_initializer="ones", name="ones")
+    model = keras.Sequential([keras.Input((3,)), ones, keras.layers.Dense(1)])
+    tf.function(lambda: found.append(known_facts(model)))()
+    assert found[0]["alike"] == ["ones"]
 
 
 def test_the_rates_of_dropout_are_kept_where_layers_are_nested_too():

@@ -58,8 +58,12 @@ def test_a_learning_rate_that_is_too_large(tmp_path):
     model = keras.Sequential([layers.Input((6,)), *hidden, layers.Dense(1)])
     model.compile(keras.optimizers.SGD(10.0), "mse")
     options = {"batch_size": 8, "verbose": 0, "callbacks": [GradientRecorder(tmp_path)]}
-    with pytest.warns(UserWarning, match="The gradient is NaN or infinite, first in step [1-9]"):
+    message = "The gradient is NaN or infinite, first in step [1-9]"
+    with pytest.warns(UserWarning, match=message) as told:
         model.fit(NUMBERS, LABELS, **options)
+    ours = [warning for warning in told if "The gradient" in str(warning.message)]
+    # It points at the line that calls `fit`, and at none of the recorder or of Keras.
+    assert [warning.filename for warning in ours] == [__file__]
     run = load_run(tmp_path)
     updates = of(run, "update_norm", "/linear0/kernel")
     assert np.isfinite(updates[0])

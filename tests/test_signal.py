@@ -107,6 +107,7 @@ def test_damaged_steps_are_told(tmp_path):
     assert [note.split("the record ")[1] for note in verdict.notes] == [
         "from step 8 to 15 is damaged and left out", "from step 32 on is damaged and left out"
     ]  # fmt: skip
+    assert "the record of step 8 is damaged" in judge(replace(run, damaged=((7, 9),))).notes[0]
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan])

@@ -73,7 +73,7 @@ def effects(groups: Sequence[Group]) -> list[Effect]:
 
     A network without such a twin is compared with the first one that differs in one setting other
     than depth. Groups that no study made are compared with the same network before `add_skips`, and
-    without it with the first group.
+    without it with the first group, or the first one of the same part.
     """
     pairs = [(_reference(group, groups), group) for group in groups]
     found = [_effect(reference, other) for reference, other in pairs if reference]
@@ -102,9 +102,11 @@ def _reference(group: Group, groups: Sequence[Group]) -> Group | None:
     before = groups[: groups.index(group)]
     if not any(other.settings for other in groups):
         twins = [other for other in groups if is_twin(group.runs[0], other.runs[0])]
+        # The two networks of a GAN are no pair: each is compared with its like in another run.
+        first = next((other for other in before if _part(other) == _part(group)), None)
         # Nor is the plain network compared with its twin where that comes first.
-        is_first_plain = bool(before) and is_twin(groups[0].runs[0], group.runs[0])
-        return next(iter(twins), groups[0] if before and not is_first_plain else None)
+        is_first_plain = first is not None and is_twin(first.runs[0], group.runs[0])
+        return next(iter(twins), None if is_first_plain else first)
     if "skips" in group.settings:
         kept = _without(group, ("skips",))
         return next((other for other in groups if other.settings == kept), None)
@@ -112,6 +114,10 @@ def _reference(group: Group, groups: Sequence[Group]) -> Group | None:
         return _first_sibling(group, before)
     plain = [other for other in groups if other.settings.get("family") == "plain"]
     return _twin(group, plain) or _first_sibling(group, before)
+
+
+def _part(group: Group) -> str:
+    return str(group.runs[0].info.get("part", ""))
 
 
 def _twin(group: Group, candidates: Sequence[Group]) -> Group | None:

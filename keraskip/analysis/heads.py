@@ -16,6 +16,9 @@ COMPARING = (*SQUARED, *LINEAR, *CATEGORICAL, *BINARY)
 ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy",
               "binary_accuracy")  # fmt: skip
 
+# They change no number. The call before such an output makes it.
+OF_SHAPE = ("Reshape", "Flatten", "Permute", "Squeeze", "Cropping1D", "Cropping2D", "UpSampling2D")
+
 # Labels whose deviation is a millionth of their size are one number. Shares, which are means over
 # many batches, are rounded as well.
 SAME_LABELS = 1e-12
@@ -32,6 +35,7 @@ class Head(NamedTuple):
         from_logits: whether the loss takes logits.
         labels: class `shares`, or `mean`, `variance` and, for several units, `means`; empty if
             unknown. `nonfinite` counts the batches with labels that were not finite.
+        kind: the class of the layer in Keras; empty if unknown.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Head(NamedTuple):
     loss: str
     from_logits: bool
     labels: dict[str, Any]
+    kind: str = ""
 
     @property
     def is_categorical(self) -> bool:
@@ -84,14 +89,36 @@ def heads_of(run: Run) -> list[Head]:
             Head(
                 name=(known["layer"] or "") if known else "",
                 units=int(known.get("units") or 0) if known else 0,
-                activation=(known["activation"] or "linear") if known else "",
+                activation=_activation_of(run, known) if known else "",
                 loss=losses[number] if number < len(losses) else "",
                 # A loss that is given by its name takes probabilities.
                 from_logits=bool(training.get("from_logits")),
                 labels=labels.get(number, {}),
+                kind=_kinds(run).get(known["layer"], "") if known else "",
             )
         )
     return heads
+
+
+def _kinds(run: Run) -> dict[str, str]:
+    """The class of the layer of each call."""
+    info = run.info
+    return dict(zip(info.get("calls") or [], info.get("kinds") or [], strict=False))
+
+
+def _activation_of(run: Run, output: dict[str, Any]) -> str:
+    """Its name; of a layer that gives its input another shape, that of the call before."""
+    activation = output["activation"]
+    if not activation and _kinds(run).get(output["layer"]) in OF_SHAPE:
+        activation = activation_before(run, output["layer"])
+    return activation or "linear"
+
+
+def activation_before(run: Run, layer: str) -> str:
+    """The activation of the call before that of a layer; empty if unknown."""
+    calls, activations = run.info.get("calls") or [], run.info.get("activations") or []
+    place = calls.index(layer) if layer in calls else 0
+    return activations[place - 1] or "" if 0 < place <= len(activations) else ""
 
 
 def _by_output(loss: Any, names: list[str]) -> list[str]:

@@ -6,10 +6,12 @@ import numpy as np
 
 from keraskip.analysis.estimates import Estimate
 from keraskip.analysis.losses import SOME_FALL, Losses, never_finite
+from keraskip.analysis.named_losses import why_unknown
 from keraskip.analysis.progress import (
     ABOVE_CHANCE,
     BLOWN_UP,
     CLEAR_FALL,
+    CLEARLY_ABOVE_CHANCE,
     FEWEST_EPOCHS,
     FEWEST_STEPS,
     LEARNED_SHARE,
@@ -31,12 +33,6 @@ from keraskip.runs import Run
 # number.
 FEWEST_TO_FAIL, FEWEST_WHILE_FALLING = 50, 100
 
-WITHOUT_LOSS = (
-    "no loss was recorded: `fit` hands it over, and so does a `train_step` of your own with the "
-    'metric `keras.metrics.Mean("loss")`; a loop of your own hands it over by '
-    "`step_done(loss=loss)`"
-)
-
 LEARNING_RULES = {
     "diverged": "weights or loss became NaN or infinite and stayed so (IEEE 754), or the 95 % "
     f"interval of the loss at the end lies above {BLOWN_UP:g} times that of the start and of a "
@@ -44,8 +40,10 @@ LEARNING_RULES = {
     "learning": "the 95 % interval of the loss at the end lies below that of a constant guess "
     f"(where that is unknown, below the start) by more than {LEARNED_SHARE:.0%}, by "
     f"{CLEAR_FALL:.0%} where only epochs have a loss, and below the start; or the accuracy has "
-    f"left chance by more than {ABOVE_CHANCE:.0%} of the way to 1, and by three standard errors. "
-    "These are conventions: less is within the reach of shifted class shares. It is not said where "
+    f"left chance by more than {CLEARLY_ABOVE_CHANCE:.0%} of the way to 1, or by "
+    f"{ABOVE_CHANCE:.0%} where the interval of the loss leaves it open, and by three standard "
+    "errors. These are conventions: less is within the reach of shifted class shares, and of "
+    "single samples learned by heart. It is not said where "
     "the accuracy stays at chance under a crossentropy of L nats whose exp(-L), the share of "
     "right answers that it tells of, is above chance by as much (Jensen's inequality), nor where "
     f"one of several outputs has no lower loss than a constant guess after {FEWEST_EPOCHS} epochs "
@@ -71,7 +69,8 @@ class Learning:
     Attributes:
         state: the first one of `LEARNING_RULES` that holds.
         reason: the numbers behind it, in a few words.
-        start: loss at the beginning; None if unknown.
+        start: loss at the beginning, or before the first update if the first updates threw it up;
+            None if unknown.
         end: loss at the end, with an interval that knows that neighbouring steps are alike; None
             if unknown.
         guess: the loss of the best constant answer; NaN where it cannot be known.
@@ -111,7 +110,7 @@ def learning_of(run: Run) -> Learning:
     return Learning(
         state,
         reason,
-        losses.start if losses else None,
+        losses.before if losses else None,
         losses.end if losses else None,
         progress.guess,
         progress.accuracy,
@@ -156,7 +155,7 @@ def _state(run: Run, progress: Progress, stuck: list[Idle]) -> tuple[str, str, i
 def _without_update(run: Run, words: str) -> tuple[str, str, int | None]:
     count = _count(run)
     state = "frozen" if count >= FEWEST_TO_FAIL else "unknown"
-    return state, _joined(f"no update was made in {count} steps", words), None
+    return state, _joined(f"no update was made in {count} step{'s' * (count > 1)}", words), None
 
 
 def _idle(run: Run) -> list[Idle]:
@@ -244,7 +243,7 @@ def _by_accuracy(run: Run, progress: Progress) -> tuple[str, str]:
     """Where there is no loss at all, an accuracy that stays at chance still tells."""
     if progress.is_at_chance and len(run.epochs) >= FEWEST_EPOCHS:
         return "not learning", progress.accuracy_words
-    return "unknown", WITHOUT_LOSS
+    return "unknown", why_unknown(run)
 
 
 def _by_epochs(losses: Losses) -> tuple[str, str]:

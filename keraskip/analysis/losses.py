@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keraskip.analysis.estimates import Estimate, mean
+from keraskip.analysis.named_losses import only_loss
 from keraskip.analysis.series import mean_of_series
 from keraskip.runs import Run
 
@@ -13,6 +14,9 @@ START_SHARE, FEWEST_AT_START = 0.02, 5
 # The end is long enough for an interval, and holds a whole epoch if it can: an epoch sees every
 # sample once, and the batches of its parts may differ.
 END_SHARE, FEWEST_AT_END = 0.1, 20
+# Where the first losses are this many times the very first one, the first updates threw it up. In
+# one of 800 trainings that learn, they came to 3 times.
+THROWN_UP = 2.0
 # A fall by less than this in a quarter of the run is not the end of a plateau. It is a convention:
 # a fifth of what a network that learns has left behind it.
 SOME_FALL = 0.01
@@ -43,6 +47,17 @@ class Losses:
     third_quarter: Estimate
     last_quarter: Estimate
     by_epoch: np.ndarray
+
+    @property
+    def before(self) -> Estimate:
+        """The loss before training: its start, or that before the first update if it rose at once.
+
+        The first step has a loss of the weights as they were.
+        """
+        first = Estimate(float(self.values[0]), np.nan)
+        is_first = self.source == "steps" and self.steps[0] == 0
+        is_thrown_up = self.start.value > THROWN_UP * first.value > 0
+        return first if is_first and is_thrown_up else self.start
 
     @property
     def still_fall(self) -> bool:
@@ -91,7 +106,8 @@ def losses_of(run: Run) -> Losses | None:
         # Keras logs 0 for a loss that a training step of one's own hands to no metric.
         if values.any():
             return _of_epochs(values)
-    return None
+    only = only_loss(run)
+    return None if only is None else _of_epochs(only)
 
 
 def never_finite(run: Run) -> bool:

@@ -27,6 +27,7 @@ def _damage(run: Run) -> Iterator[str]:
     for before, behind in run.damaged:
         first = before + 1
         steps = f"from step {first} on" if behind is None else f"from step {first} to {behind - 1}"
+        steps = f"of step {first}" if behind == first + 1 else steps
         yield f"not judged: the record {steps} is damaged and left out"
 
 
@@ -55,13 +56,14 @@ def _unrecorded(run: Run) -> Iterator[str]:
     if not missing or run.info.get("untrained"):
         return
     of_all = f"{len(missing)} of {deepest} layers in a row"
+    use, were = ("uses", "was") if len(missing) == 1 else ("use", "were")
     if run.info.get("unrecorded") == 0:
         yield (
-            f"not judged: {of_all} use the weights of others once more, and the gradient of a "
-            "shared weight is a sum over its uses"
+            f"not judged: {of_all} {use} the weights of others once more, and the gradient of "
+            "a shared weight is a sum over its uses"
         )
     else:
-        yield f"not judged: {of_all} were not recorded"
+        yield f"not judged: {of_all} {were} not recorded"
 
 
 def _time(run: Run) -> Iterator[str]:

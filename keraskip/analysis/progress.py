@@ -14,6 +14,10 @@ from keraskip.runs import Run
 LEARNED_SHARE = 0.05
 # The same for the accuracy, from chance (0) to perfect (1).
 ABOVE_CHANCE = 0.1
+# An accuracy below this may come of single samples learned by heart, and the loss has a say.
+CLEARLY_ABOVE_CHANCE = 0.15
+# The losses of as many samples differ by less than those that updates throw up.
+SEVERAL = 8
 # With fewer epochs or steps nothing is said.
 FEWEST_EPOCHS = 3
 FEWEST_STEPS = 20
@@ -35,6 +39,7 @@ class Progress:
         accuracy: of the last epoch, on the training samples; NaN if there is none.
         chance: the accuracy of the best constant answer; NaN where it cannot be known.
         samples: the number of samples behind the accuracy; 100 where it is unknown.
+        batch: the mean number of samples in a step; NaN where it is unknown.
         entropy: the loss of the best constant answer in nats, without the factors of `compile`,
             where the loss is a crossentropy of labels that all count alike; else NaN.
     """
@@ -44,6 +49,7 @@ class Progress:
     accuracy: float
     chance: float
     samples: int
+    batch: float = np.nan
     entropy: float = np.nan
 
     @property
@@ -51,7 +57,9 @@ class Progress:
         """What the loss has to fall below: a constant guess or, where it is unknown, the start."""
         if self.guess > 0 or self.losses is None:
             return self.guess
-        return self.losses.start.value
+        # A single sample may have any loss; several, before the first update, are a measure.
+        losses = self.losses
+        return (losses.before if self.batch >= SEVERAL else losses.start).value
 
     @property
     def is_low(self) -> bool:
@@ -105,14 +113,21 @@ class Progress:
         """Whether the loss ends far above start and guess."""
         if self.losses is None:
             return False
-        limit = max(self.losses.start.value, float(np.nan_to_num(self.guess)))
+        limit = max(self.losses.before.value, float(np.nan_to_num(self.guess)))
         low = self.losses.end.value - np.nan_to_num(self.losses.end.margin)
         return bool(limit > 0 and low > BLOWN_UP * limit)
 
     @property
     def is_above_chance(self) -> bool:
-        """Whether the accuracy has clearly left chance."""
-        return bool(self.accuracy > self.chance + max(self._noise, self._some))
+        """Whether the accuracy has clearly left chance, or by some and no loss speaks against it.
+
+        With answers that are right as often as they are sure, a loss 5 % below that of a guess
+        between two classes has an accuracy 26 % above chance.
+        """
+        share = (self.accuracy - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
+        is_some = share > ABOVE_CHANCE and (self.losses is None or self.might_be_low)
+        is_above = is_some or share > CLEARLY_ABOVE_CHANCE
+        return bool(is_above and self.accuracy > self.chance + self._noise)
 
     @property
     def is_belied(self) -> bool:
@@ -152,7 +167,7 @@ class Progress:
         if not self.losses:
             return ""
         beside = "" if np.isnan(self.guess) else f", a constant guess has {self.guess:.3g}"
-        start, end = self.losses.start.value, self.losses.end.value
+        start, end = self.losses.before.value, self.losses.end.value
         return f"loss {start:.3g} at the start, {end:.3g} at the end{beside}"
 
     @property
@@ -217,6 +232,7 @@ def progress_of(run: Run) -> Progress:
         training_accuracy(run),
         chance(run),
         samples,
+        min(counts, default=np.nan) / max(1, len(run.steps)),
         _entropy(run),
     )
 

@@ -49,7 +49,8 @@ def _cause(run: Run, row: int) -> str:
         verb = "was" if odd == 1 else "were"
         return f": {odd:.0f} {numbers} in the inputs of that step {verb} not finite"
     if broken_labels(run):
-        return f": labels were not finite, in {broken_labels(run)} batches"
+        count = broken_labels(run)
+        return f": labels were not finite, in {count} batch{'es' * (count > 1)}"
     if run.steps[row]:
         return ""
     before = broken_at_first(run)

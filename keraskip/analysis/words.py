@@ -11,6 +11,7 @@ import numpy as np
 from keraskip.analysis.causes import diagnose
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import Learning, learning_of
+from keraskip.analysis.progress import LEARNED_SHARE
 from keraskip.runs import Run
 
 
@@ -56,7 +57,17 @@ def about_learning(learning: Learning) -> str:
     guess = "" if np.isnan(learning.guess) else f", a constant guess has {learning.guess:.3g}"
     alike = ", as all labels are the same" if learning.guess == 0 else ""
     course = f"the loss goes from {learning.start.value:.3g} to {learning.end.value:.3g}{guess}"
-    return f"{_clause(learning)} ({course}{alike})"
+    return f"{_clause(learning)} ({_accuracy(learning)}{course}{alike})"
+
+
+def _accuracy(learning: Learning) -> str:
+    """The accuracy, where the loss alone does not show that a network learns."""
+    if learning.state != "learning" or learning.end is None:
+        return ""
+    high = learning.end.value + np.nan_to_num(learning.end.margin)
+    if not high > (1 - LEARNED_SHARE) * learning.guess or np.isnan(learning.chance):
+        return ""
+    return f"accuracy {learning.accuracy:.2f}, chance {learning.chance:.2f}; "
 
 
 def _clause(learning: Learning) -> str:
@@ -78,12 +89,17 @@ def about_findings(findings: Sequence[Finding]) -> str:
 
 
 def diagnosis(run: Run) -> list[str]:
-    """Lines on a run: whether it learns and, where something was found, what; for each part."""
-    lines = []
+    """Lines on a run: whether it learns and, where something was found, what; for each part.
+
+    Parts of which the same is known share a line.
+    """
+    names_of: dict[tuple[str, ...], list[str]] = {}
     for part in run.parts:
         learning = learning_of(part)
         findings = diagnose(part, learning=learning)
-        name = f"{part.info['part']}: " if len(run.parts) > 1 else ""
-        lines.append(f"{name}{about_learning(learning)}.")
-        lines += [about_findings(findings)] if findings else []
+        said = (f"{about_learning(learning)}.", *([about_findings(findings)] if findings else []))
+        names_of.setdefault(said, []).append(part.info["part"] if len(run.parts) > 1 else "")
+    lines = []
+    for (first, *rest), names in names_of.items():
+        lines += [f"{' and '.join(names)}: {first}" if names[0] else first, *rest]
     return lines

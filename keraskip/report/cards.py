@@ -117,7 +117,8 @@ def _learning_mark(learnings: list[Learning]) -> Mark:
     if len(set(states)) > 1 and all(learning.fails for learning in learnings):
         return Mark("bad", f"none of {len(states)} seeds learns")
     if len(set(states)) > 1:
-        return Mark("open", f"{states.count('learning')} of {len(states)} seeds learn")
+        count = states.count("learning")
+        return Mark("open", f"{count} of {len(states)} seeds learn{'s' * (count == 1)}")
     return Mark(STATES[states[0]].tone, STATES[states[0]].mark)
 
 

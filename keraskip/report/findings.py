@@ -102,7 +102,16 @@ class Findings:
     @property
     def about_groups(self) -> list[str]:
         """What is known about each network, in a few sentences."""
-        return [_about_group(group, self.learnings_of(group)) for group in self.groups]
+        first_with: dict[str, Group] = {}
+        sentences = []
+        for group in self.groups:
+            learnings = self.learnings_of(group)
+            learns = learning_words(learnings)
+            same = first_with.setdefault(learns, group)
+            if same is not group and set(self.states_of(group)) == {"unknown"}:
+                learns = f"{STATES['unknown'].clause}, as with {same.label}"
+            sentences.append(_about_group(group, learnings, learns))
+        return sentences
 
     @property
     def about_diagnoses(self) -> list[str]:
@@ -151,13 +160,12 @@ class Findings:
         ]
 
 
-def _about_group(group: Group, learnings: Sequence[Learning]) -> str:
+def _about_group(group: Group, learnings: Sequence[Learning], learns: str) -> str:
     """Sentences on a network: its signal, whether it learns, and what was not judged."""
     seeds = f" ({len(group.runs)} seeds)" if len(group.runs) > 1 else ""
     verb = "has" if group.verdict == "no gradient" else "is"
     name = f"{group.label}{seeds}"
     states = {learning.state for learning in learnings}
-    learns = learning_words(learnings)
     if states == {"learning"} and group.verdict not in ("healthy", "inconclusive"):
         learns = f"yet {learns}"
     notes = dict.fromkeys(note for verdict in group.verdicts for note in verdict.notes)
@@ -239,7 +247,8 @@ def _frozen(group: Group) -> str:
 
 def _skipped(group: Group) -> str:
     skipped = sum(verdict.nonfinite_steps for verdict in group.verdicts)
-    return f"; gradients were NaN or infinite in {skipped} skipped steps" if skipped else ""
+    steps = f"{skipped} skipped step{'s' * (skipped > 1)}"
+    return f"; gradients were NaN or infinite in {steps}" if skipped else ""
 
 
 def _outcome(group: Group, by_labels: float) -> str:

@@ -40,11 +40,13 @@ def counted(findings: Findings) -> str:
     count = len(findings.groups)
     learning, failing, undecided = by_outcome(findings)
     if len(learning) == count:
-        return f"All {count} networks learn"
+        return "Both networks learn" if count == 2 else f"All {count} networks learn"
     if len(undecided) == count:
-        return f"None of the {count} networks can be judged yet"
+        none = "Neither network" if count == 2 else f"None of the {count} networks"
+        return f"{none} can be judged yet"
     words = f"{len(learning) or 'None'} of {count} networks learn"
     words += "s" if len(learning) == 1 else ""
+    words = "Neither network learns" if count == 2 and not learning else words
     words += f"; not {names_of(failing)}" if failing and learning else ""
     return words + (f"; undecided: {names_of(undecided)}" if undecided else "")
 

@@ -99,7 +99,7 @@ def epoch_row(path: str | Path, epochs: int) -> dict[str, Any]:
     if epochs > len(rows):
         raise ValueError(
             f"A run goes on after an epoch that it has. Received: initial_epoch={epochs}, "
-            f"and {len(rows)} epochs in {path}"
+            f"and {len(rows)} epoch{'s' * (len(rows) != 1)} in {path}"
         )
     return rows[epochs - 1]
 

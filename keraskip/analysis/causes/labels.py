@@ -6,7 +6,7 @@ from keraskip.analysis.causes.layers import empty_input
 from keraskip.analysis.causes.level import level
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.progress import idle_outputs
+from keraskip.analysis.progress import ABOVE_CHANCE, idle_outputs
 
 KARPATHY = "Karpathy 2019, A Recipe for Training Neural Networks: overfit one batch"
 # The loss equals that of a constant guess to within this share.
@@ -90,6 +90,7 @@ def nothing_to_learn(evidence: Evidence) -> Finding | None:
 
     The two differ by at most 5% of the guess. Of several outputs, each that learns nothing ends at
     most 5% above its guess. 5% is a convention: less is within the reach of shifted class shares.
+    "Little" is learned where the accuracy has left chance by more than 10% of the way to 1.
 
     It is a last resort: every other cause has been asked.
     """
@@ -103,9 +104,11 @@ def nothing_to_learn(evidence: Evidence) -> Finding | None:
     empty = empty_input(evidence)
     signal = f"The signal is {evidence.verdict.verdict}"
     first = f"{empty} gets zeros for every sample" if empty else signal
+    is_some = learning.accuracy > learning.chance + ABOVE_CHANCE * (1 - learning.chance)
+    much = "little" if is_some else "nothing"
     return Finding(
         "nothing to learn",
-        f"{first} and nothing is learned: the loss is {learning.end.value:.3g}, a constant guess "
+        f"{first} and {much} is learned: the loss is {learning.end.value:.3g}, a constant guess "
         f"has {learning.guess:.3g}.",
         f"look at the inputs of {empty}, with a model that ends before it: the layers there do not "
         "train, so load their weights anew, and scale the inputs as they were scaled for them"

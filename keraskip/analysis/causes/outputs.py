@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keraskip.analysis.causes.head_lines import ACTIVATIONS, head_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
-from keraskip.analysis.heads import Head
+from keraskip.analysis.heads import Head, activation_before
 
 UMLAUT = "Schoop et al. 2021 (UMLAUT), Nikanjam et al. 2021 (NeuraLint)"
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}
 # What is wrong with an output, and what to change; None if it is right.
-HeadRule = Callable[[Head], tuple[str, str] | None]
+HeadRule = Callable[[Head, Evidence], tuple[str, str] | None]
 Cause = Callable[[Evidence], Finding | None]
-BINARY_HEAD = '`keras.layers.Dense(1, "sigmoid")` with `loss="binary_crossentropy"`'
 
 
 def _of_outputs(kind: str, when: str = "") -> Callable[[HeadRule], Cause]:
@@ -27,7 +27,7 @@ def _of_outputs(kind: str, when: str = "") -> Callable[[HeadRule], Cause]:
     def made(rule: HeadRule) -> Cause:
         def cause(evidence: Evidence) -> Finding | None:
             heads = evidence.heads if not when or getattr(evidence, when) else []
-            for head, said in ((head, rule(head)) for head in heads):
+            for head, said in ((head, rule(head, evidence)) for head in heads):
                 if said:
                     layers = (head.name,) * bool(head.name)
                     units = {"units": float(head.units)}
@@ -40,8 +40,12 @@ def _of_outputs(kind: str, when: str = "") -> Callable[[HeadRule], Cause]:
     return made
 
 
+def _binary(head: Head, evidence: Evidence) -> str:
+    return f'{head_line(evidence, head, 1, "sigmoid")} with `loss="binary_crossentropy"`'
+
+
 @_of_outputs("softmax over one unit")
-def softmax_over_one_unit(head: Head) -> tuple[str, str] | None:
+def softmax_over_one_unit(head: Head, evidence: Evidence) -> tuple[str, str] | None:
     """A softmax over a single unit.
 
     It is always 1, even where Keras trains on the logits. So it is said of every such output,
@@ -49,11 +53,11 @@ def softmax_over_one_unit(head: Head) -> tuple[str, str] | None:
     """
     if not (head.activation == "softmax" and head.units == 1):
         return None
-    return f"{head.name} is a softmax over one unit: it always answers 1.", BINARY_HEAD
+    return f"{head.name} is a softmax over one unit: it always answers 1.", _binary(head, evidence)
 
 
 @_of_outputs("too few output units", "may_fail")
-def too_few_units(head: Head) -> tuple[str, str] | None:
+def too_few_units(head: Head, evidence: Evidence) -> tuple[str, str] | None:
     """A categorical loss over fewer units than classes, in a network that may fail.
 
     The classes are counted in the labels, and there are at least 2.
@@ -64,12 +68,12 @@ def too_few_units(head: Head) -> tuple[str, str] | None:
     return (
         f"{head.name} has {head.units} unit{'s' * (head.units > 1)}, and the labels are of "
         f"{classes} classes.",
-        f'`keras.layers.Dense({classes}, "softmax")`' if classes > 2 else BINARY_HEAD,
+        head_line(evidence, head, classes, "softmax") if classes > 2 else _binary(head, evidence),
     )
 
 
 @_of_outputs("logits taken for probabilities", "fails_or_has_no_better_loss")
-def logits_taken_for_probabilities(head: Head) -> tuple[str, str] | None:
+def logits_taken_for_probabilities(head: Head, evidence: Evidence) -> tuple[str, str] | None:
     """An output without softmax or sigmoid, and a crossentropy of probabilities.
 
     The loss is a crossentropy without `from_logits=True`, and the activation is known to be none of
@@ -85,29 +89,38 @@ def logits_taken_for_probabilities(head: Head) -> tuple[str, str] | None:
     return (
         f"{head.name} has the activation {head.activation}, and the crossentropy expects "
         "probabilities.",
-        f'`keras.layers.Dense({head.units}, "{right}")`',
+        head_line(evidence, head, head.units, right),
     )
 
 
 @_of_outputs("probabilities taken for logits", "fails")
-def probabilities_taken_for_logits(head: Head) -> tuple[str, str] | None:
+def probabilities_taken_for_logits(head: Head, evidence: Evidence) -> tuple[str, str] | None:
     """An output with softmax, sigmoid or tanh, and a crossentropy with `from_logits=True`, in a
     network that fails.
 
-    There is no limit to choose.
+    Or a softmax or sigmoid in front of the softmax or sigmoid of the output. There is no limit to
+    choose.
     """
     is_bounded = head.activation in ("softmax", "sigmoid", "tanh")
-    if not (head.is_crossentropy and is_bounded and head.from_logits):
+    if not (head.is_crossentropy and is_bounded):
+        return None
+    before = activation_before(evidence.run, head.name)
+    if head.kind in ACTIVATIONS and before in ("softmax", "sigmoid"):
+        return (
+            f"The output has two activations: {before}, and {head.activation} of {head.name}.",
+            f"leave one of the two out: {head_line(evidence, head, head.units)}",
+        )
+    if not head.from_logits:
         return None
     return (
         f"{head.name} has the activation {head.activation}, and the crossentropy with "
         "from_logits=True applies another.",
-        f"`keras.layers.Dense({head.units})`, without activation",
+        f"{head_line(evidence, head, head.units)}, without activation",
     )
 
 
 @_of_outputs("no softmax with a categorical loss", "fails")
-def sigmoid_over_classes(head: Head) -> tuple[str, str] | None:
+def sigmoid_over_classes(head: Head, evidence: Evidence) -> tuple[str, str] | None:
     """A sigmoid or hard sigmoid over classes, with a loss for which one class is right, in a
     network that fails.
 
@@ -118,7 +131,7 @@ def sigmoid_over_classes(head: Head) -> tuple[str, str] | None:
     return (
         f"{head.name} has the activation {head.activation}, and the crossentropy expects "
         "the probabilities of classes, which sum to 1.",
-        f'`keras.layers.Dense({head.units}, "softmax")`',
+        head_line(evidence, head, head.units, "softmax"),
     )
 
 
@@ -128,9 +141,13 @@ def targets_out_of_reach(evidence: Evidence) -> Finding | None:
     Sigmoid and softmax answer between 0 and 1, tanh between -1 and 1, relu above 0. The mean of the
     targets lies outside; or their variance is above 1.01 times (high - mean) (mean - low), the most
     that numbers between the two ends have (Bhatia & Davis 2000). The 1% is for rounding.
+
+    A crossentropy of such targets is named in any network: it has no lowest value.
     """
     found = [head for head in evidence.heads if _is_out_of_reach(head)]
-    if not (evidence.may_fail and found):
+    # A crossentropy of such labels has no lowest value, and its fall says nothing.
+    found = [head for head in found if evidence.may_fail or head.is_crossentropy]
+    if not found:
         return None
     head = found[0]
     low, high = RANGES[head.activation]
@@ -139,7 +156,7 @@ def targets_out_of_reach(evidence: Evidence) -> Finding | None:
         "targets out of reach",
         f"{head.name} answers between {low:g} and {high:g} ({head.activation}), and the "
         f"targets lie outside: mean {mean:.3g}, standard deviation {variance**0.5:.3g}.",
-        _within_reach(head),
+        _within_reach(head, evidence),
         UMLAUT,
         layers=(head.name,) * bool(head.name),
         evidence={"mean": mean, "variance": variance, "units": float(head.units)},
@@ -158,12 +175,13 @@ def _is_out_of_reach(head: Head) -> bool:
     return mean < low or mean > high or variance > 1.01 * (high - mean) * (mean - low) + 1e-6
 
 
-def _within_reach(head: Head) -> str:
+def _within_reach(head: Head, evidence: Evidence) -> str:
     if head.is_crossentropy:
         return "labels between 0 and 1: `y = (y - y.min()) / (y.max() - y.min())`"
     # A saturated output gives small gradients, and a rate that was chosen for them is too high.
+    plain = head_line(evidence, head, head.units or 1)
     return (
-        f'an output without activation, `keras.layers.Dense({head.units or 1})`, with `loss="mse"` '
+        f'an output without activation, {plain}, with `loss="mse"` '
         "on `y = (y - y.mean(axis=0)) / (y.std(axis=0) + 1e-7)`; its gradients are larger, so "
         "train with `optimizer = keras.optimizers.Adam(learning_rate=0.001)`"
     )

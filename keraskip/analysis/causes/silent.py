@@ -3,6 +3,7 @@
 import numpy as np
 
 from keraskip.analysis.causes.course import late_failure
+from keraskip.analysis.causes.head_lines import head_line
 from keraskip.analysis.causes.level import NORMALIZATION, level
 from keraskip.analysis.causes.rates import optimizer_line
 from keraskip.analysis.evidence import Evidence
@@ -54,7 +55,7 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
     if head and head.activation in ("relu", "softplus"):
         return (
             "an output without activation, whose bias begins with 0: "
-            f"`keras.layers.Dense({head.units})`"
+            f"{head_line(evidence, head, head.units)}"
         )
     if head and head.activation in ("sigmoid", "softmax", "tanh") and not head.is_crossentropy:
         loss = "binary_crossentropy" if head.activation == "sigmoid" else "categorical_crossentropy"

@@ -1,6 +1,5 @@
 """Keeps the recorded steps: the run folder, the epoch's logs, the warnings."""
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from keraskip.callbacks.book.batches import batch_scalars
 from keraskip.callbacks.book.epoch_norms import EpochNorms
 from keraskip.callbacks.book.nonfinite import NonFinite
 from keraskip.callbacks.book.trackers import Trackers
+from keraskip.callbacks.book.warning import warn
 from keraskip.callbacks.columns import SCALARS, Rows
 from keraskip.labels import in_one_line
 from keraskip.runs import (
@@ -161,10 +161,7 @@ class Journal:
         """Takes a folder without a run, and says so."""
         self._take_free()
         if self.run_dir != self._asked:
-            warnings.warn(
-                f"{self._asked} {reason}: this one is recorded in {self.run_dir}.{advice}",
-                stacklevel=2,
-            )
+            warn(f"{self._asked} {reason}: this one is recorded in {self.run_dir}.{advice}")
 
     def _take_free(self) -> None:
         """Takes a folder without a run, and its lock: who has the lock may not have begun yet."""
@@ -279,7 +276,7 @@ class Journal:
         """Warns of the first value that is not finite."""
         if finding is None or not self.tells_nonfinite:
             return
-        warnings.warn(in_one_line(f"{self.run_dir}: {finding['message']}"), stacklevel=2)
+        warn(in_one_line(f"{self.run_dir}: {finding['message']}"))
         self._write("note", "nonfinite", finding)
         self.stop("step" in finding)
 
@@ -293,9 +290,7 @@ class Journal:
             self._stop_writing(str(error))
 
     def _stop_writing(self, reason: str) -> None:
-        warnings.warn(
-            f"Recording to {self.run_dir} has stopped, training goes on: {reason}", stacklevel=3
-        )
+        warn(f"Recording to {self.run_dir} has stopped, training goes on: {reason}")
         self._writer = None
         self._hold.give_back()
         self.trackers.close("interrupted")

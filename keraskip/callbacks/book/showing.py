@@ -1,12 +1,12 @@
 """Shows a training below its notebook cell while it goes on: cards and the large chart."""
 
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 from keraskip.callbacks.book.looks import Looks
 from keraskip.callbacks.book.telling import Telling, readable
+from keraskip.callbacks.book.warning import warn
 
 
 def made_telling(verbose: int, stops: bool) -> Telling:
@@ -62,7 +62,7 @@ class Showing(Telling):
         except Exception as error:
             self._draws = False
             reason = f"{type(error).__name__}: {error}"
-            warnings.warn(f"The training is no longer drawn, and goes on: {reason}", stacklevel=4)
+            warn(f"The training is no longer drawn, and goes on: {reason}")
 
     def _show(self, folder: Path) -> None:
         from IPython.display import HTML, display

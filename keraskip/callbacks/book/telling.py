@@ -1,13 +1,13 @@
 """Tells what is wrong with a training while it goes on, and its diagnosis at the end."""
 
 import shlex
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from keraskip.callbacks.book.looks import Looks
+from keraskip.callbacks.book.warning import warn
 from keraskip.labels import visible
 from keraskip.runs import STEPS_FILE, Run, load_run
 
@@ -90,9 +90,7 @@ class Telling:
         except Exception as error:
             self._is_on = False
             reason = f"{type(error).__name__}: {error}"
-            warnings.warn(
-                f"The training is no longer diagnosed, and goes on: {reason}", stacklevel=3
-            )
+            warn(f"The training is no longer diagnosed, and goes on: {reason}")
 
     def _tell_at_once(self, folder: Path, facts: Mapping[str, Any]) -> None:
         from keraskip.analysis.certainty import certain_at_once

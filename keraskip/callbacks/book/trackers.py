@@ -1,6 +1,5 @@
 """The trackers of a recorder: known by name or made by the user, each for itself."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from keraskip.callbacks.book.mlflow import MLflowTracker
 from keraskip.callbacks.book.tensorboard import TensorBoardTracker
 from keraskip.callbacks.book.tracker import Tracker, step_logs
 from keraskip.callbacks.book.wandb import WandbTracker
+from keraskip.callbacks.book.warning import warn
 from keraskip.callbacks.columns import Rows
 from keraskip.checks import check_choice
 from keraskip.versions import is_installed
@@ -104,8 +104,7 @@ class Trackers:
                 self._trackers.remove(tracker)
                 with suppress(Exception):
                     tracker.close("interrupted")
-                warnings.warn(
+                warn(
                     f"{type(tracker).__name__} has stopped at {type(error).__name__}: {error}. "
-                    f"The record in {self._folder} and the training go on.",
-                    stacklevel=2,
+                    f"The record in {self._folder} and the training go on."
                 )

@@ -1,6 +1,5 @@
 """Reads gradients inside the training step, at the optimizer's `apply`."""
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keraskip.callbacks.book.warning import warn
 from keraskip.callbacks.columns import OF_BATCH, OF_UPDATE, Rows
 from keraskip.callbacks.hook.lent_variables import LentVariables
 from keraskip.callbacks.hook.taps import ON_JAX, Tap, check_free
@@ -239,11 +239,10 @@ def _joined(scalars: Sequence[Any]) -> Any:
 
 
 def _warn_that_jax_keeps_no_record(tap: Tap) -> None:
-    warnings.warn(
+    warn(
         "On JAX a training step returns the state of `model.optimizer` and of no other optimizer, "
         f"so the gradients of this one are not recorded: {type(tap.optimizer).__name__}. They are "
-        "on TensorFlow and PyTorch, and where it is the optimizer that the model is compiled with.",
-        stacklevel=2,
+        "on TensorFlow and PyTorch, and where it is the optimizer that the model is compiled with."
     )
 
 

@@ -1,11 +1,11 @@
 """Recording of a training loop of one's own, without `fit`."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import keras
 
+from keraskip.callbacks.book.warning import missing, warn
 from keraskip.callbacks.hook.loop_capture import LoopCapture
 from keraskip.callbacks.hook.record import Record
 
@@ -64,8 +64,8 @@ class OwnLoop:
             self._record.end(status)
         (end,) = capture.next_steps
         if end == first or capture.lost:
-            warnings.warn(
-                f"{capture.lost} steps are missing in the record of {end}. Call the "
-                "function that `recording` gives after each step, and trace the step inside of it.",
-                stacklevel=3,
+            known = f"{missing(capture.lost)} of {end}" if capture.lost else "No step was recorded"
+            warn(
+                f"{known}. Call the "
+                "function that `recording` gives after each step, and trace the step inside of it."
             )

@@ -1,7 +1,6 @@
 """The record of a recorder: when a run begins, goes on with another `fit`, and ends."""
 
 import atexit
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -14,6 +13,7 @@ from keraskip.callbacks.book.batches import joined_labels
 from keraskip.callbacks.book.journal import Journal
 from keraskip.callbacks.book.showing import made_telling
 from keraskip.callbacks.book.trackers import Trackers
+from keraskip.callbacks.book.warning import missing, warn
 from keraskip.callbacks.columns import columns_of
 from keraskip.callbacks.hook.arguments import Settings
 from keraskip.callbacks.hook.capture import Capture
@@ -263,14 +263,13 @@ class Record:
         """Tells that steps are missing."""
         if not self._told_of_missing_steps:
             self._told_of_missing_steps = True
-            warnings.warn(message, stacklevel=4)
+            warn(message)
 
     def _warn_of_lost_steps(self) -> None:
         if self._capture and self._capture.lost:
-            warnings.warn(
-                f"{self._capture.lost} steps are missing in the record: one call of the training "
-                "step has more steps of optimizers than are kept.",
-                stacklevel=4,
+            warn(
+                f"{missing(self._capture.lost)}: one call of the training step has more steps "
+                "of optimizers than are kept."
             )
             self._capture.lost = 0
 

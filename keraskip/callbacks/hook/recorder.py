@@ -1,6 +1,5 @@
 """The callback: its arguments, and what it does as training begins, goes on and ends."""
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import keras
 
 from keraskip.callbacks.book.tracker import Tracker
+from keraskip.callbacks.book.warning import warn
 from keraskip.callbacks.hook.arguments import checked_folder, checked_info, checked_settings
 from keraskip.callbacks.hook.fit_capture import FitCapture, watch_fit
 from keraskip.callbacks.hook.model_facts import all_frozen
@@ -258,7 +258,7 @@ class GradientRecorder(OwnLoop, keras.callbacks.Callback):
 
     def _tell_why_not(self, reason: str) -> None:
         """Tells why nothing of this training is recorded."""
-        warnings.warn(f"Nothing is recorded: {reason}", stacklevel=3)
+        warn(f"Nothing is recorded: {reason}")
 
     def _goes_on_without(self, error: Exception) -> bool:
         """Whether the training goes on where its first step shows that it cannot be recorded."""

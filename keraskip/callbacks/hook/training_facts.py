@@ -1,6 +1,6 @@
 """The facts of a training that a diagnosis needs, as JSON values for `run.json`."""
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import keras
@@ -60,7 +60,7 @@ def training_facts(model: keras.Model) -> dict[str, Any]:
         "outputs": outputs,
         **_classes(model, outputs),
         "untrained": _untrained(model),
-        "alike": [layer.name for layer in model._flatten_layers() if _is_alike(layer)],
+        "alike": _alike(model),
         "recurrent": [
             layer.name for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)
         ],
@@ -170,6 +170,8 @@ def _classes(model: keras.Model, outputs: list[dict[str, Any]]) -> dict[str, int
 def _activation(operation: Any) -> str | None:
     """The name of a layer's activation; of an activation layer or function, its own."""
     activation = getattr(operation, "activation", None)
+    if activation is None and isinstance(operation, keras.layers.TimeDistributed):
+        return _activation(operation.layer)
     if activation is None:
         name = type(operation).__name__.lower()
         return name if hasattr(keras.activations, name) else None
@@ -184,6 +186,24 @@ def _untrained(model: keras.Model) -> list[dict[str, Any]]:
         if own:
             rows.append({"layer": layer.name, "weights": len(own), "reason": "frozen"})
     return rows
+
+
+def _alike(model: keras.Model) -> list[str]:
+    """The layers whose units are all alike; none where the weights have no values yet.
+
+    A `train_step` with optimizers of its own shows its weights while it is being traced.
+    """
+    with suppress(Exception), _outside_of_a_trace():
+        return [layer.name for layer in model._flatten_layers() if _is_alike(layer)]
+    return []
+
+
+def _outside_of_a_trace() -> AbstractContextManager:
+    if keras.backend.backend() != "tensorflow":
+        return nullcontext()
+    import tensorflow as tf
+
+    return tf.init_scope()
 
 
 def _is_alike(layer: keras.layers.Layer) -> bool:
