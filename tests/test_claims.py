@@ -19,12 +19,14 @@ sys.path.insert(0, str(ROOT / "examples"))
 claims = importlib.import_module("claims")
 intervals = importlib.import_module("measured.intervals")
 lesions = importlib.import_module("measured.lesions")
+paths = importlib.import_module("measured.paths")
+signals = importlib.import_module("measured.signals")
 networks = importlib.import_module("measured.networks")
-reuse = importlib.import_module("measured.h_reuse")
-degradation = importlib.import_module("measured.f_degradation")
-depth = importlib.import_module("measured.j_stochastic_depth")
+dense_maps = importlib.import_module("measured.dense_maps")
+stochastic = importlib.import_module("measured.j_stochastic_depth")
 training = importlib.import_module("measured.training")
 rounding = importlib.import_module("measured.i_rounding")
+standstill = importlib.import_module("measured.standstill")
 page_of = importlib.import_module("measured.page").page_of
 Interval, slope, student = intervals.Interval, intervals.slope, intervals.student
 
@@ -69,16 +71,18 @@ RULES = [
     ("d", (at(1.03), at(5.0)), PART),
     ("d", (at(0.97), at(-1.0)), NO),
     ("d", (WIDE, WIDE), OPEN),
-    ("e", (at(0.05), at(0.6), at(0.3)), YES),
-    ("e", (at(0.15), at(0.6), at(0.3)), PART),
-    ("e", (at(0.15), at(0.4), at(0.4)), NO),
+    ("e", (at(5), at(60), at(0.3)), YES),
+    ("e", (at(15), at(60), at(0.3)), PART),
+    ("e", (at(15), at(40), at(0.4)), NO),
     ("e", (WIDE, WIDE, WIDE), OPEN),
-    ("f", (at(0.01), at(0.11), at(0.11)), YES),
-    ("f", (at(0.01), at(0.09), at(0.11)), NO),
-    ("f", (at(0.01), at(0.11), at(0.09)), NO),
-    ("f", (at(-0.01), at(0.11), at(0.11)), NO),
-    ("f", (WIDE, at(0.11), at(0.11)), OPEN),
-    ("f", (at(0.01), WIDE, at(0.11)), OPEN),
+    ("f", (at(0.01), at(0.11), at(0.11), at(0.11)), YES),
+    ("f", (at(0.01), at(0.11), at(0.09), at(0.11)), PART),
+    ("f", (at(0.01), at(0.11), WIDE, at(0.11)), PART),
+    ("f", (at(0.01), at(0.09), at(0.11), at(0.11)), NO),
+    ("f", (at(0.01), at(0.11), at(0.11), at(0.09)), NO),
+    ("f", (at(-0.01), at(0.11), at(0.11), at(0.11)), NO),
+    ("f", (WIDE, at(0.11), at(0.11), at(0.11)), OPEN),
+    ("f", (at(0.01), WIDE, at(0.11), at(0.11)), OPEN),
     ("g", (five(0.01, 1, 1, 1, 1), at(0.01)), YES),
     ("g", (five(0.01, 1, 1, 1, 1), at(-0.01)), PART),
     ("g", (five(-0.01, 0, 0, 0, 0.01), at(0.01)), PART),
@@ -174,9 +178,9 @@ def test_a_network_without_a_block_has_the_identity_there(kind):
 def test_gates_change_the_gradient_and_nothing_else():
     model = networks.seeded(0, keraskip.build_resnet, 8)
     images, labels = networks.batch(4)
-    copy = lesions.gated(model)
-    paths = (set(), {0}, {0, 1, 2})
-    norms = [lesions.path_norm(copy, through, images, labels) for through in paths]
+    copy = paths.gated(model)
+    ways = (set(), {0}, {0, 1, 2})
+    norms = [paths.path_norm(copy, through, images, labels) for through in ways]
     assert min(norms) > 0
     assert len(set(norms)) == 3
     found, wanted = (keras.ops.convert_to_numpy(each(images)) for each in (copy, model))
@@ -185,28 +189,27 @@ def test_gates_change_the_gradient_and_nothing_else():
 
 def test_of_a_dense_block_the_earliest_maps_are_cut_off():
     model = keraskip.build_densenet(13, 4, input_shape=(8, 8, 1))
-    for layer in chain.from_iterable(reuse.blocks(model)):
+    for layer in chain.from_iterable(dense_maps.blocks(model)):
         kernel = np.ones(layer.kernel.shape, "float32")
         # Channels of the block's input, 16 in the first block, weigh twice as much.
         kernel[:, :, :16] = 2
         layer.kernel.assign(kernel)
-    first = reuse.heat_maps(model, 4)[0]
+    first = dense_maps.heat_maps(model, 4)[0]
     assert first == [[2.0], [2.0, 1.0], [2.0, 1.0, 1.0]]
-    assert reuse.input_over_others(first) == 2
-    assert reuse.early_over_late([first]) == pytest.approx(2)
-    reuse.cut_off(model, 4)
-    assert reuse.heat_maps(model, 4)[0] == [[2.0], [2.0, 1.0], [0.0, 1.0, 1.0]]
+    assert dense_maps.input_over_others(first) == 2
+    assert dense_maps.early_over_late([first]) == pytest.approx(2)
+    dense_maps.cut_off(model, 4)
+    assert dense_maps.heat_maps(model, 4)[0] == [[2.0], [2.0, 1.0], [0.0, 1.0, 1.0]]
 
 
 def test_a_short_training_gives_what_claims_f_g_and_j_read():
     build = partial(keraskip.build_resnet, 8, stochastic_depth_rate=0.5, input_shape=(8, 8, 1))
-    trained = training.train(build, 0, 1)
+    trained = training.train(build, 0, 1, training.falling(1))
     assert 0 < trained.test_error < 100
     # Batches of 64: the 1,294 digits take 21 steps. Seven convolutions, and no projection.
     assert trained.run.grad_norm.shape[0] == training.steps_of_epoch(1294) == 21
-    assert len(degradation.profile(trained.run)) == 7
-    assert 0 < degradation.forward_share(trained.model) <= 1
-    curves = depth.curves(trained.run, 3)
+    assert len(signals.profile(trained.run)) == 7
+    curves = stochastic.curves(trained.run, 3)
     assert {len(curve) for curve in curves.values()} == {3}
     assert curves["loss"] == pytest.approx(
         [trained.run.loss[part].mean() for part in np.split(np.arange(21), 3)]
@@ -214,10 +217,37 @@ def test_a_short_training_gives_what_claims_f_g_and_j_read():
 
 
 def test_a_gradient_that_falls_towards_the_input_is_below_one():
-    assert degradation.share_of_first([1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0]) == pytest.approx(1e-4)
+    assert signals.share_of_first([1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0]) == pytest.approx(1e-4)
 
 
-def test_a_sigmoid_network_of_24_layers_stands_still():
-    row = rounding.first_steps(rounding.NETWORKS["sigmoid"], 24, 0)
-    assert 0 < row["gradient"] <= rounding.GRADIENT
-    assert row["frozen"] >= rounding.STILL
+def test_the_spread_is_the_smallest_one_and_the_difference_a_share_of_it():
+    model = networks.seeded(0, keraskip.build_plain, 8)
+    before = model.get_weights()
+    assert signals.least_spread(model) == pytest.approx(1, abs=0.01)
+    whole = signals.least_difference(model)
+    last = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for weights, again in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, again)
+    last[-1].gamma.assign(0.01 * last[-1].gamma)
+    assert signals.least_spread(model) == pytest.approx(0.01, abs=0.001)
+    # The images differ by as large a share of what is left.
+    assert signals.least_difference(model) == pytest.approx(whole, rel=0.01)
+
+
+def test_the_rate_is_low_at_the_start_and_then_falls_from_a_tenth():
+    rate = training.WarmedUp(15)
+    warm = training.WARM_EPOCHS * training.steps_of_epoch(1294)
+    rates = [float(rate(step)) for step in (0, warm - 1, warm, 15 * 21)]
+    assert rates[:2] == pytest.approx([0.01, 0.01])
+    assert 0.09 < rates[2] < 0.1
+    assert rates[3] == pytest.approx(0, abs=1e-6)
+
+
+def test_claim_i_is_measured_with_one_network(monkeypatch):
+    networks_alone = {"sigmoid": standstill.NETWORKS["sigmoid"]}
+    monkeypatch.setattr(rounding, "NETWORKS", networks_alone)
+    outcome = rounding.measure(True)
+    shallow, deep = outcome.numbers["rows"][:2]
+    assert outcome.agrees == YES
+    assert shallow["gradient"] > rounding.GRADIENT >= deep["gradient"] > 0
+    assert shallow["frozen"] < rounding.STILL <= deep["frozen"]

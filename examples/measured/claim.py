@@ -30,6 +30,14 @@ class Outcome:
     chart: Chart | None
 
 
+def of_trainings(
+    here: str, agrees: Agrees, numbers: Numbers, kinds: int, seeds: int, chart: Chart
+) -> Outcome:
+    """The outcome where networks of several kinds were trained, each with the same seeds."""
+    n = f"{kinds * seeds} trainings of {numbers['epochs']} epochs"
+    return Outcome(here, agrees, n, list(range(seeds)), numbers, chart)
+
+
 @dataclass(frozen=True)
 class Claim:
     """A claim of a paper and its measurement. All texts are Markdown, each of a few sentences.
@@ -47,6 +55,7 @@ class Claim:
         beyond: what the measurement does not show.
         measure: the measurement. With True it takes a few seconds: fewer seeds, less depth.
         read: what follows from numbers that were measured. It alone applies the rule.
+        changed: what was changed after a first result, and why; empty if nothing was.
     """
 
     letter: str
@@ -60,3 +69,4 @@ class Claim:
     beyond: str
     measure: Callable[[bool], Outcome]
     read: Callable[[Numbers], Outcome]
+    changed: str = ""

@@ -1,53 +1,23 @@
 """Claim (i): the textbook example, 1e-15 x 1e-4 = 1e-19: nothing moves."""
 
-import tempfile
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
-import keras
 import numpy as np
-from keras import layers
 
-import keraskip
-from keraskip.data import load_data
-from measured.claim import Agrees, Claim, Numbers, Outcome
-from measured.colours import BLUE, GREEN, ORANGE, PINK, over, side_by_side
+from measured.claim import Agrees, Chart, Claim, Numbers, Outcome
 from measured.intervals import student
+from measured.pictures import axis, lines, log_axis, stacked
 from measured.progress import shown
+from measured.standstill import NETWORKS, RATE, STEPS, WIDTH, first_steps
 
-# The textbook's numbers.
-GRADIENT, RATE = 1e-15, 1e-4
+# The textbook's number.
+GRADIENT = 1e-15
 # Nothing moves where all elements but one in a thousand stay as they are.
 STILL = 0.999
-WIDTH = 64
-STEPS = 3
-BATCH = 64
 DEPTHS = (2, 4, 6, 8, 10, 12, 16, 20, 24, 32)
 # Far below any gradient here: a logarithmic axis has no place for 0.
 FLOOR = 1e-30
-
-
-def plain(activation: str, depth: int) -> keras.Model:
-    """A network of dense layers of one width, with the usual initialisation of the activation."""
-    start = "he_normal" if activation == "relu" else "glorot_uniform"
-    hidden = [layers.Dense(WIDTH, activation, kernel_initializer=start) for _ in range(depth)]
-    head = layers.Dense(10, "softmax")
-    return keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), *hidden, head])
-
-
-def with_skips(depth: int) -> keras.Model:
-    """The network with sigmoid, and a skip over every two of its layers."""
-    return keraskip.add_skips(plain("sigmoid", depth), verbose=False)
-
-
-NETWORKS = {
-    "sigmoid": partial(plain, "sigmoid"),
-    "tanh": partial(plain, "tanh"),
-    "relu": partial(plain, "relu"),
-    "sigmoid with skips": with_skips,
-}
-COLOURS = dict(zip(NETWORKS, (ORANGE, PINK, BLUE, GREEN), strict=True))
 
 
 def measure(reduced: bool) -> Outcome:
@@ -60,26 +30,6 @@ def measure(reduced: bool) -> Outcome:
         for depth in depths
     ]
     return read({"depths": list(depths), "seeds": seeds, "rows": rows})
-
-
-def first_steps(build: Any, depth: int, seed: int) -> dict[str, float]:
-    """Gradient and frozen share of the first kernel, mean over the first steps."""
-    digits = load_data("digits").train
-    # The pixels that are black in all digits are 0, and their weights would get no gradient at all.
-    x, y = 2 * digits.images[: STEPS * BATCH] - 1, digits.labels[: STEPS * BATCH]
-    keras.utils.set_random_seed(seed)
-    model = build(depth)
-    model.compile(keras.optimizers.SGD(RATE), "sparse_categorical_crossentropy")
-    with tempfile.TemporaryDirectory() as folder:
-        recorder = keraskip.GradientRecorder(folder, layers="kernel", overwrite=True, verbose=0)
-        model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[recorder])
-        run = keraskip.load_run(recorder.run_dir)
-    first = int(run.weights["depth"].argmin())
-    size = run.weights["size"][first]
-    return {
-        "gradient": float(run.grad_norm[:, first].mean() / np.sqrt(size)),
-        "frozen": float(run.frozen[:, first].mean()),
-    }
 
 
 def depth_of_stop(rows: Sequence[dict[str, Any]], network: str, seed: int) -> int | None:
@@ -130,21 +80,20 @@ def depths_text(rows: Sequence[dict[str, Any]], network: str, seeds: int) -> str
     return student(stops).text(".1f")
 
 
-def chart(numbers: Numbers) -> dict[str, Any]:
-    """Frozen share and gradient of the first kernel over the depth."""
-    frozen, gradients = [], []
+def chart(numbers: Numbers) -> Chart:
+    """Gradient and frozen share of the first kernel over the depth."""
+    points = []
     for name in NETWORKS:
         for depth in numbers["depths"]:
             here = [r for r in numbers["rows"] if (r["network"], r["depth"]) == (name, depth)]
-            place = {"name": name, "x": depth}
-            frozen.append({**place, "y": 100 * float(np.mean([row["frozen"] for row in here]))})
             logs = np.log([max(row["gradient"], FLOOR) for row in here])
-            gradients.append({**place, "y": float(np.exp(logs.mean()))})
-    depth = "hidden layers"
-    return side_by_side(
-        over(gradients, COLOURS, x=depth, y="gradient of the first kernel", log=True),
-        over(frozen, COLOURS, x=depth, y="weights of the first kernel that stay (%)"),
-    )
+            frozen = 100 * float(np.mean([row["frozen"] for row in here]))
+            height = float(np.exp(logs.mean()))
+            points.append({"series": name, "depth": depth, "gradient": height, "frozen": frozen})
+    x = axis("depth", "hidden layers")
+    gradient = log_axis("gradient", "gradient of the first kernel", axis={"format": ".0e"})
+    frozen_share = axis("frozen", "weights of the first kernel that stay (%)")
+    return stacked(*(lines(points, x, y, list(NETWORKS)) for y in (gradient, frozen_share)))
 
 
 CLAIM = Claim(

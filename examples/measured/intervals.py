@@ -26,13 +26,19 @@ class Interval(NamedTuple):
         return low <= self.low and self.high <= high
 
 
-def student(values: Values) -> Interval:
-    """The mean with Student's interval; a single value has an infinite one."""
+def student(values: Values, together: int = 1) -> Interval:
+    """The mean with Student's interval; a single value has an infinite one.
+
+    Args:
+        values: the single measurements.
+        together: how many such intervals hold at once with 95 % (Bonferroni); 1 is this one alone.
+    """
     array = np.asarray(values, float)
     mean = float(array.mean())
     if len(array) < 2:
         return Interval(mean, -np.inf, np.inf)
-    reach = float(stats.t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array)))
+    quantile = stats.t.ppf(1 - 0.025 / together, len(array) - 1)
+    reach = float(quantile * array.std(ddof=1) / np.sqrt(len(array)))
     return Interval(mean, mean - reach, mean + reach)
 
 

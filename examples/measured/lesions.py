@@ -1,14 +1,13 @@
-"""Blocks taken out of a trained network, and the gradient of single paths through one."""
+"""Blocks taken out of a trained network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
-from keraskip.callbacks.hook.probe_passes import Shifts, gradients
+from measured.training import test_error
 
 
 def removable(model: keras.Model) -> list[str]:
@@ -53,57 +52,10 @@ def _identity(shape: tuple[int, ...]) -> np.ndarray:
     return kernel
 
 
-class Gate(layers.Layer):
-    """Adds a branch to a shortcut and lets the gradient back through chosen ones only."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name)
-        self.open = self.add_weight(shape=(2,), initializer="ones", trainable=False, name="open")
-
-    def call(self, inputs: list) -> Any:
-        """The sum of shortcut and branch, as without a gate."""
-        parts = [
-            self.open[index] * tensor + (1 - self.open[index]) * ops.stop_gradient(tensor)
-            for index, tensor in enumerate(inputs)
-        ]
-        return parts[0] + parts[1]
-
-
-def gated(model: keras.Model) -> keras.Model:
-    """A copy of a residual network with a gate for each addition."""
-
-    def copied(layer: layers.Layer) -> layers.Layer:
-        if isinstance(layer, layers.Add):
-            return Gate(layer.name)
-        return layer.__class__.from_config(layer.get_config())
-
-    copy = keras.models.clone_model(model, clone_function=copied)
-    for layer in model.layers:
-        if layer.weights:
-            copy.get_layer(layer.name).set_weights(layer.get_weights())
-    return copy
-
-
-def path_norm(
-    model: keras.Model, through: set[int], images: np.ndarray, labels: np.ndarray
-) -> float:
-    """The mean norm of the gradient that reaches an image on one path.
-
-    Args:
-        model: a network of `gated`.
-        through: the numbers of the blocks whose branches lie on the path; it takes the shortcut
-            around all others.
-        images: `[n, height, width, channels]`.
-        labels: `[n]`.
-    """
-    gates = [layer for layer in model.layers if isinstance(layer, Gate)]
-    for number, gate in enumerate(gates):
-        gate.set_weights([np.array([0.0, 1.0] if number in through else [1.0, 0.0])])
-
-    def loss(shifts: Shifts) -> Any:
-        found = model(shifts.inputs[0], training=False)
-        return ops.sum(keras.losses.sparse_categorical_crossentropy(labels, found))
-
-    start = Shifts({0: ops.convert_to_tensor(images)}, {}, {})
-    gradient = ops.convert_to_numpy(gradients(loss, start).inputs[0])
-    return float(np.linalg.norm(gradient.reshape(len(images), -1), axis=1).mean())
+def errors_without(model: keras.Model) -> dict[str, float]:
+    """The test error in percent without each one of the blocks that can be removed."""
+    errors = {}
+    for block in removable(model):
+        with without(model, block):
+            errors[block] = test_error(model)
+    return errors

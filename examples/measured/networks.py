@@ -1,4 +1,4 @@
-"""Digits, and networks trained on them."""
+"""Digits, and new networks for them."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,8 +9,6 @@ import numpy as np
 from keraskip.callbacks.hook.probe import Probe
 from keraskip.data import load_data
 from keraskip.data.parts import Dataset
-
-BATCH = 64
 
 
 @cache
@@ -29,23 +27,6 @@ def seeded(seed: int, build: Callable[..., keras.Model], *args, **kwargs) -> ker
     """A network for the digits, with the random weights of a seed."""
     keras.utils.set_random_seed(seed)
     return build(*args, input_shape=digits().input_shape, **kwargs)
-
-
-def train(model: keras.Model, epochs: int, rate: float = 0.1) -> keras.Model:
-    """Trains on the digits with momentum 0.9 and a rate that falls to 0 as a cosine does."""
-    part = digits().train
-    steps = epochs * -(-len(part) // BATCH)
-    falling = keras.optimizers.schedules.CosineDecay(rate, steps)
-    model.compile(keras.optimizers.SGD(falling, momentum=0.9), "sparse_categorical_crossentropy")
-    model.fit(part.images, part.labels, batch_size=BATCH, epochs=epochs, verbose=0)
-    return model
-
-
-def test_error(model: keras.Model) -> float:
-    """The share of test images that get a wrong class."""
-    part = digits().test
-    found = model.predict(part.images, batch_size=512, verbose=0).argmax(axis=1)
-    return float((found != part.labels).mean())
 
 
 def looked_at(seed: int, build: Callable[..., keras.Model], *args, **kwargs) -> list[dict]:

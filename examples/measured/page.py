@@ -8,18 +8,21 @@ from measured.claim import Claim, Outcome
 INTRODUCTION = """\
 # The papers' claims, measured again
 
-Ten claims on which this package is built. Each was measured again with it, on a small machine and
-small data, by a command that is printed here. Before each run it was written down, in the code,
-what was expected and which rule decides whether the measurement agrees with the paper. The rule
-decides from the interval, not from the best value: `yes`, `in part`, `no`, or `inconclusive` where
-the interval is too wide or this size of network cannot tell.
+Ten claims on which this package is built, each measured again with it: on two processor cores,
+with small networks and small data, by a command that is printed here.
 
-A number here is not expected to equal the number there: networks, data and length of training
-differ. What should be the same is the direction and, where the paper has a law, its exponent.
+Each section says what was expected, and by which rule the measurement agrees with the paper. The
+code computes the verdict from the interval: `yes`, `in part`, `no`, or `inconclusive` where the
+interval is too wide. Expectation and rule were written before the first full measurement. Some
+parts were changed after a result had been seen, which makes the evidence weaker. These sections say
+so under *Changed after a result*.
+
+A number here need not equal the number there: networks, data and length of training differ. The
+direction should be the same and, where the paper has a law, its exponent.
 """
 HEAD = """\
-| | claim | who | the number there | the number here, with its 95 % interval | n, seeds | agrees |
-|---|---|---|---|---|---|---|"""
+| | claim | agrees | the number there | the number here, with its 95 % interval | n, seeds |
+|---|---|---|---|---|---|"""
 
 
 class Measured(NamedTuple):
@@ -40,7 +43,8 @@ def _row(row: Measured) -> str:
     claim, outcome = row.claim, row.outcome
     name = f"[({claim.letter})](#{anchor(claim)})"
     seeds = f"{outcome.n}, {len(outcome.seeds)} seeds"
-    cells = (name, claim.title, claim.who, claim.there, outcome.here, seeds, outcome.agrees)
+    title = f"{claim.title} ({claim.who})"
+    cells = (name, title, f"**{outcome.agrees}**", claim.there, outcome.here, seeds)
     return f"| {' | '.join(cells)} |"
 
 
@@ -52,12 +56,15 @@ def anchor(claim: Claim) -> str:
 def _section(row: Measured) -> str:
     claim, outcome, record = row
     picture = f"![{claim.title}](claims/{claim.letter}.svg)\n\n" if outcome.chart else ""
+    changed = f"**Changed after a result.** {claim.changed}\n\n" if claim.changed else ""
     return f"""\
 <a id="{anchor(claim)}"></a>
 
 ## ({claim.letter}) {claim.title}
 
-**The paper.** {claim.says} Source: {claim.source}.
+**Agrees: {outcome.agrees}.** {capital(outcome.here)}.
+
+{picture}**The paper.** {claim.says} Source: {claim.source}.
 
 **Expected, and the rule.** {claim.expected}
 
@@ -67,13 +74,16 @@ def _section(row: Measured) -> str:
 {record["command"]}
 ```
 
-{picture}**Result.** {outcome.here}. Agrees: **{outcome.agrees}**.
-
-**What this does not show.** {claim.beyond}
+{changed}**Not shown.** {claim.beyond}
 
 *{outcome.n}; seeds {_seeds(outcome.seeds)}; {record["hardware"]}; {_versions(record)}; \
 {record["date"]}; {_duration(record["seconds"])}.*
 """
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def _seeds(seeds: list[int]) -> str:

@@ -1,21 +1,24 @@
 """Short trainings on handwritten digits, and how they end."""
 
 import tempfile
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from keras.optimizers.schedules import CosineDecay, LearningRateSchedule, PiecewiseConstantDecay
 
 import keraskip
-from keraskip.data import load_data
+from keraskip.data.parts import Part
 from keraskip.runs import Run
+from measured.networks import digits
 
 SHAPE = (8, 8, 1)
 BATCH = 64
 RATE = 0.1
 # As in the papers, the rate falls to a tenth for the last third.
 FALLS_AFTER = 2 / 3
+WARM_EPOCHS, WARM_RATE = 2, 0.01
 
 
 class Trained(NamedTuple):
@@ -26,36 +29,84 @@ class Trained(NamedTuple):
     train_error: float
     test_error: float
     train_loss: float
-    test_loss: float
 
 
 def train(
     build: Callable[[], keras.Model],
     seed: int,
     epochs: int,
-    *,
-    weight_decay: float | None = None,
+    rate: LearningRateSchedule,
+    **options: Any,
 ) -> Trained:
-    """Trains a network on the 1,294 digits for training: SGD with momentum 0.9, batches of 64."""
-    digits = load_data("digits")
-    x, y = digits.train.images, digits.train.labels
-    keras.utils.set_random_seed(seed)
-    model = build()
-    total = epochs * steps_of_epoch(len(x))
-    rate = keras.optimizers.schedules.PiecewiseConstantDecay(
-        [int(total * FALLS_AFTER)], [RATE, RATE / 10]
-    )
-    optimizer = keras.optimizers.SGD(rate, momentum=0.9, weight_decay=weight_decay)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    """Trains as `fitted` does, and records the gradients of all steps."""
     with tempfile.TemporaryDirectory() as folder:
         recorder = keraskip.GradientRecorder(folder, overwrite=True, verbose=0)
-        model.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[recorder])
+        model = fitted(build, seed, epochs, rate, callbacks=[recorder], **options)
         run = keraskip.load_run(recorder.run_dir)
-    train_loss, train_accuracy = model.evaluate(x, y, batch_size=256, verbose=0)
-    test = (digits.test.images, digits.test.labels)
-    test_loss, test_accuracy = model.evaluate(*test, batch_size=256, verbose=0)
-    errors = (100 * (1 - train_accuracy), 100 * (1 - test_accuracy))
-    return Trained(model, run, *errors, train_loss, test_loss)
+    train_loss, train_error = loss_and_error(model, digits().train)
+    return Trained(model, run, train_error, test_error(model), train_loss)
+
+
+def fitted(
+    build: Callable[[], keras.Model],
+    seed: int,
+    epochs: int,
+    rate: LearningRateSchedule,
+    *,
+    weight_decay: float | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> keras.Model:
+    """A network trained on the 1,294 digits for training: SGD, momentum 0.9, batches of 64."""
+    part = digits().train
+    keras.utils.set_random_seed(seed)
+    model = build()
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9, weight_decay=weight_decay)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(
+        part.images,
+        part.labels,
+        batch_size=BATCH,
+        epochs=epochs,
+        verbose=0,
+        callbacks=list(callbacks),
+    )
+    return model
+
+
+def falling(epochs: int) -> LearningRateSchedule:
+    """A rate of 0.1, and of a tenth of it in the last third."""
+    total = epochs * steps_of_epoch(len(digits().train))
+    return PiecewiseConstantDecay([int(total * FALLS_AFTER)], [RATE, RATE / 10])
+
+
+@keras.saving.register_keras_serializable("measured")
+class WarmedUp(LearningRateSchedule):
+    """A rate of 0.01 in the first two epochs; then it falls from 0.1 to 0 as a cosine does."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.steps = steps_of_epoch(len(digits().train))
+        self.cosine = CosineDecay(RATE, epochs * self.steps)
+
+    def __call__(self, step: Any) -> Any:
+        """The rate of a step."""
+        warm = step < WARM_EPOCHS * self.steps
+        return keras.ops.where(warm, WARM_RATE, self.cosine(step))
+
+    def get_config(self) -> dict[str, int]:
+        """The arguments of the constructor."""
+        return {"epochs": self.epochs}
+
+
+def loss_and_error(model: keras.Model, part: Part) -> tuple[float, float]:
+    """The mean loss, and the share of images in percent that get a wrong class."""
+    loss, accuracy = model.evaluate(part.images, part.labels, batch_size=256, verbose=0)
+    return float(loss), float(100 * (1 - accuracy))
+
+
+def test_error(model: keras.Model) -> float:
+    """The share of test images, in percent, that get a wrong class."""
+    return loss_and_error(model, digits().test)[1]
 
 
 def steps_of_epoch(samples: int) -> int:
