@@ -362,6 +362,16 @@ def test_queries_and_keys_that_starve():
     assert "attention collapse" not in [finding.kind for finding in diagnose(run)]
 
 
+def test_the_last_attention_alone_may_starve():
+    run = attention(run_of(flat(), layers=8, info=classifier()))
+    run.weights.loc[[6, 8, 10], "path"] = ["b/query/kernel", "b/key/kernel", "b/value/kernel"]
+    found = diagnose(run)[0]
+    assert (found.kind, found.layers) == ("attention collapse", ("a",))
+    assert found.sentence.startswith("Queries and keys of a get 1e-08 of what its values get")
+    run.statistics["grad_norm"][:, [0, 2]] = 1e-5  # few, and not next to nothing
+    assert "attention collapse" not in [finding.kind for finding in diagnose(run)]
+
+
 def test_a_loss_that_is_finite_while_its_derivative_is_not():
     finite = np.where(STEP, np.nan, GUESS)
     case = {**AT_ONCE, "info": classifier(), "layers": LAYERS}

@@ -17,8 +17,8 @@ PLAIN, LEARNED = "keraskip.add_skips(model)", 'keraskip.add_skips(model, scale="
 ROOM = {"possible": 3, "around": 6, "hidden": 7}
 
 
-def remedy(activation, room=ROOM, kinds="Dense", extra=(), size=4.0):
-    """Of a network of eight layers in which the signal vanishes."""
+def remedy(activation, room=ROOM, kinds="Dense", extra=(), size=4.0, signal=FALL):
+    """Of a network of eight layers in which the signal vanishes, or does something else."""
     info = classifier(
         outputs=[{"layer": NAMES[-1], "units": 10, "activation": "softmax"}],
         calls=[*NAMES, *extra],
@@ -27,9 +27,9 @@ def remedy(activation, room=ROOM, kinds="Dense", extra=(), size=4.0):
         skips=room,
     )
     # Kernels of 8 x 8 with a norm of 4 have the size that He et al. 2015b ask for.
-    run = run_of(flat(), layers=len(NAMES), info=info, grad_norm=FALL, weight_norm=size)
+    run = run_of(flat(), layers=len(NAMES), info=info, grad_norm=signal, weight_norm=size)
     found = diagnose(run)[0]
-    assert found.kind == "vanishing"
+    assert found.kind == ("vanishing" if signal is FALL else "exploding")
     assert "BatchNormalization" in found.remedy
     return found.remedy
 
@@ -39,6 +39,12 @@ def test_centred_activations_get_plain_skips_and_growing_ones_a_learned_scalar()
     assert remedy("tanh", kinds="Conv2D").startswith(f"`model = {PLAIN}`; if that does")
     assert remedy("relu").startswith(f"`model = {LEARNED}`; if that does not help, ")
     assert PLAIN in remedy("relu", extra=["BatchNormalization"])
+
+
+def test_a_signal_that_grows_behind_normalisations_gets_skips_and_else_normalisation():
+    assert "add_skips" not in remedy("relu", signal=FALL[:, ::-1])
+    grows = remedy("relu", extra=["BatchNormalization"], signal=FALL[:, ::-1])
+    assert grows.startswith(f"`model = {PLAIN}`; if that does not help, ")
 
 
 @pytest.mark.parametrize(

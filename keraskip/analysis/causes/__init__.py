@@ -7,6 +7,7 @@ learns has no finding.
 from collections.abc import Callable
 
 from keraskip.analysis.causes import (
+    attention,
     course,
     decay,
     depth,
@@ -58,7 +59,7 @@ CAUSES: dict[str, Callable[[Evidence], Finding | None]] = {
     "late failure": course.late_failure,
     "no gradient": silent.no_gradient,
     "dead layer": layers.dead_layer,
-    "attention collapse": layers.attention_collapse,
+    "attention collapse": attention.attention_collapse,
     "vanishing": depth.vanishing,
     "too much dropout": dropout.too_much_dropout,
     "input lost": labels.input_lost,

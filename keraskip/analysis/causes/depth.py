@@ -4,7 +4,7 @@ import numpy as np
 
 from keraskip.analysis.causes.frozen import loss_too_small
 from keraskip.analysis.causes.level import level, sizes_at_start
-from keraskip.analysis.causes.skipping import with_skips
+from keraskip.analysis.causes.skipping import against_growth, with_skips
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.shapes import HEALTHY_ORDERS
@@ -94,7 +94,7 @@ def exploding(evidence: Evidence) -> Finding | None:
         "exploding",
         f"The signal grows by {orders:.1f} orders of magnitude from the last to the first hidden "
         f"layer{when}.",
-        level(evidence),
+        against_growth(evidence),
         "Glorot & Bengio 2010; He et al. 2015b; Ioffe & Szegedy 2015",
         evidence={"orders": orders},
     )

@@ -10,8 +10,6 @@ from keraskip.analysis.silence import Silence, lone_sample
 
 # A drop of this many orders between neighbours, and this share of the whole fall, is one layer's.
 DROP, DROP_SHARE = 2.0, 0.6
-# Queries and keys usually get about as much as values; below this share they do not learn.
-COLLAPSED = 1e-6
 # Far above the smallest number of float32, 1.4e-45.
 CLEARLY_ALIVE = 1e-20
 
@@ -280,37 +278,3 @@ def _narrow(evidence: Evidence, columns: np.ndarray, depth: np.ndarray, low: int
     is_small = rms[at == high].max(initial=0) < 0.1 * np.median(rms)
     wanted = high if is_small else low
     return evidence.layer_of(columns[depth == wanted][0])
-
-
-def attention_collapse(evidence: Evidence) -> Finding | None:
-    """Queries and keys that get next to nothing of what values get, in a network that fails.
-
-    The median of the late gradients of query and key kernels is below 1e-6 of the median of value
-    kernels. Usually they get about as much; 1e-6 is a convention, far below that.
-
-    It is said as well where many steps leave it open whether the network learns. Gradients of
-    exactly 0 throughout do not count: with a single key the softmax is 1, whatever the queries.
-    """
-    if not (evidence.fails_or_leaves_it_open and len(evidence.late)):
-        return None
-    path = evidence.run.weights["path"]
-    sizes = np.nan_to_num(evidence.run.grad_norm[evidence.late]).mean(axis=0)
-    is_zero = evidence.silent[evidence.sound].all(axis=0)
-    asks = np.flatnonzero(path.str.contains(r"(?:query|key)/kernel$") & ~is_zero)
-    values = np.flatnonzero(path.str.contains(r"value/kernel$"))
-    if not (len(asks) and len(values) and sizes[values].max() > 0):
-        return None
-    share = float(np.median(sizes[asks]) / np.median(sizes[values]))
-    if not share < COLLAPSED:
-        return None
-    return Finding(
-        "attention collapse",
-        f"Queries and keys get {share:.1g} of what values get: attention is the same for all "
-        "positions.",
-        "normalise before attention, and keep a skip around it: "
-        "`x = x + attention(h, h)` with `h = keras.layers.LayerNormalization()(x)`",
-        "Dong et al. 2021; Noci et al. 2022, section 3: rank collapse starves queries and keys",
-        layers=tuple(dict.fromkeys(evidence.layer_of(column) for column in asks)),
-        steps=evidence.span,
-        evidence={"share": share},
-    )

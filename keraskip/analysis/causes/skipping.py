@@ -1,4 +1,4 @@
-"""The remedy of a signal that vanishes over depth: `add_skips`, where that is known to cure."""
+"""The remedy of a signal that depth spoils: `add_skips`, where that is known to cure."""
 
 from keraskip.analysis.causes.level import level, sizes_at_start
 from keraskip.analysis.causes.rates import with_sound_rate
@@ -29,7 +29,20 @@ def with_skips(evidence: Evidence) -> str:
     line = _line(evidence)
     if not line:
         return level(evidence)
-    return f"`{line}`{with_sound_rate(evidence)}; if that does not help, {level(evidence)}"
+    rate = with_sound_rate(evidence)
+    return f"`{line}`{rate}; if that does not help, {level(evidence).removesuffix(rate)}"
+
+
+def against_growth(evidence: Evidence) -> str:
+    """What keeps a signal from exploding: skips where normalisation is there, else normalisation.
+
+    Behind batch normalisations a signal grows for want of skips (Yang et al. 2019, section 4).
+    """
+    return with_skips(evidence) if _is_normalized(evidence) else level(evidence)
+
+
+def _is_normalized(evidence: Evidence) -> bool:
+    return any(kind in NORMALIZATIONS for kind in evidence.run.info.get("kinds") or [])
 
 
 def _line(evidence: Evidence) -> str:
@@ -44,8 +57,7 @@ def _line(evidence: Evidence) -> str:
         return ""
     if not activations <= CENTRED | GROWING or not _is_tried(evidence):
         return ""
-    is_normalized = any(kind in NORMALIZATIONS for kind in kinds)
-    if is_normalized or activations <= CENTRED:
+    if _is_normalized(evidence) or activations <= CENTRED:
         return "model = keraskip.add_skips(model)"
     # 30 convolutions with ReLU were not cured in 328 steps (`tests/benchmarks/cures.py`).
     return "" if has_convolutions else 'model = keraskip.add_skips(model, scale="learned")'
