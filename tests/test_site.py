@@ -41,6 +41,12 @@ def test_the_code_of_pages_is_that_of_scripts():
     assert [block for block in blocks if not block.startswith("--8<--")] == []
 
 
+def test_each_entry_of_a_run_has_its_meaning(tmp_path):
+    script = [sys.executable, DOCS / "reference" / "formats.py"]
+    subprocess.run(script, cwd=tmp_path, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert "| `own` |" in (tmp_path / "Optimizer.md").read_text("utf-8")
+
+
 def test_each_public_name_is_in_the_reference():
     names = re.findall(r"^::: keraskip\.(\w+)$", TEXT, re.MULTILINE)
     assert sorted(names) == sorted(keraskip.__all__)

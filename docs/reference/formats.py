@@ -101,7 +101,8 @@ MEANINGS = {
         "labels": "the labels so far",
     },
     "Optimizer": {
-        "class": "its class in Keras",
+        "class": "its class in Keras, or the one there that it extends",
+        "own": "whether Keras has neither, so that `class` is the user's own",
         "learning_rate": "the rate, or the class of its schedule",
         "momentum": "as in Keras",
         "weight_decay": "as in Keras",
