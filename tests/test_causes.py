@@ -362,6 +362,14 @@ def test_queries_and_keys_that_starve():
     assert "attention collapse" not in [finding.kind for finding in diagnose(run)]
 
 
+@pytest.mark.parametrize(("before", "name"), [("", "the attention"), ("net/b0_", "net/b0")])
+def test_an_attention_may_be_made_of_dense_layers(before, name):
+    run = attention(run_of(flat(), info=classifier()))
+    run.weights["path"] = run.weights["path"].str.replace("a/", before)
+    found = diagnose(run)[0]
+    assert (found.kind, found.layers) == ("attention collapse", (name,))
+
+
 def test_the_last_attention_alone_may_starve():
     run = attention(run_of(flat(), layers=8, info=classifier()))
     run.weights.loc[[6, 8, 10], "path"] = ["b/query/kernel", "b/key/kernel", "b/value/kernel"]
@@ -977,6 +985,26 @@ def test_a_softmax_behind_a_softmax_is_named():
     assert "probabilities taken for logits" in [each.kind for each in diagnose(run)]
     run.info["activations"][1] = "linear"
     assert "probabilities taken for logits" not in [each.kind for each in diagnose(run)]
+
+
+def test_of_several_outputs_the_call_before_may_belong_to_another():
+    """Two pairs of a layer and a softmax: the graph has both layers first."""
+    run = with_head("Softmax", "softmax")
+    run.info["outputs"][0]["units"] = 2
+    run.info["outputs"] *= 2
+    assert "probabilities taken for logits" not in [each.kind for each in diagnose(run)]
+    run = with_head("Reshape", "reshape", activation=None)
+    run.info["outputs"] *= 2
+    assert "logits taken for probabilities" not in [each.kind for each in diagnose(run)]
+
+
+def test_a_layer_that_is_called_again_makes_the_output_by_its_last_call():
+    run = with_head("Softmax", "softmax")
+    run.info["outputs"][0]["units"] = 2
+    for key in ("calls", "kinds", "activations"):
+        first, before, last = run.info[key]
+        run.info[key] = [first, last, before, last]
+    assert "probabilities taken for logits" in [each.kind for each in diagnose(run)]
 
 
 def test_labels_that_are_no_probabilities_are_a_fault_of_any_crossentropy():

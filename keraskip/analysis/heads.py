@@ -108,17 +108,22 @@ def _kinds(run: Run) -> dict[str, str]:
 
 def _activation_of(run: Run, output: dict[str, Any]) -> str:
     """Its name; of a layer that gives its input another shape, that of the call before."""
-    activation = output["activation"]
-    if not activation and _kinds(run).get(output["layer"]) in OF_SHAPE:
-        activation = activation_before(run, output["layer"])
-    return activation or "linear"
+    if not output["activation"] and _kinds(run).get(output["layer"]) in OF_SHAPE:
+        return activation_before(run, output["layer"])
+    return output["activation"] or "linear"
 
 
 def activation_before(run: Run, layer: str) -> str:
-    """The activation of the call before that of a layer; empty if unknown."""
+    """The activation of the call before that of a layer, the output; empty if unknown.
+
+    Where there are several outputs, the call before may belong to another one.
+    """
     calls, activations = run.info.get("calls") or [], run.info.get("activations") or []
-    place = calls.index(layer) if layer in calls else 0
-    return activations[place - 1] or "" if 0 < place <= len(activations) else ""
+    if len(run.info.get("outputs") or []) != 1 or layer not in calls[1:]:
+        return ""
+    # A layer may be called several times, and the last one makes the output.
+    last = len(calls) - 1 - calls[::-1].index(layer)
+    return activations[last - 1] or "" if last <= len(activations) else ""
 
 
 def _by_output(loss: Any, names: list[str]) -> list[str]:

@@ -45,9 +45,11 @@ def _asked_by_values(evidence: Evidence) -> Iterator[tuple[str, float]]:
     paths = evidence.run.weights["path"].str
     sizes = np.nan_to_num(evidence.run.grad_norm[evidence.late]).mean(axis=0)
     is_zero = evidence.silent[evidence.sound].all(axis=0)
-    for attention, parts in paths.extract(r"^(.*)/(query|key|value)/kernel$").groupby(0):
+    # Layers of one's own may have nothing in front, or a prefix as in `block0_query`.
+    for before, parts in paths.extract(r"^(.*?)(query|key|value)/kernel$").groupby(0):
         is_value = parts[1] == "value"
         asks, values = (np.array(parts.index[mask]) for mask in (~is_value, is_value))
         asks = asks[~is_zero[asks]]
         if len(asks) and len(values) and sizes[values].max() > 0:
-            yield str(attention), float(sizes[asks].mean() / sizes[values].mean())
+            name = str(before).rstrip("/_") or "the attention"
+            yield name, float(sizes[asks].mean() / sizes[values].mean())
