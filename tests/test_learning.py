@@ -505,6 +505,16 @@ def test_without_a_guess_the_loss_before_the_first_update_is_the_measure(count, 
     assert state(falling(start=0.87, end=0.2), info=info) == "learning"
 
 
+def test_one_sample_a_step_is_one_where_every_tenth_step_is_recorded():
+    info = regression(variance=1.0)
+    info = {**info, "training": {**info["training"], "loss": "mae"}}
+    info["labels"] = [{**info["labels"][0], "count": 3000}]
+    loss = flat(level=0.87)
+    loss[:5] = 0.87, 90, 150, 40, 9
+    run = run_of(loss, info=info)
+    assert learning_of(replace(run, steps=10 * run.steps)).state == "unknown"
+
+
 @pytest.mark.parametrize("first", [1, 64])
 def test_the_loss_before_the_first_update_is_that_of_step_0(first):
     """A run that goes on has no such step."""

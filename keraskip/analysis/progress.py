@@ -232,9 +232,14 @@ def progress_of(run: Run) -> Progress:
         training_accuracy(run),
         chance(run),
         samples,
-        min(counts, default=np.nan) / max(1, len(run.steps)),
+        min(counts, default=np.nan) / _trained_steps(run),
         _entropy(run),
     )
+
+
+def _trained_steps(run: Run) -> int:
+    """The steps whose labels are counted, recorded or not."""
+    return int(run.steps[-1] - run.steps[0] + 1) if len(run.steps) else 1
 
 
 def _entropy(run: Run) -> float:
