@@ -110,6 +110,11 @@ def test_what_nobody_can_know_yet_is_undecided(stalled, learns):
     assert answer.headline == "1 of 2 networks learns; undecided: young."
     answer = answer_of(keraskip.compare(young, replace(young, path=Path("other"))))
     assert answer.headline == "Neither network can be judged yet."
+    ill = named(stalled, "ill", trial=None)
+    answer = answer_of(keraskip.compare(ill, young))
+    assert answer.headline == "ill does not learn; undecided: young."
+    answer = answer_of(keraskip.compare(ill, replace(ill, path=Path("worse")), young))
+    assert answer.headline == "ill, worse do not learn; undecided: young."
 
 
 def test_two_networks_are_both_or_neither(stalled, learns):

@@ -44,10 +44,13 @@ def counted(findings: Findings) -> str:
     if len(undecided) == count:
         none = "Neither network" if count == 2 else f"None of the {count} networks"
         return f"{none} can be judged yet"
-    words = f"{len(learning) or 'None'} of {count} networks learn"
-    words += "s" if len(learning) == 1 else ""
-    words = "Neither network learns" if count == 2 and not learning else words
-    words += f"; not {names_of(failing)}" if failing and learning else ""
+    if learning:
+        words = f"{len(learning)} of {count} networks learn{'s' * (len(learning) == 1)}"
+        words += f"; not {names_of(failing)}" if failing else ""
+    elif undecided:
+        words = f"{names_of(failing)} do{'es' * (len(failing) == 1)} not learn"
+    else:
+        words = "Neither network learns" if count == 2 else f"None of {count} networks learn"
     return words + (f"; undecided: {names_of(undecided)}" if undecided else "")
 
 
