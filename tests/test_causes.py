@@ -971,6 +971,18 @@ def test_a_remedy_names_the_class_of_layer_that_is_the_output(kind, kernel, line
     assert first.remedy.startswith(line)
 
 
+def test_units_are_made_by_the_layer_in_front_of_an_activation():
+    run = with_head("Softmax", "softmax")
+    run.info["outputs"][0]["units"] = 2
+    run.info["training"]["loss"] = "sparse_categorical_crossentropy"
+    run.info["labels"] = [{"output": 0, "count": 3000, "shares": [0.3, 0.3, 0.4]}]
+    (first, *_) = diagnose(run)
+    assert first.kind == "too few output units"
+    assert first.remedy.startswith(
+        '`3` units in the layer before it, and `keras.layers.Activation("softmax")` in place of'
+    )
+
+
 def test_an_output_that_is_only_another_shape_has_the_activation_before_it():
     """A sigmoid, and `Reshape`: these are probabilities, and no logits."""
     run = with_head("Reshape", "reshape", activation=None)

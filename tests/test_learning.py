@@ -176,6 +176,13 @@ def test_a_loss_of_another_name_is_the_loss_where_it_is_the_only_one(values, exp
     assert (learning.state, learning.source) == (expected, "epochs")
 
 
+def test_the_only_loss_of_a_network_is_no_measure_where_two_play_against_each_other():
+    epochs = epochs_of(g_loss=[2.3, 1.4, 0.6])
+    learning = learning_of(run_of(None, info={"part": "g"}, epochs=epochs))
+    assert learning.state == "unknown"
+    assert "no loss has to fall" in learning.reason
+
+
 def test_several_losses_of_other_names_are_told_and_not_judged():
     """As in an autoencoder that logs the parts of its loss alone."""
     run = run_of(None, epochs=epochs_of(kl_loss=[0.1, 0.3], image_loss=[9.0, 4.0]))
@@ -183,6 +190,8 @@ def test_several_losses_of_other_names_are_told_and_not_judged():
     assert (learning.state, learning.start) == ("unknown", None)
     assert learning.reason.startswith("kl_loss goes from 0.1 to 0.3, image_loss goes from 9 to 4")
     assert 'keras.metrics.Mean("loss")' in learning.reason
+    short = learning_of(run_of(None, epochs=epochs_of(kl_loss=[0.1], image_loss=[9.0])))
+    assert short.reason.startswith("kl_loss is 0.1, image_loss is 9 over the epochs")
 
 
 def test_of_networks_that_play_against_each_other_no_loss_has_to_fall():

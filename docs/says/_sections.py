@@ -74,11 +74,8 @@ def said_after(run):
     """Whether the cured network learns, and what it knows in the end."""
     state = about_learning(learning_of(run))
     accuracy = judge(run).accuracy
-    return (
-        state[0].upper()
-        + state[1:]
-        + ("" if np.isnan(accuracy) else f"; accuracy {accuracy:.0%} in the last epoch")
-    )
+    known = "" if np.isnan(accuracy) else f"; accuracy {accuracy:.0%} in the last epoch"
+    return capital(state) + known
 
 
 def applied(training, remedy):
