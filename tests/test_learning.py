@@ -284,6 +284,12 @@ def test_an_accuracy_little_above_chance_needs_a_loss_that_does_not_deny_it(
         assert f"it learns (accuracy {accuracy:.2f}, chance 0.50; " in about_learning(learning)
 
 
+def test_the_accuracy_is_told_only_where_the_loss_does_not_show_that_a_network_learns():
+    epochs = [{"epoch": 0, "steps": 300, "accuracy": 0.9}]
+    learning = learning_of(run_of(falling(), info=classifier(), epochs=epochs))
+    assert about_learning(learning).startswith("it learns (the loss goes from ")
+
+
 @pytest.mark.parametrize(("accuracy", "said"), [(0.57, "little"), (0.52, "nothing")])
 def test_little_is_not_nothing(accuracy, said):
     epochs = [{"epoch": 0, "steps": 300, "accuracy": accuracy}]
