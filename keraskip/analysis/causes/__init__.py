@@ -1,7 +1,7 @@
 """Causes of failing training: `diagnose` asks each of them about a run.
 
 A cause is a function from evidence to a finding or None, and a row of `CAUSES`. A network that
-learns has no finding.
+learns has no finding, unless its output cannot fit its labels or its loss.
 """
 
 from collections.abc import Callable
@@ -92,7 +92,9 @@ OF_GROWTH = ("exploding", "learning rate too high", "dead layer")
 def diagnose(
     run: Run, verdict: Verdict | None = None, learning: Learning | None = None
 ) -> list[Finding]:
-    """The causes found in a run, the most upstream one first; empty for a network that learns.
+    """The causes found in a run, the most upstream one first.
+
+    Empty for a network that learns, unless its output cannot fit its labels or its loss.
 
     Args:
         run: a run, finished or not.
