@@ -143,6 +143,7 @@ def test_a_card_of_several_seeds_names_the_run_of_its_finding(stalled, learns):
     comparison = keraskip.compare(*runs)
     ((card,), _) = cards_of(comparison)
     assert (card.seeds, card.run, card.finding.kind) == (2, "net_seed1", "vanishing")
+    assert card.learning.words == "1 of 2 seeds learns"
     assert "<b>net_seed1:</b> The signal" in comparison._repr_html_()
     assert "\nnet_seed1:" in str(comparison)
 

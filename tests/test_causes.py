@@ -994,7 +994,10 @@ def test_an_output_that_is_only_another_shape_has_the_activation_before_it():
 def test_a_softmax_behind_a_softmax_is_named():
     run = with_head("Softmax", "softmax")
     run.info["outputs"][0]["units"] = 2
-    assert "probabilities taken for logits" in [each.kind for each in diagnose(run)]
+    (found,) = (each for each in diagnose(run) if each.kind == "probabilities taken for logits")
+    assert found.sentence == "The output has two activations: sigmoid, and softmax of softmax."
+    one = 'leave one of the two out: `keras.layers.Activation("linear")` in place of the layer'
+    assert found.remedy.startswith(one)
     run.info["activations"][1] = "linear"
     assert "probabilities taken for logits" not in [each.kind for each in diagnose(run)]
 

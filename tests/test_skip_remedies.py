@@ -17,7 +17,7 @@ PLAIN, LEARNED = "keraskip.add_skips(model)", 'keraskip.add_skips(model, scale="
 ROOM = {"possible": 3, "around": 6, "hidden": 7}
 
 
-def remedy(activation, room=ROOM, kinds="Dense", extra=(), size=4.0, signal=FALL):
+def remedy(activation, room=ROOM, kinds="Dense", extra=(), size=4.0, signal=FALL, rate=0.1):
     """Of a network of eight layers in which the signal vanishes, or does something else."""
     info = classifier(
         outputs=[{"layer": NAMES[-1], "units": 10, "activation": "softmax"}],
@@ -26,6 +26,7 @@ def remedy(activation, room=ROOM, kinds="Dense", extra=(), size=4.0, signal=FALL
         activations=[activation] * (len(NAMES) - 1) + ["softmax"] + [None] * len(extra),
         skips=room,
     )
+    info["training"] |= {"optimizer": {"class": "SGD", "learning_rate": rate}}
     # Kernels of 8 x 8 with a norm of 4 have the size that He et al. 2015b ask for.
     run = run_of(flat(), layers=len(NAMES), info=info, grad_norm=signal, weight_norm=size)
     found = diagnose(run)[0]
@@ -39,6 +40,13 @@ def test_centred_activations_get_plain_skips_and_growing_ones_a_learned_scalar()
     assert remedy("tanh", kinds="Conv2D").startswith(f"`model = {PLAIN}`; if that does")
     assert remedy("relu").startswith(f"`model = {LEARNED}`; if that does not help, ")
     assert PLAIN in remedy("relu", extra=["BatchNormalization"])
+
+
+def test_a_usual_rate_is_asked_for_once():
+    """By the skips; what to do if they do not help has the same rate."""
+    found = remedy("tanh", rate=30.0)
+    assert found.startswith(f"`model = {PLAIN}`, and a usual rate: `optimizer = keras.optimizers.")
+    assert found.count("a usual rate") == 1
 
 
 def test_a_signal_that_grows_behind_normalisations_gets_skips_and_else_normalisation():

@@ -28,6 +28,13 @@ def test_no_change_is_not_called_a_change(tmp_path):
     assert "(95 % interval of the fitted line)" in found
 
 
+def test_a_reason_that_two_networks_share_is_told_once(tmp_path):
+    runs = [made_run(tmp_path / name, chain(8), HEIGHTS, 1e-3) for name in ("one", "two")]
+    first, second = keraskip.compare(*runs).about_groups
+    assert "Whether it learns is unknown (no loss was recorded" in first
+    assert "Whether it learns is unknown, as with one." in second
+
+
 def test_an_interval_says_of_what(tmp_path):
     """Of the line, where there is one; with two hidden layers, over steps."""
     noise = 0.1 * np.random.default_rng(0).normal(size=(STEPS, 1))
