@@ -353,6 +353,16 @@ def test_the_finding_has_the_number_of_the_verdict(kind):
     assert found.evidence["orders"] != abs(verdict.at_start.value)
 
 
+@pytest.mark.parametrize(("count", "is_named"), [(2930, True), (2950, False)])
+def test_broken_labels_are_named_where_every_tenth_step_is_recorded(count, is_named):
+    """All of the labels since the break, or far more: then it survived some of them."""
+    info = with_broken_labels()
+    info["labels"][0]["nonfinite"] = count
+    run = run_of(flat(), info=info, layers=LAYERS, **DIVERGING)
+    found = diagnose(replace(run, steps=10 * run.steps))
+    assert ("targets not finite" in [each.kind for each in found]) == is_named
+
+
 def test_queries_and_keys_that_starve():
     run = attention(run_of(flat(), info=classifier()))
     found = diagnose(run)[0]

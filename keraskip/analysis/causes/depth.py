@@ -72,9 +72,9 @@ def exploding(evidence: Evidence) -> Finding | None:
     """A signal that explodes over depth, in a network that may fail.
 
     The verdict on the signal is *exploding*: the 95 % interval lies below -2 orders of magnitude (a
-    convention). Or the network fails, and the interval of the first step alone lies there. With
-    batch normalisation a sound network explodes in that step (Yang et al. 2019), so it counts in no
-    other.
+    convention). Or the network fails, and the interval of the first step alone lies there. In a
+    network that does not fail that says nothing: with batch normalisation a sound one explodes in
+    that step, too (Yang et al. 2019).
 
     Or the network fails, the hidden kernels begin larger than the size of He et al. 2015b by more
     than 2 orders of magnitude over all layers, and all gradients are exactly 0, in the first step

@@ -131,13 +131,15 @@ def targets_not_finite(evidence: Evidence) -> Finding | None:
 
     One batch with such labels is enough, if gradients, weights or loss are NaN or infinite from a
     step on to the end (IEEE 754: a sum with NaN is NaN). It is not said where more batches have
-    such labels than steps were recorded from there on: the network survived some of them.
+    such labels than steps were made from there on: the network survived some of them.
     """
     count, since = broken_labels(evidence.run), evidence.learning.since
     if not count or since is None:
         return None
     steps = evidence.run.steps
-    if count > len(steps) - np.searchsorted(steps, since):  # it survived some of them
+    # Of the steps between two recorded ones, some may have been broken already.
+    gap = np.diff(steps).max(initial=1)
+    if count > steps[-1] - since + 2 * gap - 1:  # it survived some of them
         return None
     layers = [head.name for head in evidence.heads if head.labels.get("nonfinite")]
     return Finding(
