@@ -503,6 +503,7 @@ def test_a_loss_thrown_up_at_once_is_told_from_before_the_first_update():
     learning = learning_of(run_of(loss, info=classifier()))
     assert (learning.state, learning.start.value) == ("not learning", np.float32(2.3))
     assert "goes from 2.3 to 14.5" in about_learning(learning)
+    assert "loss 2.3 at the start, 14.5 at the end" in learning.reason
     loss[2:] *= 1e9
     assert learning_of(run_of(loss, info=classifier())).state == "diverged"
     assert learning_of(run_of(falling())).start.value == pytest.approx(falling()[:6].mean())

@@ -35,6 +35,13 @@ def test_a_reason_that_two_networks_share_is_told_once(tmp_path):
     assert "Whether it learns is unknown, as with one." in second
 
 
+@pytest.mark.parametrize(("count", "expected"), [(1, "1 skipped step."), (2, "2 skipped steps.")])
+def test_one_skipped_step_is_one(tmp_path, count, expected):
+    odd = np.zeros((STEPS, 2 * len(HEIGHTS)))
+    odd[3 : 3 + count] = 1.0
+    assert f"NaN or infinite in {expected}" in sentence(tmp_path, grad_nonfinite=odd)
+
+
 def test_an_interval_says_of_what(tmp_path):
     """Of the line, where there is one; with two hidden layers, over steps."""
     noise = 0.1 * np.random.default_rng(0).normal(size=(STEPS, 1))
