@@ -1012,6 +1012,13 @@ def test_a_softmax_behind_a_softmax_is_named():
     assert "probabilities taken for logits" not in [each.kind for each in diagnose(run)]
 
 
+def test_a_kernel_between_two_activations_is_no_fault():
+    """Hidden layers of sigmoids in front of a softmax."""
+    run = with_head("Dense")
+    run.info["outputs"][0]["units"] = 2
+    assert "probabilities taken for logits" not in [each.kind for each in diagnose(run)]
+
+
 def test_of_several_outputs_the_call_before_may_belong_to_another():
     """Two pairs of a layer and a softmax: the graph has both layers first."""
     run = with_head("Softmax", "softmax")
