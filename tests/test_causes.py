@@ -1060,3 +1060,17 @@ def test_a_range_without_an_upper_end_is_told_by_its_lower_one():
     info = regression("relu", mean=-4.6, variance=2.4)
     found = diagnose(run_of(flat(level=23.0), info=info))[0]
     assert "answers above 0 (relu), and the targets lie outside: mean -4.6" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("rates", "said"),
+    [
+        (np.where(STEP < 20, 0.001, 0.0), "the learning rate fell from 0.001 to 0."),
+        (np.zeros(S), "the learning rate is 0."),
+    ],
+)
+def test_a_rate_that_fell_to_zero_is_told_from_one_that_was_zero(rates, said):
+    frozen = np.where(rates > 0, 0.0, 1.0)[:, None]
+    run = run_of(flat(), info=classifier(), learning_rate=rates, frozen=frozen)
+    (found,) = diagnose(run)
+    assert found.sentence.endswith(said)

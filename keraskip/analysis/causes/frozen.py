@@ -46,9 +46,11 @@ def rate_zero(evidence: Evidence) -> Finding | None:
     if not (evidence.fails and rate == 0):
         return None
     right = rate_for(evidence, np.nan)
+    first = np.nan_to_num(evidence.scalar("learning_rate")[:1]).sum()
+    course = f"fell from {first:g} to 0" if first else "is 0"
     return Finding(
         "learning rate 0",
-        "Frozen: updates change nothing, the learning rate is 0.",
+        f"Frozen: updates change nothing, the learning rate {course}.",
         f"`{optimizer_line(evidence, learning_rate=right)}`",
         UPDATES,
         steps=evidence.span,
