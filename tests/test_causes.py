@@ -653,10 +653,14 @@ def test_a_warm_up_that_ends_too_high_gets_the_right_rate():
 
 
 @pytest.mark.parametrize(
-    ("update", "rate"), [(5.0, "0.001"), (5e-8, "0.001"), (50.0, "0.0002"), (3e-9, "0.01")]
+    ("update", "rate"),
+    [(5.0, "0.001"), (5e-8, "0.001"), (50.0, "0.0002"), (3e-9, "0.01"), (2e-7, "0.001")],
 )
 def test_a_rate_of_adam_is_named_by_its_updates(update, rate):
-    """About Adam's default, as of updates of 5 of the weights at a rate of 1, is the default."""
+    """About Adam's default, as of updates of 5 of the weights at a rate of 1, is the default.
+
+    It is no harm either where a tenth of it is right for the kernel that moves most.
+    """
     used = 1.0 if update > 1 else 1e-8
     info = with_optimizer(classifier(), **{"class": "Adam", "learning_rate": used})
     found = diagnose(run_of(flat(), layers=LAYERS, info=info, update_norm=update))[0]
@@ -1074,3 +1078,17 @@ def test_a_rate_that_fell_to_zero_is_told_from_one_that_was_zero(rates, said):
     run = run_of(flat(), info=classifier(), learning_rate=rates, frozen=frozen)
     (found,) = diagnose(run)
     assert found.sentence.endswith(said)
+
+
+def test_large_inputs_are_named_where_the_loss_leaves_it_open():
+    loss = falling(start=2.4, end=2.15, noise=0.3)
+    run = run_of(loss, info=classifier(), input_min=np.zeros(S), input_max=np.full(S, 255.0))
+    assert learning_of(run).state == "unknown"
+    assert [found.kind for found in diagnose(run)] == ["inputs too large"]
+
+
+def test_weights_that_are_gone_have_no_fold():
+    norms = np.where(STEP < 100, 1.0, 0.0)[:, None]
+    info = with_optimizer(classifier(), weight_decay=5.0)
+    found = diagnose(run_of(flat(), info=info, weight_norm=norms))[0]
+    assert found.sentence.startswith("The weights shrank to less than a millionth, and")

@@ -90,9 +90,9 @@ def _shrunk(evidence: Evidence) -> _Decay | None:
         return None
     factor = 1 / max(float(share[-1]), 1e-300)
     since = int(run.steps[sound[np.flatnonzero(share <= SHRUNK)[0]]])
-    fold = f"{factor:,.0f}" if factor < 1e6 else f"{factor:.0e}"
+    much = f"{factor:,.0f}-fold" if factor < 1e6 else "to less than a millionth"
     return _Decay(
-        f"The weights shrank {fold}-fold, and the signal with them.", since, {"factor": factor}
+        f"The weights shrank {much}, and the signal with them.", since, {"factor": factor}
     )
 
 
