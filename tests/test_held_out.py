@@ -8,6 +8,7 @@ from keraskip.analysis.learning import learning_of
 from keraskip.analysis.numbers import beside, plain
 from keraskip.analysis.words import about_learning
 from keraskip.report.diagnoses import learning_words
+from keraskip.report.files import _learning
 
 
 def validated(losses, accuracies=None, info=None, loss=None):
@@ -54,6 +55,12 @@ def test_nothing_is_said_where_the_training_fails_or_a_guess_is_unknown():
     weighted = classifier()
     weighted["labels"][0]["weighted"] = True
     assert validated([2.4] * 3, [0.1] * 3, info=weighted).held_out is None
+
+
+def test_the_data_of_a_report_have_both_numbers_and_no_nan():
+    known = _learning(validated([2.4, 2.5, 2.6]))
+    assert known["held_out"] == {"loss": 2.6, "accuracy": None}
+    assert _learning(validated([0.4] * 3))["held_out"] is None
 
 
 def test_over_seeds_all_have_to_be_no_better():
