@@ -20,6 +20,7 @@ from keraskip.analysis import judge
 from keraskip.analysis.causes import CAUSES, LAST_RESORTS, diagnose
 from keraskip.analysis.causes.rates import rate_for
 from keraskip.analysis.evidence import Evidence
+from keraskip.analysis.learning import learning_of
 
 S, LAYERS = 300, 8
 STEP = np.arange(S)
@@ -447,7 +448,7 @@ def test_of_several_layers_that_are_dead_by_themselves_the_first_is_to_blame():
     assert found.sentence.startswith("dense_3 answers 0 to everything since step 0; dense_1 may")
     assert "the layers below only follow" in found.sentence
     assert "dense_1 may be dead by itself, too; the layers below only follow" in found.sentence
-    assert found.remedy.startswith("begin these 2 layers with other weights: `bias_init")
+    assert found.remedy.startswith("begin dense_1 and dense_3 with other weights: `bias_init")
     (last,) = findings({"info": classifier(), "grad_norm": dead, "weight_norm": biased**0.1})
     assert last.layers == ("dense_3",)
 
@@ -670,10 +671,14 @@ def test_a_warm_up_that_ends_too_high_gets_the_right_rate():
 
 
 @pytest.mark.parametrize(
-    ("update", "rate"), [(5.0, "0.001"), (5e-8, "0.001"), (50.0, "0.0002"), (3e-9, "0.01")]
+    ("update", "rate"),
+    [(5.0, "0.001"), (5e-8, "0.001"), (50.0, "0.0002"), (3e-9, "0.01"), (2e-7, "0.001")],
 )
 def test_a_rate_of_adam_is_named_by_its_updates(update, rate):
-    """About Adam's default, as of updates of 5 of the weights at a rate of 1, is the default."""
+    """About Adam's default, as of updates of 5 of the weights at a rate of 1, is the default.
+
+    It is no harm either where a tenth of it is right for the kernel that moves most.
+    """
     used = 1.0 if update > 1 else 1e-8
     info = with_optimizer(classifier(), **{"class": "Adam", "learning_rate": used})
     found = diagnose(run_of(flat(), layers=LAYERS, info=info, update_norm=update))[0]
@@ -798,6 +803,53 @@ def test_a_layer_that_gets_zeros_is_not_dead():
     assert "dense gets zeros for every sample" in found[0].sentence
     assert kinds({"info": classifier(), **case})[0] == "dead layer"
     assert kinds({"info": base, **case, "weight_norm": DRIFT})[0] == "dead layer"
+
+
+def test_dead_layers_that_begin_with_the_same_bias_get_the_same_remedy():
+    dead = np.tile(1e-2 * columns(LAYERS, dict.fromkeys(range(4), 0.0)), (S, 1))
+    begun = np.tile(columns(LAYERS, {2: 3.0, 3: 3.0, 4: 3.0}, kernels=False), (S, 1))
+    found = findings({"info": classifier(), "grad_norm": dead, "weight_norm": begun})[0]
+    assert found.remedy.startswith("begin dense_2 and dense_3 with other weights")
+
+
+def base_of(*names):
+    """Two layers that train, behind layers that do not."""
+    frozen = [{"layer": name, "weights": 2, "reason": "frozen"} for name in names]
+    run = run_of(flat(), layers=2, info=classifier(untrained=frozen))
+    return replace(run, weights=run.weights.assign(depth=run.weights["depth"] + len(names)))
+
+
+@pytest.mark.parametrize(("features", "expected"), [(1e-6, True), (1e-2, False)])
+def test_a_base_that_answers_next_to_zero(features, expected):
+    """No rate helps a kernel whose inputs are 1e-6."""
+    run = base_of("conv_2", "conv_1", "conv")
+    small = {"grad_norm": run.grad_norm * [features, 1, 1, 1]}
+    small["update_norm"] = run.update_norm * [1e-9, 1, 1e-9, 1]
+    run = replace(run, statistics={**run.statistics, **small})
+    found = diagnose(run)[0]
+    assert (found.kind == "nothing to learn") == expected
+    assert ("dense gets numbers near 0 for every sample" in found.sentence) == expected
+    assert ("conv, conv_1 and conv_2 do not train" in found.remedy) == expected
+    run = replace(run, info=classifier(epochs=[]))
+    assert diagnose(run)[0].kind == "updates too small"
+
+
+def test_layers_that_do_not_train_are_named_where_nothing_is_learned():
+    found = diagnose(base_of("conv_1", "conv"))[0]
+    assert found.kind == "nothing to learn"
+    assert "or the layers that do not train: conv and conv_1; load their weights" in found.remedy
+    many = diagnose(base_of(*(f"conv_{n}" for n in range(9, -1, -1))))[0]
+    assert "10 layers from conv_0 to conv_9" in many.remedy
+    assert "do not train" not in diagnose(base_of())[0].remedy
+
+
+def test_answers_that_are_no_probabilities_where_the_loss_falls_and_stays_high():
+    """A ReLU at the output, and a loss that might be lifted by a penalty."""
+    loss = falling(start=9.0, end=3.0)
+    kinds_of = {last: [f.kind for f in diagnose(run_of(loss, info=classifier(last)))]
+                for last in ("relu", "softmax")}  # fmt: skip
+    assert learning_of(run_of(loss, info=classifier())).state == "unknown"
+    assert kinds_of == {"relu": ["logits taken for probabilities"], "softmax": []}
 
 
 def test_a_small_loss_with_a_rate_made_for_it():
@@ -1046,3 +1098,57 @@ def test_labels_that_are_no_probabilities_are_a_fault_of_any_crossentropy():
     run = run_of(falling(start=0.4, end=-1.0), info=info)
     assert [each.kind for each in diagnose(run)] == ["targets out of reach"]
     assert "labels between 0 and 1" in diagnose(run)[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("mean", "activation", "low", "high", "expected"),
+    [
+        (77.5, "sigmoid", 0.0, 255.0, "both to between 0 and 1: `x = x / 255`"),
+        (77.5, "tanh", 0.0, 255.0, "both to between -1 and 1: `x = 2 * x / 255 - 1`"),
+        (77.5, "sigmoid", -3.0, 300.0, "`x = (x - x.min()) / (x.max() - x.min())`"),
+        (60.0, "sigmoid", 0.0, 255.0, "an output without activation, `keras.layers.Dense(64)`"),
+    ],
+)
+def test_targets_that_are_the_inputs_are_scaled_with_them(mean, activation, low, high, expected):
+    """An autoencoder of raw pixels: to scale its targets alone would leave the inputs."""
+    info = regression(activation, mean=78.0, variance=4770.0)
+    info["outputs"][0]["units"] = 64
+    seen = {"input_mean": mean, "input_min": low, "input_max": high}
+    seen = {name: np.full(300, value) for name, value in seen.items()}
+    found = diagnose(run_of(flat(level=15_000.0), info=info, **seen))[0]
+    assert found.kind == "targets out of reach"
+    assert expected in found.remedy
+
+
+def test_a_range_without_an_upper_end_is_told_by_its_lower_one():
+    info = regression("relu", mean=-4.6, variance=2.4)
+    found = diagnose(run_of(flat(level=23.0), info=info))[0]
+    assert "answers above 0 (relu), and the targets lie outside: mean -4.6" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("rates", "said"),
+    [
+        (np.where(STEP < 20, 0.001, 0.0), "the learning rate fell from 0.001 to 0."),
+        (np.zeros(S), "the learning rate is 0."),
+    ],
+)
+def test_a_rate_that_fell_to_zero_is_told_from_one_that_was_zero(rates, said):
+    frozen = np.where(rates > 0, 0.0, 1.0)[:, None]
+    run = run_of(flat(), info=classifier(), learning_rate=rates, frozen=frozen)
+    (found,) = diagnose(run)
+    assert found.sentence.endswith(said)
+
+
+def test_large_inputs_are_named_where_the_loss_leaves_it_open():
+    loss = falling(start=2.4, end=2.15, noise=0.3)
+    run = run_of(loss, info=classifier(), input_min=np.zeros(S), input_max=np.full(S, 255.0))
+    assert learning_of(run).state == "unknown"
+    assert [found.kind for found in diagnose(run)] == ["inputs too large"]
+
+
+def test_weights_that_are_gone_have_no_fold():
+    norms = np.where(STEP < 100, 1.0, 0.0)[:, None]
+    info = with_optimizer(classifier(), weight_decay=5.0)
+    found = diagnose(run_of(flat(), info=info, weight_norm=norms))[0]
+    assert found.sentence.startswith("The weights shrank to less than a millionth, and")

@@ -121,6 +121,12 @@ def test_nan_weights_are_diverged_even_where_gradients_are_zeros_again():
     assert (learning.state, learning.since) == ("diverged", 40)
 
 
+def test_the_last_finite_loss_is_not_the_end_of_a_run_that_broke():
+    loss = np.r_[falling(200), np.full(100, np.nan)]
+    said = about_learning(learning_of(run_of(loss, info=classifier())))
+    assert said.startswith("it diverged (NaN or infinite from step 200 on; the loss begins at 2.")
+
+
 def test_a_weight_without_gradient_is_not_nan():
     missing = np.zeros((300, 8))
     missing[:, 3] = np.nan

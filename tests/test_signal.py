@@ -83,7 +83,7 @@ def test_the_layer_whose_bias_ran_away_is_to_blame(tmp_path):
     sizes[3] = 2 * 5000
     verdict = judge(made_run(tmp_path, chain(6), bias, kernel, weight_norm=sizes))
     assert (verdict.verdict, verdict.layers) == ("dead", ("h2",))
-    assert "the bias of h2 ran away, to an RMS of 5e+03" in verdict.reason
+    assert "the bias of h2 ran away, to an RMS of 5,000" in verdict.reason
 
 
 def two_heads():

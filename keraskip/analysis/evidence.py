@@ -67,8 +67,11 @@ class Evidence:
     @property
     def fails_or_has_no_better_loss(self) -> bool:
         """Whether it fails, or the loss stays above that of a guess, though the accuracy rises."""
-        progress = progress_of(self.run)
-        return self.fails_or_leaves_it_open or (progress.is_above_a_guess and not progress.fell)
+        progress, losses = progress_of(self.run), self.losses
+        is_long = losses is not None and len(losses.values) >= FEWEST_WHILE_FALLING
+        is_open = is_long and self.learning.state == "unknown"
+        is_above = progress.is_above_a_guess and (is_open or not progress.fell)
+        return self.fails_or_leaves_it_open or is_above
 
     @cached_property
     def losses(self) -> Losses | None:

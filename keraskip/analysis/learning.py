@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from keraskip.analysis.estimates import Estimate
+from keraskip.analysis.held_out import HeldOut, no_better_on_held_out
 from keraskip.analysis.losses import SOME_FALL, Losses, never_finite
 from keraskip.analysis.named_losses import why_unknown
+from keraskip.analysis.numbers import plain
 from keraskip.analysis.progress import (
     ABOVE_CHANCE,
     BLOWN_UP,
@@ -81,6 +83,8 @@ class Learning:
         idle: of several outputs that together have learned, the names of those that are no better
             than a constant guess. In the state "learning" their losses fall; if any does not, the
             state is "not learning", and only those whose loss does not fall are named.
+        held_out: loss and accuracy on held-out samples, where the network learns and they are no
+            better than those of a constant guess; else None.
     """
 
     state: str
@@ -93,6 +97,7 @@ class Learning:
     since: int | None
     source: str
     idle: tuple[str, ...] = ()
+    held_out: HeldOut | None = None
 
     @property
     def fails(self) -> bool:
@@ -118,6 +123,7 @@ def learning_of(run: Run) -> Learning:
         since,
         losses.source if losses else "",
         tuple(each.name for each in (stuck if state == "not learning" else idle)),
+        no_better_on_held_out(run, progress) if state == "learning" else None,
     )
 
 
@@ -214,8 +220,8 @@ def _without_success(run: Run, progress: Progress) -> tuple[str, str]:
     if losses.still_fall and _is_lifted(losses, progress):
         return "unknown", "the loss falls, but is not below that of a constant guess"
     if losses.still_fall and progress.is_far:
-        times = losses.end.value / progress.guess
-        return "not learning", f"the loss falls, but is still {times:.2g} times that of a guess"
+        times = plain(losses.end.value / progress.guess, 2)
+        return "not learning", f"the loss falls, but is still {times} times that of a guess"
     return "not learning", ""
 
 

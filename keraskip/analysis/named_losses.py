@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keraskip.analysis.numbers import plain
 from keraskip.runs import Run
 
 WITHOUT_LOSS = (
@@ -29,9 +30,9 @@ def only_loss(run: Run) -> np.ndarray | None:
 def why_unknown(run: Run) -> str:
     """Why nobody can tell by a loss whether a network learns."""
     courses = [
-        f"{name} goes from {each[0]:.3g} to {each[-1]:.3g}"
+        f"{name} goes from {plain(each[0])} to {plain(each[-1])}"
         if len(each) > 1
-        else f"{name} is {each[0]:.3g}"
+        else f"{name} is {plain(each[0])}"
         for name, each in named_losses(run).items()
     ]
     if not courses:

@@ -7,6 +7,7 @@ import numpy as np
 
 from keraskip.analysis.heads import chance, constant_guess, guess_of, heads_of, training_accuracy
 from keraskip.analysis.losses import FEWEST_AT_START, Losses, losses_of
+from keraskip.analysis.numbers import plain
 from keraskip.runs import Run
 
 # A network has learned something when a twentieth of what a constant guess leaves open is gone.
@@ -166,9 +167,9 @@ class Progress:
         """The loss at both ends beside that of a constant guess; empty if it is unknown."""
         if not self.losses:
             return ""
-        beside = "" if np.isnan(self.guess) else f", a constant guess has {self.guess:.3g}"
+        beside = "" if np.isnan(self.guess) else f", a constant guess has {plain(self.guess)}"
         start, end = self.losses.before.value, self.losses.end.value
-        return f"loss {start:.3g} at the start, {end:.3g} at the end{beside}"
+        return f"loss {plain(start)} at the start, {plain(end)} at the end{beside}"
 
     @property
     def accuracy_words(self) -> str:
@@ -195,7 +196,7 @@ class Idle(NamedTuple):
     falls: bool
 
     def __str__(self) -> str:
-        return f"{self.name} has a loss of {self.loss:.3g}, a constant guess {self.guess:.3g}"
+        return f"{self.name} has a loss of {plain(self.loss)}, a constant guess {plain(self.guess)}"
 
 
 def idle_outputs(run: Run) -> list[Idle]:

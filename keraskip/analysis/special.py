@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keraskip.analysis.heads import broken_labels
+from keraskip.analysis.numbers import plain
 from keraskip.analysis.rounding import is_rounding_error, precision
 from keraskip.analysis.shapes import HEALTHY_ORDERS
 from keraskip.analysis.silence import Silence, few
@@ -117,7 +118,7 @@ def of_silence(run: Run, silence: Silence) -> Answer | None:
     if not silence.culprit:
         return Answer("dead", zeros, tuple(silence.blocked), step)
     layer, size = silence.culprit
-    reason = f"{zeros}; the bias of {layer} ran away, to an RMS of {size:.1g}"
+    reason = f"{zeros}; the bias of {layer} ran away, to an RMS of {plain(size, 1)}"
     return Answer("dead", reason, (layer,), step)
 
 

@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from keraskip.analysis.causes import diagnose
+from keraskip.analysis.estimates import Estimate
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import Learning, learning_of
+from keraskip.analysis.numbers import plain
 from keraskip.analysis.progress import LEARNED_SHARE
 from keraskip.runs import Run
 
@@ -54,10 +56,18 @@ def about_learning(learning: Learning) -> str:
     """Whether a network learns, for the middle of a sentence."""
     if learning.start is None or learning.end is None or learning.state == "unknown":
         return f"{STATES[learning.state].clause} ({learning.reason})"
-    guess = "" if np.isnan(learning.guess) else f", a constant guess has {learning.guess:.3g}"
+    guess = "" if np.isnan(learning.guess) else f", a constant guess has {plain(learning.guess)}"
     alike = ", as all labels are the same" if learning.guess == 0 else ""
-    course = f"the loss goes from {learning.start.value:.3g} to {learning.end.value:.3g}{guess}"
-    return f"{_clause(learning)} ({_accuracy(learning)}{course}{alike})"
+    course = f"{_course(learning, learning.start, learning.end)}{guess}{alike}"
+    held_out = f", and on held-out ones it is {learning.held_out}" if learning.held_out else ""
+    return f"{_clause(learning)} ({_accuracy(learning)}{course}){held_out}"
+
+
+def _course(learning: Learning, start: Estimate, end: Estimate) -> str:
+    """The loss at both ends; the last finite one is no end."""
+    if learning.since is None:
+        return f"the loss goes from {plain(start.value)} to {plain(end.value)}"
+    return f"NaN or infinite from step {learning.since} on; the loss begins at {plain(start.value)}"
 
 
 def _accuracy(learning: Learning) -> str:
@@ -73,6 +83,8 @@ def _accuracy(learning: Learning) -> str:
 def _clause(learning: Learning) -> str:
     """The state; of several outputs, with the names of those that are no better than a guess."""
     clause, names = STATES[learning.state].clause, " and ".join(learning.idle)
+    if learning.held_out:
+        clause = f"{clause} its training samples"
     if not names or learning.state not in ("learning", "not learning"):
         return clause
     if learning.state == "learning":

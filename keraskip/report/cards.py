@@ -9,6 +9,7 @@ from keraskip.analysis.contrasts import Effect
 from keraskip.analysis.estimates import mean
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.learning import Learning
+from keraskip.analysis.numbers import plain
 from keraskip.analysis.verdicts import Group
 from keraskip.analysis.words import STATES
 from keraskip.report.findings import Findings
@@ -148,5 +149,5 @@ def _losses(learnings: list[Learning]) -> str:
     start, end = (
         float(np.mean([getattr(each, name).value for each in known])) for name in ("start", "end")
     )
-    guess = "" if np.isnan(known[0].guess) else f", constant guess {known[0].guess:.3g}"
-    return f"loss {start:.3g} → {end:.3g}{guess}"
+    guess = "" if np.isnan(known[0].guess) else f", constant guess {plain(known[0].guess)}"
+    return f"loss {plain(start)} → {plain(end)}{guess}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from keraskip.analysis.estimates import Estimate
 from keraskip.analysis.finding import Finding
+from keraskip.analysis.held_out import mean_held_out
 from keraskip.analysis.learning import Learning
 from keraskip.analysis.words import about_findings, about_learning
 from keraskip.runs import Run
@@ -21,7 +22,8 @@ def learning_words(learnings: Sequence[Learning]) -> str:
         return f"of {len(learnings)} seeds, {seeds}"
     ends = [learning.end.value for learning in learnings if learning.end]
     mean_end = Estimate(float(np.mean(ends)), np.nan) if ends else None
-    return about_learning(replace(learnings[0], end=mean_end))
+    held_out = mean_held_out([learning.held_out for learning in learnings])
+    return about_learning(replace(learnings[0], end=mean_end, held_out=held_out))
 
 
 def about_diagnosis(run: Run, findings: Sequence[Finding]) -> str:

@@ -30,7 +30,8 @@ def as_json(findings: Findings) -> str:
 
     - the fields of `Verdict`: the signal;
     - `learning`, the fields of `Learning`: `state`, `reason`, `start`, `end`, `guess`,
-      `accuracy`, `chance`, `since`, `source`, `idle`;
+      `accuracy`, `chance`, `since`, `source`, `idle`, `held_out` (loss and
+      accuracy, or null);
     - `diagnosis`, a list of the fields of `Finding`, the most upstream cause first: `kind`,
       `sentence`, `remedy`, `source`, `layers`, `steps` (first and last, or null), `evidence`;
       empty for a network that learns;
@@ -89,9 +90,11 @@ def _runs(findings: Findings) -> list[dict[str, Any]]:
 
 def _learning(learning: Learning, unknown: dict | None = None) -> dict[str, Any]:
     """The fields of a learning; `unknown` stands for an estimate that is not there."""
-    return {name: _number(value) for name, value in asdict(learning).items()} | {
-        name: _estimate(getattr(learning, name)) or unknown for name in ("start", "end")
-    }
+    ends = {name: _estimate(getattr(learning, name)) or unknown for name in ("start", "end")}
+    held_out = learning.held_out and learning.held_out._asdict()
+    held_out = held_out and {name: _number(value) for name, value in held_out.items()}
+    known = {name: _number(value) for name, value in asdict(learning).items()}
+    return {**known, **ends, "held_out": held_out}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from keraskip.analysis.evidence import FIRST_STEPS, USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import broken_labels
 from keraskip.analysis.losses import Losses
+from keraskip.analysis.numbers import beside, plain
 from keraskip.analysis.special import broken_at_first
 
 # Two hundred times the usual update; sound trainings begin with up to 0.13.
@@ -63,15 +64,17 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
     if (evidence.is_adaptive and rate <= 3e-3) or not (is_lower or np.isnan(rate)):
         return None
     start, end = evidence.learning.start, evidence.learning.end
-    course = f"; the loss goes from {start.value:.3g} to {end.value:.3g}" if start and end else ""
+    course = ""
+    if start and end and evidence.learning.since is None:
+        course = f"; the loss goes from {plain(start.value)} to {plain(end.value)}"
     with_rate = "" if np.isnan(rate) else f" with a learning rate of {rate:g}"
     when = "first updates" if row < FIRST_STEPS else f"updates of step {step}"
     remedy = _lower(evidence, row, right)
     return Finding(
         # The rate was right before it jumped.
         "late failure" if remedy.startswith("keep") else "learning rate too high",
-        f"The {when} change a kernel by {ratio:.2g} of itself{with_rate}; about {USUAL_RATIO:g} is "
-        f"usual{course}.",
+        f"The {when} change a kernel by {beside(ratio, 'itself', 2)}{with_rate}; about "
+        f"{USUAL_RATIO:g} is usual{course}.",
         remedy,
         UPDATES,
         steps=evidence.span,
@@ -122,8 +125,8 @@ def overflow_at_once(evidence: Evidence) -> Finding | None:
     )
     if np.isfinite(loss):
         what = (
-            f"the loss is finite, {loss:.3g}, so a derivative overflows, as that of a square root "
-            "or a division at 0."
+            f"the loss is finite, {plain(loss)}, so a derivative overflows, as that of a square "
+            "root or a division at 0."
         )
         remedy = (
             "keep what a square root, a norm, a logarithm or a division gets away from 0: "
@@ -183,11 +186,11 @@ def _fell_back(evidence: Evidence, since: int, best: float, end: float) -> Findi
     before = evidence.sound[run.steps[evidence.sound] < since]
     squares = np.square(run.grad_norm[before].astype(float))
     norm = float(np.median(np.sqrt(np.nansum(squares, axis=1)))) if len(before) else 1.0
-    then = "NaN" if evidence.learning.state == "diverged" else f"a loss of {end:.3g}"
+    then = "NaN" if evidence.learning.state == "diverged" else f"a loss of {plain(end)}"
     remedy, rose = _steadier(evidence, before, float(f"{max(norm, 1e-3):.1g}"))
     return Finding(
         "late failure",
-        f"Healthy until step {since}, with a loss of {best:.3g}, then {then}{rose}.",
+        f"Healthy until step {since}, with a loss of {plain(best)}, then {then}{rose}.",
         remedy,
         "Pascanu et al. 2013, section 3.2",
         steps=(since, int(run.steps[-1])),

@@ -7,6 +7,7 @@ import numpy as np
 from keraskip.analysis.causes.rates import optimizer_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
+from keraskip.analysis.numbers import plain
 
 # Weights that fell to a tenth.
 SHRUNK = 0.1
@@ -89,9 +90,9 @@ def _shrunk(evidence: Evidence) -> _Decay | None:
         return None
     factor = 1 / max(float(share[-1]), 1e-300)
     since = int(run.steps[sound[np.flatnonzero(share <= SHRUNK)[0]]])
-    fold = f"{factor:,.0f}" if factor < 1e6 else f"{factor:.0e}"
+    much = f"{factor:,.0f}-fold" if factor < 1e6 else "to less than a millionth"
     return _Decay(
-        f"The weights shrank {fold}-fold, and the signal with them.", since, {"factor": factor}
+        f"The weights shrank {much}, and the signal with them.", since, {"factor": factor}
     )
 
 
@@ -121,8 +122,8 @@ def _penalised(evidence: Evidence) -> _Decay | None:
     if not (evidence.fails or _rules_the_gradient(evidence, factor)):
         return None
     return _Decay(
-        f"A penalty of {factor:.2g} times the squares of the weights is {min(share, 1):.0%} of the "
-        "loss, so the weights get smaller and the answers no better.",
+        f"A penalty of {plain(factor, 2)} times the squares of the weights is {min(share, 1):.0%} "
+        "of the loss, so the weights get smaller and the answers no better.",
         int(run.steps[0]),
         {"share_of_the_loss": share, "penalty": factor},
     )

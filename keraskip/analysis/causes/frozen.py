@@ -11,10 +11,12 @@ from keraskip.analysis.causes.rates import (
     optimizer_line,
     rate_for,
 )
+from keraskip.analysis.causes.untrained import faint_input
 from keraskip.analysis.evidence import USUAL_RATIO, Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import constant_guess
 from keraskip.analysis.losses import Losses
+from keraskip.analysis.numbers import beside
 from keraskip.analysis.updates import never_updated
 
 # Below this share of the gradient that is left, clipping rules the size of the updates.
@@ -44,9 +46,11 @@ def rate_zero(evidence: Evidence) -> Finding | None:
     if not (evidence.fails and rate == 0):
         return None
     right = rate_for(evidence, np.nan)
+    first = np.nan_to_num(evidence.scalar("learning_rate")[:1]).sum()
+    course = f"fell from {first:g} to 0" if first else "is 0"
     return Finding(
         "learning rate 0",
-        "Frozen: updates change nothing, the learning rate is 0.",
+        f"Frozen: updates change nothing, the learning rate {course}.",
         f"`{optimizer_line(evidence, learning_rate=right)}`",
         UPDATES,
         steps=evidence.span,
@@ -145,7 +149,7 @@ def _at_full_size(evidence: Evidence, share: float) -> str:
     if evidence.is_adaptive or not ratio > MUCH or np.isnan(evidence.rate):
         return ""
     line = optimizer_line(evidence, learning_rate=rate_for(evidence, ratio))
-    return f"; updates will then be {ratio:.1g} of the weights, so lower the rate: `{line}`"
+    return f"; updates will then be {beside(ratio, 'the weights')}, so lower the rate: `{line}`"
 
 
 def no_update(evidence: Evidence) -> Finding | None:
@@ -177,19 +181,20 @@ def updates_too_small(evidence: Evidence) -> Finding | None:
     steps, are below 1e-4 of each kernel; 1e-4 is a convention.
 
     Usual is 0.001 (Karpathy, CS231n). It is not said where the rate is 0, where clipping is the
-    cause, or where gradients are only accumulated.
+    cause, where gradients are only accumulated, or where untrained layers in front answer next to
+    0.
     """
     if evidence.learning.state != "frozen" or rate_zero(evidence) or clipping(evidence):
         return None
-    if no_update(evidence):
+    if no_update(evidence) or faint_input(evidence):
         return None
     ratio = evidence.ratio(evidence.sound)
     right = brisk_rate_for(evidence, ratio)
     with_rate = "" if np.isnan(evidence.rate) else f", with a learning rate of {evidence.rate:g}"
     return Finding(
         "updates too small",
-        f"Frozen: updates change nothing, they are {ratio:.1g} of the weights{with_rate}; about "
-        f"{USUAL_RATIO:g} is usual.",
+        f"Frozen: updates change nothing, they are {beside(ratio, 'the weights')}{with_rate}; "
+        f"about {USUAL_RATIO:g} is usual.",
         f"`{optimizer_line(evidence, learning_rate=right)}`",
         UPDATES,
         steps=evidence.span,
@@ -208,10 +213,11 @@ def too_slow(evidence: Evidence) -> Finding | None:
 
     A loss that still falls does not count where updates are above 0.0005 and the loss ends within
     2% of that of a constant guess: labels that do not follow from the inputs are learned by heart,
-    little by little. The limits were chosen on the battery.
+    little by little. The limits were chosen on the battery. It is not said where untrained layers
+    in front answer next to 0.
     """
     losses = evidence.losses
-    if evidence.learning.state != "not learning" or losses is None:
+    if evidence.learning.state != "not learning" or losses is None or faint_input(evidence):
         return None
     ratio = evidence.ratio(evidence.sound)
     falls = losses.still_fall and ratio < USUAL_RATIO and not _knows_the_shares(evidence, ratio)
@@ -225,7 +231,7 @@ def too_slow(evidence: Evidence) -> Finding | None:
     course = ", and the loss still falls at the end" if falls else ""
     return Finding(
         "too slow",
-        f"Updates are {ratio:.1g} of the weights; about {USUAL_RATIO:g} is usual{course}.",
+        f"Updates are {beside(ratio, 'the weights')}; about {USUAL_RATIO:g} is usual{course}.",
         f"updates that do not depend on the size of the gradient: {ADAM}"
         if is_beyond
         else f"`{optimizer_line(evidence, learning_rate=right)}`",

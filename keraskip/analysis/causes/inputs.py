@@ -7,6 +7,7 @@ from keraskip.analysis.causes.rates import with_sound_rate
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import COMPARING, LINEAR, SQUARED, broken_labels
+from keraskip.analysis.numbers import plain
 from keraskip.analysis.silence import few
 from keraskip.analysis.special import broken_at_first
 
@@ -88,7 +89,8 @@ def inputs_alike(evidence: Evidence) -> Finding | None:
         return None
     return Finding(
         "inputs alike",
-        f"Every number in the inputs is {low:.4g}, so the network sees the same sample each time.",
+        f"Every number in the inputs is {plain(low, 4)}, so the network sees the same sample each "
+        "time.",
         "look at how the inputs are read: `x.std()` has to be above 0",
         "a function of a constant is a constant",
         steps=evidence.span,
@@ -180,7 +182,8 @@ def inputs_too_large(evidence: Evidence) -> Finding | None:
     """Inputs far from unit size that nothing in the model scales, in a network that fails.
 
     One input is above 30 or below -30. LeCun et al. 1998 ask for a variance of 1, and raw pixels
-    reach 255; 30 between the two is a convention.
+    reach 255; 30 between the two is a convention. It is said as well where many steps leave it open
+    whether the network learns.
 
     It is not said where the model looks inputs up as tokens, or where a layer named like a
     rescaling or a normalisation comes before the first kernel.
@@ -188,7 +191,8 @@ def inputs_too_large(evidence: Evidence) -> Finding | None:
     low = evidence.extreme("input_min", largest=False)
     high = evidence.extreme("input_max", largest=True)
     reach = max(abs(low), abs(high))
-    if not (evidence.fails and reach > LARGE_INPUT) or _is_scaled_inside(evidence):
+    fails = evidence.fails_or_leaves_it_open
+    if not (fails and reach > LARGE_INPUT) or _is_scaled_inside(evidence):
         return None
     is_image = low >= 0 and high <= 255
     remedy = (
@@ -200,7 +204,7 @@ def inputs_too_large(evidence: Evidence) -> Finding | None:
     )
     return Finding(
         "inputs too large",
-        f"The inputs reach {high if abs(high) == reach else low:.4g}.",
+        f"The inputs reach {plain(high if abs(high) == reach else low, 4)}.",
         # The rate was chosen, if at all, for gradients of another size.
         remedy + _and_smaller_kernels(evidence) + with_sound_rate(evidence),
         EFFICIENT,
@@ -261,7 +265,7 @@ def targets_too_large(evidence: Evidence) -> Finding | None:
             follows = "the squared error and its gradients are huge" if is_squared else FAR_TO_GO
             return Finding(
                 "targets too large",
-                f"The targets have a root mean square of {size:.4g}, so {follows}.",
+                f"The targets have a root mean square of {plain(size, 4)}, so {follows}.",
                 f"scale {which}: `y = (y - y.mean()) / y.std()`",
                 EFFICIENT,
                 layers=(head.name,) * bool(head.name),

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from keraskip.analysis.causes.layers import empty_input
 from keraskip.analysis.causes.level import level
+from keraskip.analysis.causes.untrained import empty_input, faint_input, in_front
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
+from keraskip.analysis.numbers import plain
 from keraskip.analysis.progress import ABOVE_CHANCE, idle_outputs
 
 KARPATHY = "Karpathy 2019, A Recipe for Training Neural Networks: overfit one batch"
@@ -92,31 +93,49 @@ def nothing_to_learn(evidence: Evidence) -> Finding | None:
     most 5% above its guess. 5% is a convention: less is within the reach of shifted class shares.
     "Little" is learned where the accuracy has left chance by more than 10% of the way to 1.
 
-    It is a last resort: every other cause has been asked.
+    It is a last resort: every other cause has been asked. It is said of a *frozen* network, too, if
+    untrained layers in front answer next to 0: in more than half of the steps the gradient of the
+    first kernel that trains is below 1e-4 of that of its bias, by convention.
     """
-    learning = evidence.learning
+    learning, empty = evidence.learning, empty_input(evidence)
+    faint = "" if empty else faint_input(evidence)
     if learning.state == "not learning" and learning.idle:
         return _for_outputs(evidence)
-    if learning.state != "not learning" or learning.end is None or not learning.guess > 0:
+    is_stuck = learning.state == "not learning" or (learning.state == "frozen" and faint)
+    if not is_stuck or learning.end is None or not learning.guess > 0:
         return None
     if abs(learning.end.value - learning.guess) > SAME * learning.guess:
         return None
-    empty = empty_input(evidence)
     signal = f"The signal is {evidence.verdict.verdict}"
     first = f"{empty} gets zeros for every sample" if empty else signal
+    first = f"{faint} gets numbers near 0 for every sample" if faint else first
     is_some = learning.accuracy > learning.chance + ABOVE_CHANCE * (1 - learning.chance)
     much = "little" if is_some else "nothing"
     return Finding(
         "nothing to learn",
-        f"{first} and {much} is learned: the loss is {learning.end.value:.3g}, a constant guess "
-        f"has {learning.guess:.3g}.",
-        f"look at the inputs of {empty}, with a model that ends before it: the layers there do not "
-        "train, so load their weights anew, and scale the inputs as they were scaled for them"
-        if empty
-        else OVERFIT,
+        f"{first} and {much} is learned: the loss is {plain(learning.end.value)}, a constant guess "
+        f"has {plain(learning.guess)}.",
+        _look_in_front(evidence, empty or faint),
         KARPATHY,
         steps=evidence.span,
         evidence={"loss": learning.end.value, "guess": learning.guess},
+    )
+
+
+def _look_in_front(evidence: Evidence, empty: str) -> str:
+    """The remedy; where layers in front do not train, with their names."""
+    untrained = in_front(evidence)
+    if empty:
+        return (
+            f"look at the inputs of {empty}, with a model that ends before it: {untrained} do not "
+            "train, so load their weights anew, and scale the inputs as they were scaled for them; "
+            "if they have none to load, set `trainable = True`"
+        )
+    if not untrained:
+        return OVERFIT
+    return (
+        f"{OVERFIT}, or the layers that do not train: {untrained}; load their weights, and scale "
+        "the inputs as they were scaled for them"
     )
 
 
@@ -150,7 +169,7 @@ def unexplained(evidence: Evidence) -> Finding | None:
     return Finding(
         "unexplained",
         f"{who} does not learn ({evidence.learning.reason}), and no known cause was found.",
-        OVERFIT,
+        _look_in_front(evidence, ""),
         KARPATHY,
         steps=evidence.span,
         evidence={"loss": end.value if end else np.nan},

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keraskip.analysis.causes.level import level, sizes_at_start
+from keraskip.analysis.causes.level import level
+from keraskip.analysis.causes.untrained import empty_input
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.profiles import SMALLEST, hidden_weights, log_rms_of
@@ -110,7 +111,7 @@ def dead_layer(evidence: Evidence) -> Finding | None:
     return Finding(
         "dead layer",
         f"{_said_of(evidence, np.asarray(dead), names, since)}{follow}.",
-        _revive(evidence, since, names),
+        _revive(evidence, since, _begun_alike(evidence, np.asarray(dead), names)),
         "Lu et al. 2019, Dying ReLU and Initialization",
         layers=tuple(names),
         steps=(since, int(run.steps[-1])),
@@ -130,29 +131,6 @@ def _said_of(evidence: Evidence, dead: np.ndarray, names: list[str], since: int)
     if deepest in names:
         return f"{said}; {which} may be dead by {'themselves' if others[1:] else 'itself'}, too"
     return f"{said}; the reason may be the large bias of {which}"
-
-
-def empty_input(evidence: Evidence) -> str:
-    """The first layer that trains, if those before it, which do not, answer 0 to everything.
-
-    Its kernel never gets a gradient then, and either its bias does, or all that is behind it is
-    silent as well, though no weight of it is unusual: units with a bias of 0 answer 0 to zeros.
-    """
-    run, rows = evidence.run, evidence.sound
-    depth = run.weights["depth"].to_numpy()
-    hidden = np.flatnonzero(depth < depth.max(initial=0))
-    if not (run.info.get("untrained") and len(rows) and len(hidden)):
-        return ""
-    is_first, is_kernel = depth == depth.min(), np.isin(np.arange(len(depth)), evidence.kernels)
-    silent = evidence.silent[rows]
-    if not (is_first & is_kernel).any() or not silent[:, is_first & is_kernel].all():
-        return ""
-    biases = run.weight_norm[:1][:, [column for column in hidden if not is_kernel[column]]]
-    is_usual = not biases.any() and bool((sizes_at_start(evidence).abs() < 1).all())
-    has_bias = not silent[:, is_first & ~is_kernel].all()
-    if has_bias or (is_usual and silent[:, hidden].all()):
-        return evidence.layer_of(np.flatnonzero(is_first)[0])
-    return ""
 
 
 def _stopped_at(evidence: Evidence) -> np.ndarray | list[int]:
@@ -213,9 +191,19 @@ def _outweighs(evidence: Evidence, columns: np.ndarray) -> np.ndarray:
     return is_bias & (most > 0) & (norms[columns] > most)
 
 
+def _begun_alike(evidence: Evidence, dead: np.ndarray, names: list[str]) -> list[str]:
+    """The layers to blame, and dead ones whose bias begins as large: one argument made them all."""
+    weights = evidence.run.weights.iloc[dead]
+    size = evidence.run.weight_norm[0, dead] / np.sqrt(weights["size"].to_numpy())
+    blamed = weights["layer"].isin(names).to_numpy()
+    is_alike = (size > size[blamed].max(initial=0) / 2) & (weights["role"] == "bias").to_numpy()
+    return list(dict.fromkeys(weights["layer"][blamed | is_alike]))
+
+
 def _revive(evidence: Evidence, since: int, names: list[str]) -> str:
     if since == evidence.run.steps[0]:
-        which = names[0] if len(names) == 1 else f"these {len(names)} layers"
+        which = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+        which = which if len(names) < 5 else f"{len(names)} layers from {names[0]} to {names[-1]}"
         return (
             f'begin {which} with other weights: `bias_initializer="zeros"`, '
             '`kernel_initializer="he_normal"`'

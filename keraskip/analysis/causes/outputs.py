@@ -8,9 +8,13 @@ from keraskip.analysis.causes.head_lines import ACTIVATIONS, head_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
 from keraskip.analysis.heads import Head, activation_before
+from keraskip.analysis.numbers import plain
 
 UMLAUT = "Schoop et al. 2021 (UMLAUT), Nikanjam et al. 2021 (NeuraLint)"
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}
+# Targets whose mean is that of the inputs, but for this share of their deviation, are the inputs.
+SAME_MEAN = 0.02
+PIXELS = 255
 # What is wrong with an output, and what to change; None if it is right.
 HeadRule = Callable[[Head, Evidence], tuple[str, str] | None]
 Cause = Callable[[Evidence], Finding | None]
@@ -143,6 +147,9 @@ def targets_out_of_reach(evidence: Evidence) -> Finding | None:
     that numbers between the two ends have (Bhatia & Davis 2000). The 1% is for rounding.
 
     A crossentropy of such targets is named in any network: it has no lowest value.
+
+    Targets of several units whose mean is that of the inputs, but for 2% of their deviation (a
+    convention), are taken for the inputs: the remedy scales both, numbers from 0 to 255 as pixels.
     """
     found = [head for head in evidence.heads if _is_out_of_reach(head)]
     # A crossentropy of such labels has no lowest value, and its fall says nothing.
@@ -152,10 +159,11 @@ def targets_out_of_reach(evidence: Evidence) -> Finding | None:
     head = found[0]
     low, high = RANGES[head.activation]
     mean, variance = head.labels["mean"], head.labels.get("variance", 0.0)
+    reach = f"between {low:g} and {high:g}" if np.isfinite(high) else f"above {low:g}"
     return Finding(
         "targets out of reach",
-        f"{head.name} answers between {low:g} and {high:g} ({head.activation}), and the "
-        f"targets lie outside: mean {mean:.3g}, standard deviation {variance**0.5:.3g}.",
+        f"{head.name} answers {reach} ({head.activation}), and the "
+        f"targets lie outside: mean {plain(mean)}, standard deviation {plain(variance**0.5)}.",
         _within_reach(head, evidence),
         UMLAUT,
         layers=(head.name,) * bool(head.name),
@@ -175,13 +183,34 @@ def _is_out_of_reach(head: Head) -> bool:
     return mean < low or mean > high or variance > 1.01 * (high - mean) * (mean - low) + 1e-6
 
 
+def _are_inputs(head: Head, evidence: Evidence) -> bool:
+    """Whether the targets are the inputs, as those of an autoencoder: their means are the same."""
+    means, deviation = evidence.scalar("input_mean"), head.labels.get("variance", np.nan) ** 0.5
+    means = means[np.isfinite(means)]
+    is_same = len(means) and abs(means.mean() - head.labels["mean"]) < SAME_MEAN * deviation
+    return bool(is_same and head.units > 1)
+
+
+def _both_within_reach(head: Head, evidence: Evidence) -> str:
+    """The remedy for targets that are the inputs."""
+    low, high = RANGES[head.activation]
+    high = min(high, 1.0)
+    largest = evidence.extreme("input_max", largest=True)
+    is_pixels = evidence.extreme("input_min", largest=False) >= 0 and 1 < largest <= PIXELS
+    share = f"x / {PIXELS}" if is_pixels else "(x - x.min()) / (x.max() - x.min())"
+    line = f"x = {share}" if low == 0 else f"x = 2 * {share} - 1"
+    return f"the targets are the inputs, so scale both to between {low:g} and {high:g}: `{line}`"
+
+
 def _within_reach(head: Head, evidence: Evidence) -> str:
+    if _are_inputs(head, evidence):
+        return _both_within_reach(head, evidence)
     if head.is_crossentropy:
         return "labels between 0 and 1: `y = (y - y.min()) / (y.max() - y.min())`"
     # A saturated output gives small gradients, and a rate that was chosen for them is too high.
-    plain = head_line(evidence, head, head.units or 1)
+    line = head_line(evidence, head, head.units or 1)
     return (
-        f'an output without activation, {plain}, with `loss="mse"` '
+        f'an output without activation, {line}, with `loss="mse"` '
         "on `y = (y - y.mean(axis=0)) / (y.std(axis=0) + 1e-7)`; its gradients are larger, so "
         "train with `optimizer = keras.optimizers.Adam(learning_rate=0.001)`"
     )

@@ -55,13 +55,12 @@ def rate_for(
 def brisk_rate_for(evidence: Evidence, ratio: float) -> float:
     """The same for a network that learned too slowly, and so did not come to harm.
 
-    SGD gets its default in Keras, 0.01, less with momentum, if that is no more than ten times what
-    is right for the kernel that moves most: the others move by less.
+    The optimizer gets its default in Keras, for SGD 0.01, less with momentum, if that is no more
+    than ten times what is right for the kernel that moves most: the others move by less.
     """
     right = rate_for(evidence, ratio)
-    if evidence.is_adaptive:
-        return right
-    default = DEFAULT_SGD * (1 - wanted_momentum(evidence))
+    of_sgd = DEFAULT_SGD * (1 - wanted_momentum(evidence))
+    default = SOUND_RATE[True] if evidence.is_adaptive else of_sgd
     return one_digit(max(right, min(default, 10 * right)))
 
 

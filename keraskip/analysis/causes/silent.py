@@ -8,6 +8,7 @@ from keraskip.analysis.causes.level import NORMALIZATION, level
 from keraskip.analysis.causes.rates import optimizer_line
 from keraskip.analysis.evidence import Evidence
 from keraskip.analysis.finding import Finding
+from keraskip.analysis.numbers import plain
 from keraskip.analysis.silence import Silence, lone_sample
 
 # Four of them take off two orders.
@@ -48,7 +49,7 @@ def _remedy_for_silence(evidence: Evidence, since: int) -> str:
         )
     if losses is not None and np.ptp(losses.values) == 0 and _have_other_labels(evidence):
         return (
-            f"the loss is {losses.values[0]:.4g} in every step, whatever the batch: look "
+            f"the loss is {plain(losses.values[0], 4)} in every step, whatever the batch: look "
             "for a loss that does not use the answers"
         )
     head = evidence.heads[0] if len(evidence.heads) == 1 else None
