@@ -14,7 +14,9 @@ few of them, `too slow` before `weak lower layers`: either is right, as each rem
 from battery_network import ADAM, DEEP, SGD, Network, faulty
 from battery_settings import BOTH, CODER, CONV, REGRESSION, RNN, SIAMESE, TOKENS, TRANSFER
 
-NAN, INFINITE = float("nan"), float("inf")
+INFINITE = float("inf")
+# The weights of a layer after a training that broke.
+BROKEN = "[each.assign(each * float('nan')) for each in model.{}.weights]"
 STEADY, QUICK = {"optimizer": f"{ADAM}(1e-3)"}, {"optimizer": f"{ADAM}(3e-3)"}
 DIGITS = {**TRANSFER, "task": "digits"}
 SIGMOIDS = {"activation": "sigmoid", "initializer": "glorot_uniform"}
@@ -57,10 +59,13 @@ DATA = [
             ("added NaN targets gru", {
                 **RNN, **REGRESSION, "cell": "GRU", "code": "y[900:932] = np.nan", **QUICK})),
     *faulty("weights that are not finite", ("weights not finite",),
-            ("added NaN kernel", {"depth": 4, "bad_layer": (1, NAN)}),
+            ("added NaN kernel", {
+                "depth": 4, "model_code": BROKEN.format("get_layer('hidden_1')")}),
             ("added infinite kernel conv", {**CONV, "bad_layer": (0, INFINITE), **QUICK}),
-            ("added NaN kernels transformer", {**TOKENS, "depth": 1, "initializer": NAN}),
-            ("added NaN kernel siamese", {**SIAMESE, "depth": 3, "bad_layer": (2, NAN)}),
+            ("added NaN embedding transformer", {
+                **TOKENS, "depth": 1, "model_code": BROKEN.format("get_layer('embed')")}),
+            ("added NaN encoder siamese", {
+                **SIAMESE, "depth": 3, "model_code": BROKEN.format("get_layer('encoder')")}),
             curable=False),
     *faulty("inputs alike", ("inputs alike",),
             ("added zeros for inputs", {"code": "x = (x // 2).astype('float32')"}),
