@@ -22,7 +22,12 @@ def in_battery(kind):
     told = [name for name in PARTS if parts[name]["trainings"]]
     rest = {name: parts[name] for name in PARTS if name not in told}
     lines = [f"Networks {PARTS[name]}: {_about(parts[name])}" for name in told]
-    lines += [f"{NONE}, among those {PARTS[name]}." for name in rest if told and name != "added"]
+    if told == ["added"]:
+        lines.append("No other network of the battery has it.")
+    else:
+        lines += [
+            f"{NONE}, among those {PARTS[name]}." for name in rest if told and name != "added"
+        ]
     lines += filter(None, map(_wrongly, rest, rest.values()))
     intro = "" if told else f"{NONE}. {WITHOUT.get(kind, '')}".rstrip()
     return intro + "".join(f"\n\n- {line}" for line in lines)
