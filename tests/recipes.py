@@ -32,6 +32,7 @@ class Recipe:
         cell: the recurrent layer.
         both_ways: whether each recurrent layer has a second one beside it that goes backwards.
         steps: time steps of the task `first`.
+        probed: whether the recorder of a recurrent network gets a probe.
         base: whether the base of a transfer is `frozen`, `trains`, or is `dead`.
         drawn: the seed with which numpy draws the first weights, the same on every backend; None
             for what Keras draws.
@@ -71,6 +72,7 @@ class Recipe:
     cell: str = "SimpleRNN"
     both_ways: bool = False
     steps: int = 150
+    probed: bool = True
     base: str = "frozen"
     drawn: int | None = None
     code: str = ""

@@ -12,6 +12,7 @@ from first_weights import drawn_by_numpy
 from made_runs import chain, made_run
 from recipes import Recipe
 from remedies import cured
+from trainings import learned_share
 
 from keraskip.analysis.causes import CAUSES, LAST_RESORTS
 from keraskip.analysis.finding import Finding
@@ -19,6 +20,7 @@ from keraskip.analysis.finding import Finding
 sys.path.append(str(Path(__file__).parent / "benchmarks"))
 
 import battery_backends
+from added_networks import NETWORKS as ADDED
 from baselines import autotrainer, sagemaker
 from battery_layers import DEPTH, SINGLE, START
 from battery_scores import tallies, wilson
@@ -75,8 +77,52 @@ def test_the_drawn_networks_are_the_same_in_each_process_and_in_all_families():
     assert DRAWN[-1].changes["optimizer"] == "keras.optimizers.SGD(0.025)"
 
 
+def test_each_kind_is_in_the_battery_and_the_added_ones_in_two_families():
+    others = {kind for network in [*FAULTY, *UNUSUAL, *LATE] for kind in network.kinds}
+    families = defaultdict(set)
+    for network in ADDED:
+        for kind in network.kinds:
+            families[kind].add(network.family)
+    # A network with a known fault has another right answer.
+    assert {*CAUSES, *LAST_RESORTS} - others - {*families} == {"unexplained"}
+    new = {*families} - others
+    assert len(new) == 11
+    assert [kind for kind in new if len(families[kind]) < 2] == ["time not seen"]
+
+
+def test_the_added_networks_have_near_misses_and_names_of_their_own():
+    names = [network.name for network in ADDED]
+    assert len(set(names)) == len(names) == 74
+    assert sum(network.fault == "sound" for network in ADDED) == 25
+
+
+def identity(units):
+    """A model that answers its inputs."""
+    eye = keras.initializers.Identity()
+    return keras.Sequential(
+        [keras.Input((units,)), keras.layers.Dense(units, kernel_initializer=eye)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "x", "y", "share"),
+    [
+        # A sample whose label is missing does not count.
+        (Recipe(task="regression"), [[0.0], [1], [2], [3]], [[0.0], [1], [np.nan], [3]], 1.0),
+        # No answer is better than the best constant one.
+        (Recipe(task="regression"), [[2.0], [2]], [[2.0], [2]], 0.0),
+        # Classes may be one-hot: one of three is the class of half, and two are right.
+        (Recipe(head=(3, "sigmoid")), np.eye(3)[[0, 1, 2, 0]], np.eye(3)[[0, 1, 1, 0]], 0.5),
+    ],
+    ids=["missing label", "one label", "one-hot"],
+)
+def test_how_much_was_learned(recipe, x, y, share):
+    x, y = np.float32(x), np.float32(y)
+    assert learned_share(identity(x.shape[1]), x, y, recipe) == pytest.approx(share)
+
+
 def test_the_rows_have_values_and_kinds_that_exist():
-    for network in [*FAULTY, *SOUND, *UNUSUAL, *LATE, *UNSEEN, *DRAWN]:
+    for network in [*FAULTY, *SOUND, *UNUSUAL, *LATE, *UNSEEN, *DRAWN, *ADDED]:
         Recipe(**network.changes)
         assert set(network.kinds) <= {*CAUSES, *LAST_RESORTS}, network.name
         assert bool(network.kinds) == (network.fault != "sound"), network.name

@@ -25,7 +25,7 @@ __all__ = ["Recipe", "cured", "train"]
 def train(recipe, folder, seed=0, statistics=()):
     """Trains; returns the run, and the share that was learned, from below 0 to 1."""
     x, y = data_of(recipe)
-    probe = (x[:BATCH], y[:BATCH]) if recipe.family == "rnn" else None
+    probe = (x[:BATCH], y[:BATCH]) if recipe.family == "rnn" and recipe.probed else None
     recorder = GradientRecorder(
         folder, on_nonfinite="ignore", probe=probe, statistics=statistics, verbose=0
     )
@@ -89,7 +89,7 @@ def _compiled(recipe, optimizer):
 
 def _changed(model, recipe):
     """The model after the line that makes another one of it; what the line prints is not shown."""
-    names = {"keraskip": keraskip, "model": model}
+    names = {"keras": keras, "keraskip": keraskip, "model": model}
     with redirect_stdout(StringIO()):
         exec(recipe.model_code, names)
     return names["model"]
@@ -115,12 +115,14 @@ def _schedule(recipe):
 def learned_share(model, x, y, recipe):
     """How far the answers have come from the best constant one (0) to perfect (1).
 
-    Of several outputs, the one that has come least far counts.
+    Of several outputs, the one that has come least far counts. Samples with numbers that are not
+    finite, in inputs or labels, do not count.
     """
     if recipe.family == "gan":
         return likeness(model, x)
     x, y = as_list(x), as_list(y)
-    clean = np.all([np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in x], axis=0)
+    finite = [np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in (*x, *y)]
+    clean = np.all(finite, axis=0)
     if not clean.any():
         return float("-inf")
     given = as_given([part[clean] for part in x])
@@ -135,10 +137,12 @@ def learned_share(model, x, y, recipe):
 def _share(answers, truth, activation, are_classes):
     if not np.isfinite(answers).all():
         return float("-inf")
+    if (truth == truth[0]).all():  # a constant answer is perfect, and none is better
+        return 0.0
     if not (are_classes or truth.dtype == np.int32):
         error, spread = np.square(answers - truth), np.square(truth - truth.mean(axis=0))
         return float(1 - error.mean() / spread.mean())
-    truth = truth.ravel()
+    truth = truth.argmax(axis=1) if truth.ndim > 1 < truth.shape[1] else truth.ravel()
     if answers.shape[1] > 1:
         right = (answers.argmax(axis=1) == truth).mean()
     else:

@@ -5,30 +5,56 @@ from pathlib import Path
 
 BATTERY = json.loads(Path(__file__).with_name("battery.json").read_text("utf-8"))
 NONE = "No network of the battery has it"
-PARTS = {"made": "with which the rules were made", "drawn": "drawn by lot afterwards"}
+PARTS = {
+    "made": "with which the rules were made",
+    "drawn": "drawn by lot afterwards",
+    "added": "added later by an author who knew the rules",
+}
+# Kinds that no network can have as its right answer.
+WITHOUT = {
+    "unexplained": "It is the last resort: a network with a known fault has another right answer."
+}
 
 
 def in_battery(kind):
-    """How often a finding was right, in the two parts of the battery."""
+    """How often a finding was right, in each part of the battery that has it."""
     parts = BATTERY["findings"][kind]
-    if not any(parts[name]["trainings"] for name in PARTS):
-        wrong = sum(parts[name]["wrong_first"] + parts[name]["false_alarms"] for name in PARTS)
-        return f"{NONE}." + f" It was said wrongly in {wrong} trainings." * (wrong > 0)
-    return "".join(f"\n\n- {_about(parts[name], which)}" for name, which in PARTS.items())
+    told = [name for name in PARTS if parts[name]["trainings"]]
+    rest = {name: parts[name] for name in PARTS if name not in told}
+    lines = [f"Networks {PARTS[name]}: {_about(parts[name])}" for name in told]
+    if told == ["added"]:
+        lines.append("No other network of the battery has it.")
+    else:
+        lines += [
+            f"{NONE}, among those {PARTS[name]}." for name in rest if told and name != "added"
+        ]
+    lines += filter(None, map(_wrongly, rest, rest.values()))
+    intro = "" if told else f"{NONE}. {WITHOUT.get(kind, '')}".rstrip()
+    return intro + "".join(f"\n\n- {line}" for line in lines)
 
 
-def _about(part, which):
-    if not part["trainings"]:
-        return f"{NONE}, among those {which}."
+def _wrongly(name, part):
+    """How often a part in which no network has it said it; nothing where it never did."""
+    if not part["wrong_first"] + part["false_alarms"]:
+        return ""
+    return f"Among those {PARTS[name]}: {_first_in_others(part).lower()}"
+
+
+def _first_in_others(part):
+    return (
+        f"Wrongly first in {part['wrong_first']} of {part['wrong_first_of']} with another fault; "
+        f"said in {part['false_alarms']} of {part['false_alarms_of']} that learn."
+    )
+
+
+def _about(part):
     other = part["other_right_first"]
     others = f" (another right one in {other} more)" if other else ""
     cured = f"; its remedy cured {part['cured']} of {part['cured_of']}" * (part["cured_of"] > 0)
     return (
-        f"Networks {which}: {part['networks']} have it, in {part['trainings']} trainings. It was "
-        f"said first in {part['first']} of {part['trainings']}{others}, at all in "
-        f"{part['at_all']}{cured}. Wrongly first in {part['wrong_first']} of "
-        f"{part['wrong_first_of']} with another fault; said in {part['false_alarms']} of "
-        f"{part['false_alarms_of']} that learn."
+        f"{part['networks']} have it, in {part['trainings']} trainings. It was said first in "
+        f"{part['first']} of {part['trainings']}{others}, at all in {part['at_all']}{cured}. "
+        f"{_first_in_others(part)}"
     )
 
 

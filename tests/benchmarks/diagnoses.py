@@ -8,7 +8,8 @@
 What has to be said about each network is written in `battery_settings.py`, `battery_layers.py`,
 `battery_sound.py`, `battery_unusual.py` and `late_networks.py`. `--late` runs the networks of
 `unseen_networks.py`, which were written after the rules were frozen, and `--drawn` those of
-`drawn_networks.py`, which were drawn by lot. Whether a network learns is
+`drawn_networks.py`, which were drawn by lot, and `--added` those of `added_networks.py`, for kinds
+of findings that no other network has. Whether a network learns is
 measured on its answers, not on the record. Which layer is to blame is checked by a gradient of its
 own (`blame.py`). Prints the failing trainings that were noticed, false alarms, right kinds and
 right layers first, and trainings that the first remedy, applied as it is printed, makes learn, each
@@ -50,6 +51,7 @@ def arguments_of():
     parser.add_argument("--part", default="1/1", help="i/n: every n-th network, from the i-th on")
     parser.add_argument("--late", action="store_true", help="the networks of unseen_networks.py")
     parser.add_argument("--drawn", action="store_true", help="the networks of drawn_networks.py")
+    parser.add_argument("--added", action="store_true", help="the networks of added_networks.py")
     parser.add_argument("--without-cures", action="store_true")
     parser.add_argument("--scores", nargs="+", type=Path, help="only the figures of these files")
     parser.add_argument("--records", type=Path, help="folder that keeps the records")
@@ -65,6 +67,8 @@ def chosen(arguments):
         from unseen_networks import NETWORKS as networks  # noqa: N811
     if arguments.drawn:
         from drawn_networks import NETWORKS as networks  # noqa: N811
+    if arguments.added:
+        from added_networks import NETWORKS as networks  # noqa: N811
     if arguments.backends:
         networks = battery_backends.thirty_of(networks)
     about = [f"{network.name} | {network.fault} | {network.family}" for network in networks]

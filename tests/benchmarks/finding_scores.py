@@ -1,11 +1,13 @@
 r"""How often findings, states and verdicts were right in the battery: `docs/says/battery.json`.
 
     python tests/benchmarks/finding_scores.py docs/says/battery.json \
-        --made b.jsonl records --made d.jsonl drecords --drawn e.jsonl erecords
+        --made b.jsonl records --made d.jsonl drecords --drawn e.jsonl erecords \
+        --added f1.jsonl frecords --added f2.jsonl frecords
 
 Takes the files and the records of `diagnoses.py --out FILE --records FOLDER`, and asks the rules of
 today about each record; it trains nothing. `--made` are the networks that the rules were made with,
-`--drawn` those that were drawn by lot when the rules were finished. A network that fails without a
+`--drawn` those that were drawn by lot when the rules were finished, `--added` those of
+`added_networks.py`, whose author knew the rules. A network that fails without a
 fault, or learns in spite of one, is no network with that fault.
 
 The verdicts are held to the networks of known state in `tests/battery.py`, each trained for some
@@ -32,12 +34,14 @@ from keraskip.analysis.causes import CAUSES, LAST_RESORTS
 from keraskip.analysis.learning import LEARNING_RULES
 from keraskip.analysis.verdicts import RULES
 
+PARTS = ("made", "drawn", "added")
+
 
 def arguments_of():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    for name in ("--made", "--drawn"):
-        parser.add_argument(name, nargs=2, action="append", default=[], type=Path,
+    for name in PARTS:
+        parser.add_argument(f"--{name}", nargs=2, action="append", default=[], type=Path,
                             metavar=("FILE", "RECORDS"))  # fmt: skip
     parser.add_argument("--known", type=int, default=0, help="seeds of the networks of known state")
     return parser.parse_args()
@@ -122,7 +126,7 @@ def scores_of(parts):
 def main():
     arguments = arguments_of()
     old = json.loads(arguments.out.read_text("utf-8")) if arguments.out.exists() else {}
-    parts = {"made": judged_anew(arguments.made), "drawn": judged_anew(arguments.drawn)}
+    parts = {name: judged_anew(getattr(arguments, name)) for name in PARTS}
     names = [Path(word).name if "/" in word else word for word in sys.argv]
     new = {
         "command": f"python tests/benchmarks/{' '.join(names)}",
