@@ -13,7 +13,7 @@ WITHOUT_LOSS = (
 
 
 def named_losses(run: Run) -> dict[str, np.ndarray]:
-    """The finite values over the epochs, by the name in the logs; those of validation left out."""
+    """The finite values over the epochs, by the name in the logs; without validation."""
     known = map(str, run.epochs)
     names = [name for name in known if name.endswith("_loss") and not name.startswith("val_")]
     values = {name: run.epochs[name].to_numpy(float) for name in names}

@@ -103,7 +103,7 @@ def about_findings(findings: Sequence[Finding]) -> str:
 def diagnosis(run: Run) -> list[str]:
     """Lines on a run: whether it learns and, where something was found, what; for each part.
 
-    Parts of which the same is known share a line.
+    Parts share a line where the same is known of both.
     """
     names_of: dict[tuple[str, ...], list[str]] = {}
     for part in run.parts:

@@ -84,7 +84,7 @@ def dead_layer(evidence: Evidence) -> Finding | None:
     """A hidden layer that lets no gradient pass while the layer behind it has one, in a network
     that may fail.
 
-    In more than half of the late steps the gradient of its bias is exactly 0, as are those of all
+    In more than half of the late steps the gradient of its bias is exactly 0, and so are all
     biases below it (kernels count where no hidden layer has a bias). Some layer behind has a
     gradient with a norm above 1e-20: the smallest number of float32 is 1.4e-45, so the zeros are no
     underflow. "More than half" is a convention.
