@@ -229,7 +229,7 @@ class Views(keras.Model):
         return ops.mean(losses[0] + losses[1])
 
 
-# What the two views have in common cancels in this loss, and rounding is a larger share of the rest.
+# What the two views share cancels in this loss, and rounding is a larger part of the rest.
 @foreign(IMAGES, tolerance=1e-4)
 def contrastive_views():
     return compiled(Views(), None, keras.optimizers.Lamb())
